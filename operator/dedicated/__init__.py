@@ -1,0 +1,1 @@
+"""The operator of dedicated ZITADEL instances: what their contract promises, as code."""

@@ -1,0 +1,70 @@
+"""Typed JSON: what a manifest is made of, and its canonical hash.
+
+Kubernetes objects cross our layers as plain JSON values, not as models: the API server owns their
+schema, and a manifest is only ever written whole or read at a few known paths. The helpers here
+read such a path with a stated type, so that no `Any` crosses a layer border.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
+
+JsonValue: TypeAlias = (
+    "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+)
+Manifest: TypeAlias = dict[str, JsonValue]
+
+HASH_BYTES = 8
+
+
+def canonical(value: JsonValue) -> bytes:
+    """The one serialisation of a value: keys sorted, no white space, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: JsonValue) -> str:
+    """16 hexadecimal digits that change when the value does. Not for secrets."""
+    return hashlib.blake2b(canonical(value), digest_size=HASH_BYTES).hexdigest()
+
+
+def get_map(value: JsonValue, *path: str) -> Manifest:
+    """The object at a path, or an empty one where any part of the path is absent or of another type."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def get_list(value: JsonValue, *path: str) -> list[JsonValue]:
+    """The list at a path, or an empty one."""
+    found = get_map(value, *path[:-1]).get(path[-1])
+    return found if isinstance(found, list) else []
+
+
+def get_str(value: JsonValue, *path: str) -> str:
+    """The string at a path, or an empty one."""
+    found = get_map(value, *path[:-1]).get(path[-1])
+    return found if isinstance(found, str) else ""
+
+
+def get_int(value: JsonValue, *path: str) -> int:
+    """The integer at a path, or 0."""
+    found = get_map(value, *path[:-1]).get(path[-1])
+    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+
+
+def as_manifest(value: object) -> Manifest:
+    """A decoded JSON object as a manifest. The caller vouches that it came from JSON."""
+    if not isinstance(value, dict):
+        raise TypeError(f"expected a JSON object, got {type(value).__name__}")
+    return cast(Manifest, value)
+
+
+def strings(value: Mapping[str, str]) -> Manifest:
+    """A map of strings as a JSON object."""
+    return dict(value)
+
+
+def array(values: Sequence[JsonValue]) -> list[JsonValue]:
+    """A sequence of JSON values as a JSON array (lists are invariant, sequences are not)."""
+    return list(values)

@@ -1,0 +1,28 @@
+"""Names that the outside world sees: API group, labels, annotations, finalizer, field manager.
+
+They are part of the product's interface: changing one orphans objects in the field.
+"""
+
+GROUP = "dedicated.zitadel.com"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "DedicatedInstance"
+PLURAL = "dedicatedinstances"
+
+FINALIZER = f"{GROUP}/finalizer"
+FIELD_MANAGER = "dedicated-operator"
+
+LABEL_INSTANCE = f"{GROUP}/instance"
+"""Name of the instance that a child belongs to. Children are found by it."""
+LABEL_COMPONENT = "app.kubernetes.io/component"
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_APP_VERSION = "app.kubernetes.io/version"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_PART_OF = "app.kubernetes.io/part-of"
+
+ANNOTATION_APPLIED = f"{GROUP}/applied"
+"""Hash of the manifest last applied (design.md §5)."""
+ANNOTATION_MODIFIED = f"{GROUP}/modified"
+"""Who last changed the object behind the operator's back, what and when: JSON, see `api.modifications`."""
+
+ZONE_LABEL = "topology.kubernetes.io/zone"

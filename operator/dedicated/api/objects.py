@@ -1,0 +1,75 @@
+"""Kinds of Kubernetes objects that the operator reads or writes, and references to single objects."""
+
+from dataclasses import dataclass
+
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.names import API_VERSION, KIND, PLURAL
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A resource of the API server: what its URLs and manifests need."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+
+INSTANCE = Kind(API_VERSION, KIND, PLURAL)
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+POD = Kind("v1", "Pod", "pods")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE = Kind("v1", "Service", "services")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+JOB = Kind("batch/v1", "Job", "jobs")
+DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+
+CHILD_KINDS = (
+    CONFIG_MAP,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    DEPLOYMENT,
+    JOB,
+    DISRUPTION_BUDGET,
+    NETWORK_POLICY,
+)
+"""Every kind that an instance is made of. The chart's RBAC grants exactly these."""
+
+KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, NODE, POD)}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Name of a namespaced object; of an instance, the key of the work queue."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """A child inside its instance's namespace."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+def ref_of(manifest: Manifest) -> Ref:
+    """The reference of a manifest."""
+    return Ref(get_str(manifest, "kind"), get_str(manifest, "metadata", "name"))

@@ -1,0 +1,1 @@
+"""Adapter to Kubernetes. `client` alone knows the client library."""

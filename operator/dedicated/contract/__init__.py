@@ -1,0 +1,1 @@
+"""What the terms say, as pure rules: (facts, now) -> finding. One room per clause family."""

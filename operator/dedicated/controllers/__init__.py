@@ -1,0 +1,1 @@
+"""Thin loops around the pure core: key -> observe -> plan -> execute -> report."""

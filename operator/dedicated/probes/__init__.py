@@ -1,0 +1,1 @@
+"""Adapters to everything that is not Kubernetes: they read, and say what they read and when."""
