@@ -7,25 +7,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 func main() {
-	in := bufio.NewReader(os.Stdin)
-	decoder := json.NewDecoder(in)
+	decoder := json.NewDecoder(bufio.NewReader(os.Stdin))
 	for decoder.More() {
-		var object map[string]any
+		// Unstructured decodes itself: integers as int64, which kstatus insists on.
+		var object unstructured.Unstructured
 		if err := decoder.Decode(&object); err != nil {
-			fmt.Fprintln(os.Stderr, "not a JSON object:", err)
+			fmt.Fprintln(os.Stderr, "not a Kubernetes object:", err)
 			os.Exit(1)
 		}
-		result, err := status.Compute(&unstructured.Unstructured{Object: object})
+		result, err := status.Compute(&object)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cannot be judged:", err)
 			os.Exit(1)
 		}
-		fmt.Printf("%s\t%s\n", result.Status, result.Message)
+		// One line per object, whatever the message contains.
+		fmt.Printf("%s\t%s\n", result.Status, strings.Join(strings.Fields(result.Message), " "))
 	}
 }

@@ -1,0 +1,31 @@
+# The one image of the operator; its roles are subcommands of `dedicated`.
+# Build from the context that `make package` makes:  docker build dist/image
+# BASE is a Debian-like Python 3.11; name it with its digest for a build that can be repeated.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /build
+COPY requirements/run.txt requirements/
+COPY dist/*.whl dist/
+# Dependencies by hash and as wheels only: no foreign code runs while building. The compiled bytecode
+# belongs to the image, since nothing can be written at run time.
+RUN python3 -m venv /opt/dedicated \
+ && /opt/dedicated/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r requirements/run.txt \
+ && /opt/dedicated/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
+ && /opt/dedicated/bin/pip check \
+ && /opt/dedicated/bin/dedicated --help >/dev/null \
+ && rm -rf /opt/dedicated/lib/python3*/site-packages/pip /opt/dedicated/lib/python3*/site-packages/pip-* /opt/dedicated/bin/pip* \
+           /opt/dedicated/lib/python3*/site-packages/setuptools* /opt/dedicated/lib/python3*/site-packages/pkg_resources
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="dedicated-operator" \
+      org.opencontainers.image.description="Runs dedicated ZITADEL instances as their contract promises" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/dedicated /opt/dedicated
+ENV PATH=/opt/dedicated/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["dedicated"]
+CMD ["run"]

@@ -1,0 +1,7 @@
+"""`python -m dedicated`."""
+
+import sys
+
+from dedicated.cli.main import main
+
+sys.exit(main())

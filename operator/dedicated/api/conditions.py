@@ -1,0 +1,90 @@
+"""Condition types and reasons of `DedicatedInstance`, in the shape of `metav1.Condition`.
+
+These names are an interface: people select, wait and alert on them. A condition is present from the
+first sight of an object; what was not measured is `Unknown`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+
+Status = Literal["True", "False", "Unknown"]
+
+READY = "Ready"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+AVAILABLE = "Available"
+HIGHLY_AVAILABLE = "HighlyAvailable"
+PREREQUISITES_MET = "PrerequisitesMet"
+UP_TO_DATE = "UpToDate"
+UNMODIFIED = "Unmodified"
+
+TYPES = (
+    READY,
+    RECONCILING,
+    STALLED,
+    AVAILABLE,
+    HIGHLY_AVAILABLE,
+    PREREQUISITES_MET,
+    UP_TO_DATE,
+    UNMODIFIED,
+)
+
+MESSAGE_LIMIT = 1024
+"""Characters. The API allows 32,768; a longer message than this is not read by anyone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A judgement, before it gets its time."""
+
+    type: str
+    status: Status
+    reason: str
+    message: str
+
+
+def condition_list(
+    conditions: Iterable[Condition], *, previous: Manifest, generation: int, now: datetime
+) -> list[JsonValue]:
+    """The `status.conditions` list; `lastTransitionTime` moves only when a status does.
+
+    `previous` is the status as it stands, `now` is timezone-aware.
+    """
+    before = {get_str(item, "type"): item for item in get_list(previous, "conditions")}
+    found: list[JsonValue] = []
+    for condition in conditions:
+        old = before.get(condition.type)
+        since = get_str(old, "lastTransitionTime") if get_str(old, "status") == condition.status else ""
+        found.append(
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "reason": condition.reason,
+                "message": shorten(condition.message, MESSAGE_LIMIT),
+                "lastTransitionTime": since or rfc3339(now),
+                "observedGeneration": generation,
+            }
+        )
+    return found
+
+
+def rfc3339(instant: datetime) -> str:
+    """An instant as the API writes it: UTC, whole seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime | None:
+    """The instant of an API time string; None where it is absent or not a time."""
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, cut to `limit` characters with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,53 @@
+"""Findings: what is wrong, who must act, and how to mend it (design.md §2, principle 6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dedicated.api.conditions import rfc3339, shorten
+from dedicated.api.instance import Party
+from dedicated.api.json import JsonValue, Manifest
+
+LIMIT = 20
+"""Findings shown in a status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that needs somebody.
+
+    `blocks` names what waits for it: nothing (""), the first installation ("Creation"), any change
+    ("Rollout"), or everything until a person has solved it ("Stalled").
+    """
+
+    code: str
+    responsible: Party
+    message: str
+    action: str
+    blocks: str = ""
+    deadline: datetime | None = None
+
+    def manifest(self) -> Manifest:
+        """The finding as an item of `status.findings`."""
+        found: Manifest = {
+            "code": self.code,
+            "responsible": self.responsible,
+            "message": shorten(self.message, 512),
+            "action": shorten(self.action, 512),
+        }
+        if self.deadline is not None:
+            found["deadline"] = rfc3339(self.deadline)
+        return found
+
+
+def finding_list(findings: tuple[Finding, ...]) -> list[JsonValue]:
+    """`status.findings`: those with a deadline first, then by code; bounded."""
+    ordered = sorted(
+        findings,
+        key=lambda finding: (
+            finding.deadline is None,
+            finding.deadline.timestamp() if finding.deadline else 0.0,
+            finding.code,
+            finding.message,
+        ),
+    )
+    return [finding.manifest() for finding in ordered[:LIMIT]]

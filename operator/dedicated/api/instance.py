@@ -1,0 +1,337 @@
+"""`DedicatedInstance`: the spec that users and Git write.
+
+Defaults are stable for ever, since a changed default is a diff in every Git repository. A value looser
+than the contract needs the clause's entry in `agreements` (K-9); whether that agreement holds is
+judged by `contract.agreements`.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from pydantic import JsonValue as PydanticJson
+
+from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
+
+Plan = Literal["Standard", "Advanced"]
+InfrastructureClass = Literal["GoogleCloud", "StaticOrOther", "SelfHosted"]
+Party = Literal["Provider", "Customer"]
+DatabaseState = Literal["New", "Existing"]
+
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+SecretName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Quantity = Annotated[
+    str, Field(max_length=20, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")
+]
+
+CONTRACT_ZONES = 3
+"""Zones that an instance is spread over unless agreed otherwise in writing (S-2)."""
+_OPEN: dict[str, PydanticJson] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+CONFIG_TYPES: dict[str, dict[str, PydanticJson]] = {
+    "Database": _OPEN,
+    "ExternalDomain": {"type": "string"},
+    "ExternalPort": {"type": "integer"},
+    "ExternalSecure": {"type": "boolean"},
+    "FirstInstance": _OPEN,
+    "Machine": _OPEN,
+    "Port": {"type": "integer"},
+    "SystemAPIUsers": _OPEN,
+    "TLS": _OPEN,
+}
+"""Keys of ZITADEL's configuration that the operator computes, with their types: CEL can only ask
+for the presence of a property that the schema knows."""
+OWNED_CONFIG = tuple(CONFIG_TYPES)
+"""`server.config` may not set these."""
+
+
+class SecretKeyRef(ApiModel):
+    """A key of a Secret in the instance's namespace."""
+
+    name: SecretName
+    key: SecretKey
+
+
+class MasterkeyRef(ApiModel):
+    """A Secret that holds the masterkey."""
+
+    name: SecretName
+    key: SecretKey = "masterkey"
+
+
+class Masterkey(ApiModel):
+    """Where the masterkey comes from."""
+
+    secret_ref: MasterkeyRef = Field(
+        description="Secret with your own masterkey: exactly 32 ASCII bytes, no line end."
+    )
+
+
+class Keys(ApiModel):
+    """Keys brought along instead of created."""
+
+    masterkey: Masterkey
+
+
+class Release(ApiModel):
+    """The ZITADEL release wanted: a pin or a channel of the operator's release catalogue."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="has(self.version) != has(self.channel)",
+            message="set exactly one of version (a pin) and channel",
+            field="version",
+            holds=lambda self: (self.version is None) != (self.channel is None),
+        ),
+    )
+    version: Annotated[str, Field(max_length=32, pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+$")] | None = Field(
+        None, description="Exact release, for example v4.15.2. It must be in the release catalogue."
+    )
+    channel: Literal["stable", "latest"] | None = Field(
+        None, description="Follow the newest release of this channel of the release catalogue."
+    )
+
+
+class Administrator(ApiModel):
+    """The first administrator. Read once, when the database is set up."""
+
+    user_name: Text = "admin"
+    first_name: Text = "First"
+    last_name: Text = "Administrator"
+    email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="Default: <userName>@<domain>."
+    )
+    password_secret_ref: SecretKeyRef | None = Field(
+        None,
+        description="Secret with the first password. Default: a generated one in <name>-admin. "
+        "It must be changed at the first login.",
+    )
+
+
+class FirstInstance(ApiModel):
+    """What the first setup creates. Later changes would have no effect, so they are refused."""
+
+    organization: Text = "Default"
+    admin: Administrator = Administrator()
+
+
+class Agreement(ApiModel):
+    """A written agreement that allows a value looser than the contract (K-9)."""
+
+    clause: Annotated[str, Field(max_length=8, pattern=r"^[A-Z]{1,2}-[0-9]{1,2}$")] = Field(
+        description="Clause that the agreement is about, for example S-2."
+    )
+    record: SecretName = Field(description="Name of the ContractRecord of the agreement.")
+
+
+class DataLocation(ApiModel):
+    """Where the data may be: a region or a list of countries."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="has(self.region) != has(self.countries)",
+            message="set exactly one of region and countries",
+            field="region",
+            holds=lambda self: (self.region is None) != (self.countries is None),
+        ),
+    )
+    region: Annotated[str, Field(min_length=1, max_length=63)] | None = Field(
+        None, description="Region of the contract, for example Switzerland."
+    )
+    countries: (
+        Annotated[
+            list[Annotated[str, Field(max_length=2, pattern=r"^[A-Z]{2}$")]],
+            Field(min_length=1, max_length=40, json_schema_extra=list_set()),
+        ]
+        | None
+    ) = Field(None, description="ISO 3166 alpha-2 codes.")
+
+
+class Zones(ApiModel):
+    """The zones the instance is spread over (S-2)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="!has(self.names) || size(self.names) >= self.minimum",
+            message="names must list at least as many zones as minimum",
+            field="names",
+            holds=lambda self: self.names is None or len(self.names) >= self.minimum,
+        ),
+    )
+    minimum: int = Field(
+        CONTRACT_ZONES,
+        ge=1,
+        le=9,
+        description="Zones wanted. Fewer than 3 only with an agreement on clause S-2.",
+    )
+    names: (
+        Annotated[
+            list[Annotated[str, Field(min_length=1, max_length=63)]],
+            Field(min_length=1, max_length=9, json_schema_extra=list_set()),
+        ]
+        | None
+    ) = Field(None, description="Use these zones only (label topology.kubernetes.io/zone).")
+
+
+class Infrastructure(ApiModel):
+    """What the instance runs on, and whose it is."""
+
+    rules: ClassVar = (
+        immutable("dataLocation", "data does not move by an edit; restore into a new instance instead"),
+        Rule(
+            cel="self.class != 'SelfHosted' || self.owner == 'Customer'",
+            message="class SelfHosted means owner Customer",
+            field="owner",
+            holds=lambda self: self.class_ != "SelfHosted" or self.owner == "Customer",
+        ),
+    )
+    class_: InfrastructureClass = Field(
+        "StaticOrOther",
+        alias="class",
+        description="Which service levels and clocks apply (contract O-1).",
+    )
+    owner: Party = Field("Provider", description="Who provides the cluster (contract O-3).")
+    data_location: DataLocation | None = None
+    zones: Zones = Zones()
+
+
+class Compute(ApiModel):
+    """Amounts of processor and memory."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Resources(ApiModel):
+    """Compute resources of one container."""
+
+    requests: Compute | None = None
+    limits: Compute | None = None
+
+
+class Server(ApiModel):
+    """The ZITADEL server."""
+
+    rules: ClassVar = tuple(
+        Rule(
+            cel=f"!has(self.config) || !has(self.config.{key})",
+            message=f"config.{key} is computed by the operator: remove it",
+            field="config",
+            holds=lambda self, key=key: key not in self.config,
+        )
+        for key in OWNED_CONFIG
+    )
+    replicas: int = Field(3, ge=1, le=50)
+    resources: Resources = Resources()
+    config: dict[str, PydanticJson] = Field(
+        {},
+        max_length=100,
+        description="ZITADEL runtime configuration, merged under what the operator computes. "
+        "Not for secrets.",
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {key: CONFIG_TYPES[key] for key in OWNED_CONFIG},
+        },
+    )
+
+
+class Login(ApiModel):
+    """The login application."""
+
+    replicas: int = Field(3, ge=1, le=50)
+    resources: Resources = Resources()
+
+
+class LocalSecretRef(ApiModel):
+    """A Secret in the instance's namespace."""
+
+    name: SecretName
+
+
+class ExternalDatabase(ApiModel):
+    """A PostgreSQL database that somebody else runs."""
+
+    rules: ClassVar = (immutable("state", "it tells how the database was when the instance was created"),)
+    state: DatabaseState = Field(
+        description="New: an empty database that the user in the Secret owns. "
+        "Existing: one that ZITADEL already uses."
+    )
+    secret_ref: LocalSecretRef = Field(
+        description="Secret with key dsn, or with keys host, port, database, username, password, sslmode."
+    )
+    max_connections: int = Field(
+        100, ge=20, le=10000, description="Connections that this instance may use in all."
+    )
+
+
+class Database(ApiModel):
+    """The database."""
+
+    rules: ClassVar = (
+        immutable("engine", "a database does not change its engine; restore into a new instance instead"),
+    )
+    engine: Literal["external"] = "external"
+    external: ExternalDatabase
+
+
+class InstanceSpec(ApiModel):
+    """What is wanted."""
+
+    rules: ClassVar = (
+        immutable("firstInstance", "it is read once, when the database is set up"),
+        Rule(
+            cel="self.database.external.state != 'Existing' || has(self.keys)",
+            message="keys.masterkey.secretRef is required where database.external.state is Existing: "
+            "its data can only be read with the masterkey it was written with",
+            field="keys",
+            holds=lambda self: self.database.external.state != "Existing" or self.keys is not None,
+        ),
+        Rule(
+            cel="self.database.external.state != 'Existing' || !has(self.firstInstance)",
+            message="firstInstance must not be set where database.external.state is Existing: "
+            "it would have no effect",
+            field="firstInstance",
+            holds=lambda self: self.database.external.state != "Existing" or self.first_instance is None,
+        ),
+        Rule(
+            cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
+            message="infrastructure.zones.minimum below 3 is looser than contract clause S-2: "
+            "name the agreement in agreements[]",
+            field="infrastructure.zones.minimum",
+            holds=lambda self: self.infrastructure.zones.minimum >= CONTRACT_ZONES
+            or any(agreement.clause == "S-2" for agreement in self.agreements),
+        ),
+        Rule(
+            cel="self.server.replicas >= self.infrastructure.zones.minimum",
+            message="server.replicas must be at least infrastructure.zones.minimum: one per zone (S-2)",
+            field="server.replicas",
+            holds=lambda self: self.server.replicas >= self.infrastructure.zones.minimum,
+        ),
+        Rule(
+            cel="self.login.replicas >= self.infrastructure.zones.minimum",
+            message="login.replicas must be at least infrastructure.zones.minimum: one per zone (S-2)",
+            field="login.replicas",
+            holds=lambda self: self.login.replicas >= self.infrastructure.zones.minimum,
+        ),
+    )
+    plan: Plan = Field(description="Subscription plan of the booking.")
+    domain: Annotated[
+        str,
+        Field(
+            min_length=4,
+            max_length=253,
+            pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z][-a-z0-9]{0,61}[a-z0-9]$",
+        ),
+    ] = Field(description="Public name of the instance (ZITADEL ExternalDomain).")
+    release: Release
+    first_instance: FirstInstance | None = None
+    keys: Keys | None = None
+    agreements: Annotated[
+        list[Agreement], Field(max_length=50, json_schema_extra=list_map("clause"))
+    ] = Field([])
+    infrastructure: Infrastructure = Infrastructure()
+    server: Server = Server()
+    login: Login = Login()
+    database: Database

@@ -1,0 +1,84 @@
+"""A `DedicatedInstance` as read from the API server, judged once on its way in.
+
+Objects older than a rule, or let through by ratcheting, may hold what today's schema refuses. They
+become `InvalidInstance` with path and reason, never a traceback.
+"""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from dedicated.api.instance import InstanceSpec
+from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.objects import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What is known of the object whatever its spec says."""
+
+    key: Key
+    uid: str
+    generation: int
+    resource_version: str
+    finalizers: tuple[str, ...]
+    deleting: bool
+    status: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A valid instance."""
+
+    meta: Meta
+    spec: InstanceSpec
+
+    @property
+    def name(self) -> str:
+        """The instance's name: the stem of its children's names."""
+        return self.meta.key.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that holds the instance and all its children."""
+        return self.meta.key.namespace
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidInstance:
+    """An instance whose spec breaks today's rules: (path, reason) each."""
+
+    meta: Meta
+    problems: tuple[tuple[str, str], ...]
+
+
+def meta_of(body: Manifest) -> Meta:
+    """The metadata of a `DedicatedInstance` body."""
+    metadata = get_map(body, "metadata")
+    return Meta(
+        key=Key(get_str(metadata, "namespace"), get_str(metadata, "name")),
+        uid=get_str(metadata, "uid"),
+        generation=get_int(metadata, "generation"),
+        resource_version=get_str(metadata, "resourceVersion"),
+        finalizers=tuple(item for item in get_list(metadata, "finalizers") if isinstance(item, str)),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        status=get_map(body, "status"),
+    )
+
+
+def parse_instance(body: Manifest) -> Instance | InvalidInstance:
+    """The instance of a body from the API server."""
+    meta = meta_of(body)
+    try:
+        return Instance(meta=meta, spec=InstanceSpec.model_validate(get_map(body, "spec")))
+    except ValidationError as error:
+        problems = tuple(
+            (_path(item["loc"], item.get("ctx", {}).get("field", "")), item["msg"])
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        return InvalidInstance(meta=meta, problems=problems)
+
+
+def _path(location: tuple[str | int, ...], field: str) -> str:
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return f"spec{parts}" + (f".{field}" if field else "")

@@ -1,0 +1,137 @@
+"""The CustomResourceDefinition, generated from the models.
+
+pydantic describes a model as JSON Schema; the API server wants a *structural* schema: no references,
+no unions with null, no titles, every type stated. This module translates the one into the other and
+adds what JSON Schema cannot say: CEL rules, list-map keys, printer columns.
+Limit: it knows the constructs that our models use and fails on any other.
+"""
+
+from dedicated.api.instance import InstanceSpec
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.names import GROUP, KIND, PLURAL, VERSION
+from dedicated.api.rules import ApiModel
+from dedicated.api.status import InstanceStatus
+
+COLUMNS: tuple[tuple[str, str, str, int], ...] = (
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
+    ("Version", "string", ".status.summary.version", 0),
+    ("Zones", "string", ".status.summary.zones", 0),
+    ("Findings", "string", ".status.summary.findings", 0),
+    ("URL", "string", ".status.url", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Plan", "string", ".spec.plan", 1),
+    ("Server", "string", ".status.summary.server", 1),
+    ("Login", "string", ".status.summary.login", 1),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+)
+SELECTABLE = (".spec.domain", ".spec.plan", ".spec.infrastructure.class")
+
+DROPPED = frozenset(
+    {"title", "additionalProperties", "propertyNames", "const", "anyOf", "$ref", "$defs", "default"}
+)
+
+
+def instance_crd() -> Manifest:
+    """The CustomResourceDefinition of `DedicatedInstance`."""
+    version: Manifest = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _root_schema()},
+        "subresources": {"status": {}},
+        "selectableFields": [{"jsonPath": path} for path in SELECTABLE],
+        "additionalPrinterColumns": [
+            {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
+            for name, kind, path, priority in COLUMNS
+        ],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["di"],
+                "categories": ["dedicated"],
+            },
+            "versions": [version],
+        },
+    }
+
+
+def _root_schema() -> Manifest:
+    return {
+        "type": "object",
+        "description": "A dedicated ZITADEL instance, run as its contract promises.",
+        "required": ["spec"],
+        "x-kubernetes-validations": [
+            {
+                "rule": "size(self.metadata.name) <= 40",
+                "message": "metadata.name must be at most 40 characters: names of children are built from it",
+            },
+            {
+                "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+                "message": "metadata.name must start with a letter and hold only lower-case letters, "
+                "digits and '-': it names a Service",
+            },
+        ],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(InstanceSpec),
+            "status": structural(InstanceStatus),
+        },
+    }
+
+
+def structural(model: type[ApiModel]) -> Manifest:
+    """A model's structural schema. Raises `ValueError` on a construct that has no translation."""
+    described = as_manifest(model.model_json_schema(by_alias=True, mode="validation"))
+    return _translate(described, get_map(described, "$defs"))
+
+
+def _translate(schema: Manifest, defs: Manifest) -> Manifest:
+    schema = _resolved(schema, defs)
+    found: Manifest = {key: value for key, value in schema.items() if key not in DROPPED}
+    if "const" in schema:
+        found["enum"] = [schema["const"]]
+    match schema.get("default"):
+        case None:
+            pass
+        case default:
+            # Written out in full: CEL rules judge a default as it stands, before its own fields get theirs.
+            found["default"] = _without_nulls(default)
+    if isinstance(schema.get("items"), dict):
+        found["items"] = _translate(get_map(schema, "items"), defs)
+    if get_map(schema, "additionalProperties") and "x-kubernetes-preserve-unknown-fields" not in schema:
+        found["additionalProperties"] = _translate(get_map(schema, "additionalProperties"), defs)
+    properties = get_map(schema, "properties")
+    if properties:
+        found["properties"] = {name: _translate(get_map(properties, name), defs) for name in properties}
+    if "type" not in found:
+        raise ValueError(f"no type in {schema}")
+    return found
+
+
+def _without_nulls(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _resolved(schema: Manifest, defs: Manifest) -> Manifest:
+    """The schema with its reference followed and its union with null taken away."""
+    options = [as_manifest(item) for item in get_list(schema, "anyOf") if get_str(item, "type") != "null"]
+    if len(options) > 1:
+        raise ValueError(f"a union has no structural schema: {schema}")
+    merged = {**(options[0] if options else {}), **schema}
+    reference = get_str(merged, "$ref")
+    return {**get_map(defs, reference.rpartition("/")[2]), **merged} if reference else merged

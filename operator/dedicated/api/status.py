@@ -1,0 +1,90 @@
+"""`DedicatedInstance.status`: what the operator tells. A pure function of facts and time.
+
+Facts are fields, judgements are conditions. Instants are published, never ages: an age is wrong a
+second later. The models here give the CRD its schema; the writer is `reconcile.status`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dedicated.api.rules import ApiModel, list_map
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Line = Annotated[str, Field(max_length=1024)]
+
+
+class StatusCondition(ApiModel):
+    """`metav1.Condition`."""
+
+    type: Annotated[str, Field(max_length=316)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    message: Annotated[str, Field(max_length=32768)]
+    last_transition_time: Time
+    observed_generation: int | None = Field(None, ge=0)
+
+
+class StatusFinding(ApiModel):
+    """What needs somebody: who must act, and how."""
+
+    code: Annotated[str, Field(max_length=64)]
+    responsible: Literal["Provider", "Customer"]
+    message: Line
+    action: Line
+    deadline: Time | None = None
+
+
+class StatusZone(ApiModel):
+    """Ready pods of one zone."""
+
+    name: Annotated[str, Field(max_length=63)]
+    server: int
+    login: int
+
+
+class StatusVersions(ApiModel):
+    """Releases: wanted now, set up in the database, and served by every pod."""
+
+    wanted: Annotated[str, Field(max_length=32)] | None = None
+    schema_: Annotated[str, Field(max_length=32)] | None = Field(None, alias="schema")
+    server: Annotated[str, Field(max_length=32)] | None = None
+    login: Annotated[str, Field(max_length=32)] | None = None
+
+
+class StatusModification(ApiModel):
+    """A change of a managed object by somebody else (O-4)."""
+
+    object: Annotated[str, Field(max_length=320)]
+    manager: Annotated[str, Field(max_length=128)] = Field(description="Field manager that made the change.")
+    operation: Annotated[str, Field(max_length=32)]
+    at: Time | None = None
+    fields: Annotated[list[Line], Field(max_length=10)]
+
+
+class StatusSummary(ApiModel):
+    """Strings for the columns of `kubectl get`."""
+
+    version: Annotated[str, Field(max_length=64)]
+    zones: Annotated[str, Field(max_length=64)]
+    server: Annotated[str, Field(max_length=64)]
+    login: Annotated[str, Field(max_length=64)]
+    findings: Annotated[str, Field(max_length=128)]
+
+
+class InstanceStatus(ApiModel):
+    """What is."""
+
+    observed_generation: int | None = Field(None, ge=0)
+    url: Annotated[str, Field(max_length=300)] | None = None
+    admin_secret: Annotated[str, Field(max_length=253)] | None = Field(
+        None, description="Secret with the first administrator's user name and first password."
+    )
+    summary: StatusSummary | None = None
+    versions: StatusVersions | None = None
+    zones: Annotated[list[StatusZone], Field(max_length=9, json_schema_extra=list_map("name"))] | None = None
+    conditions: (
+        Annotated[list[StatusCondition], Field(max_length=40, json_schema_extra=list_map("type"))] | None
+    ) = None
+    findings: Annotated[list[StatusFinding], Field(max_length=20)] | None = None
+    modifications: Annotated[list[StatusModification], Field(max_length=20)] | None = None

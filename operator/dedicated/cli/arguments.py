@@ -1,0 +1,92 @@
+"""Arguments of `dedicated run`, and the settings made from them.
+
+What a pod knows of itself comes by environment (POD_NAME, POD_NAMESPACE, KUBECONFIG); everything else is an
+argument, so that a process list tells how an operator runs.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from dedicated.controllers.settings import Settings
+from dedicated.probes.resolver import parse_host_port, parse_resolve
+
+
+def add_run_arguments(
+    parser: argparse.ArgumentParser, *, environment: Mapping[str, str], hostname: str
+) -> None:
+    """Add the arguments of `run`."""
+    parser.add_argument("--releases", type=Path, required=True, metavar="FILE", help="the release catalogue")
+    parser.add_argument(
+        "--watch-namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="watch this namespace only (repeatable); default: all",
+    )
+    parser.add_argument(
+        "--namespace-of-lease",
+        default=environment.get("POD_NAMESPACE", "default"),
+        metavar="NAME",
+        help="namespace of the Lease for leader election; default: POD_NAMESPACE",
+    )
+    parser.add_argument("--lease-name", default="dedicated-operator", metavar="NAME")
+    parser.add_argument(
+        "--identity",
+        default=environment.get("POD_NAME", hostname),
+        metavar="NAME",
+        help="holder of the Lease; default: POD_NAME",
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        default=environment.get("KUBECONFIG"),
+        metavar="FILE",
+        help="default: KUBECONFIG, or the pod's own ServiceAccount",
+    )
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
+    parser.add_argument(
+        "--http",
+        type=parse_host_port,
+        default=("0.0.0.0", 8080),  # noqa: S104 - the kubelet asks the pod's address
+        metavar="[HOST]:PORT",
+        help="address of /healthz, /readyz and /metrics; default :8080",
+    )
+    parser.add_argument(
+        "--resolve",
+        action="append",
+        default=[],
+        type=parse_resolve,
+        metavar="HOST:PORT=ADDRESS:PORT",
+        help="where probes find a public name (repeatable); HOST may be *",
+    )
+    parser.add_argument(
+        "--probe-ca-file", type=Path, metavar="FILE", help="authority that probes trust besides the system's"
+    )
+    parser.add_argument("--probe-interval", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
+    parser.add_argument("--qps", type=float, default=50.0, help="requests per second at most; default 50")
+    parser.add_argument("--burst", type=int, default=100, help="requests at once beyond that; default 100")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument("--log-format", choices=("json", "text"), default="json")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings of parsed arguments."""
+    return Settings(
+        identity=options.identity,
+        lease_namespace=options.namespace_of_lease,
+        releases_file=options.releases,
+        namespaces=tuple(options.watch_namespace),
+        lease_name=options.lease_name,
+        kubeconfig=options.kubeconfig,
+        context=options.context,
+        http_address=options.http,
+        log_level=options.log_level,
+        log_format=options.log_format,
+        workers=options.workers,
+        resolve=tuple(options.resolve),
+        probe_ca_file=options.probe_ca_file,
+        probe_interval=options.probe_interval,
+        qps=options.qps,
+        burst=options.burst,
+    )

@@ -1,0 +1,68 @@
+"""The command line `dedicated`: `run` is the operator, `crds` prints its CustomResourceDefinition.
+
+Imports are late: `dedicated crds` needs no Kubernetes client, and says what is wrong before it loads one.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dedicated import __version__
+from dedicated.cli.arguments import add_run_arguments, settings_of
+
+FAILURE = 1
+USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code: 0 done, 1 failed, 2 wrong arguments."""
+    parser = argparse.ArgumentParser(
+        prog="dedicated", description="Operator of dedicated ZITADEL instances."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the operator until SIGTERM")
+    add_run_arguments(run, environment=os.environ, hostname=socket.gethostname())
+    crds = commands.add_parser("crds", help="print the CustomResourceDefinition, or write it to a folder")
+    crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
+    options = parser.parse_args(arguments)
+    match options.command:
+        case "run":
+            return _run(options)
+        case _:
+            return _crds(options.output)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from dedicated.cluster.lease import NotLeader
+    from dedicated.controllers import logs
+    from dedicated.controllers.leadership import LeadershipLostError
+    from dedicated.controllers.main import SettingsError, run
+
+    settings = settings_of(options)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    try:
+        asyncio.run(run(settings))
+    except (SettingsError, ValueError) as error:
+        print(f"dedicated run: {error}", file=sys.stderr)
+        return USAGE
+    except (LeadershipLostError, NotLeader) as error:
+        print(f"dedicated run: {error}", file=sys.stderr)
+        return FAILURE
+    return 0
+
+
+def _crds(output: Path | None) -> int:
+    from dedicated.cli.crds import documents
+
+    for name, text in documents().items():
+        if output is None:
+            print(text, end="")
+        else:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / name).write_text(text, encoding="utf-8")
+    return 0

@@ -1,0 +1,201 @@
+"""One leader among the replicas, by a Lease.
+
+Ours because `kubernetes.aio.leaderelection` bounds no attempt in time, asks twice per renewal and trusts the
+wall clocks of others. Here a lease has expired when *we* have seen it unchanged for its whole duration, on
+our own monotonic clock; and we hold it until `renew_deadline` after the moment the last successful renewal
+was *sent*. Others wait the longer `duration` from when they saw that renewal, so what we send just before the
+deadline has the difference to arrive. `held` is asked before each write (`Client.fenced`): a process that was
+frozen writes nothing when it wakes up.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from dedicated.api.json import Manifest, get_int, get_map, get_str
+from dedicated.api.objects import Kind
+from dedicated.cluster.errors import ApiError
+
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+
+logger = logging.getLogger(__name__)
+
+
+class NotLeader(Exception):  # noqa: N818 - a state, told to the caller; nothing went wrong
+    """A write was about to be sent without holding the lease."""
+
+
+class LeaseClient(Protocol):
+    """The part of `cluster.client.Client` that a lease needs: unfenced, one attempt per change."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        """The Lease."""
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """A new Lease."""
+
+    async def update(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """The Lease at a resourceVersion replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """Seconds. `duration` > `renew_deadline` > `renew_every`; standbys look every `retry_every`."""
+
+    duration: float = 30.0
+    renew_deadline: float = 20.0
+    renew_every: float = 10.0
+    retry_every: float = 5.0
+    attempt: float = 5.0
+
+
+DEFAULT_TIMES = LeaseTimes()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LeaderLease:
+    """The Lease `namespace/name`, wanted by `identity`, one per process: acquire, keep, release."""
+
+    def __init__(
+        self,
+        *,
+        client: LeaseClient,
+        namespace: str,
+        name: str,
+        identity: str,
+        times: LeaseTimes = DEFAULT_TIMES,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.identity = identity
+        self.lost = asyncio.Event()
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._times = times
+        self._monotonic = monotonic
+        self._wall = wall
+        self._lease: Manifest = {}
+        self._seen_version = ""
+        self._seen_at = 0.0
+        self._valid_until: float | None = None
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether we hold the lease at this moment."""
+        return self._valid_until is not None and self._monotonic() < self._valid_until
+
+    @property
+    def holder(self) -> str:
+        """Who held the lease when we last looked; empty for nobody."""
+        return get_str(self._lease, "spec", "holderIdentity")
+
+    def held(self) -> None:
+        """The fence before each write: raises `NotLeader` unless we hold the lease at this moment."""
+        if not self.is_leader:
+            raise NotLeader(f"{self.identity} does not hold lease {self._namespace}/{self._name}")
+
+    async def acquire(self) -> None:
+        """Wait until we are the leader. Ends only so, or by cancellation."""
+        while True:
+            if await self._attempt(self._try_acquire):
+                logger.info("%s leads", self.identity)
+                return
+            await asyncio.sleep(self._times.retry_every * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+    async def keep(self) -> None:
+        """Renew until the lease is lost (`lost` is set then), or until cancelled."""
+        while True:
+            await asyncio.sleep(self._times.renew_every)
+            while not await self._attempt(self._try_renew):
+                if not self.is_leader:
+                    logger.error("%s lost the lease to %s", self.identity, self.holder or "nobody yet")
+                    self.lost.set()
+                    return
+                await asyncio.sleep(min(1.0, self._times.renew_every))
+
+    async def release(self) -> None:
+        """Let the next one take over at once. Writes are forbidden from here on. Never raises `ApiError`."""
+        was_leader, self._valid_until = self.is_leader, None
+        if was_leader:
+            try:
+                async with asyncio.timeout(self._times.attempt):
+                    self._lease = await self._client.update(LEASE, self._wanted(holder=""))
+            except (ApiError, TimeoutError) as error:
+                logger.warning("lease not released, it expires in %.0f s: %s", self._times.duration, error)
+
+    async def _attempt(self, attempt: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            async with asyncio.timeout(self._times.attempt):
+                return await attempt()
+        except (ApiError, TimeoutError) as error:
+            logger.warning("lease %s/%s: %s", self._namespace, self._name, error or "no answer in time")
+            return False
+
+    async def _try_acquire(self) -> bool:
+        try:
+            self._observe(await self._client.get(LEASE, self._namespace, self._name))
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            self._lease = {}
+            return await self._claim(self._client.create)
+        return self._free() and await self._claim(self._client.update)
+
+    async def _try_renew(self) -> bool:
+        try:
+            return await self._claim(self._client.update)
+        except ApiError as error:
+            if not (error.conflict or error.not_found):
+                raise
+        # The answer to our own renewal may have been lost, or someone annotated the Lease: look again.
+        self._observe(await self._client.get(LEASE, self._namespace, self._name))
+        if self.holder != self.identity:
+            self._valid_until = None
+            return False
+        return await self._claim(self._client.update)
+
+    def _observe(self, lease: Manifest) -> None:
+        version = get_str(lease, "metadata", "resourceVersion")
+        if version != self._seen_version:
+            self._seen_version, self._seen_at = version, self._monotonic()
+        self._lease = lease
+
+    def _free(self) -> bool:
+        if self.holder in {"", self.identity}:
+            return True
+        promised = get_int(self._lease, "spec", "leaseDurationSeconds") or self._times.duration
+        return self._monotonic() - self._seen_at >= promised
+
+    async def _claim(self, send: Callable[[Kind, Manifest], Awaitable[Manifest]]) -> bool:
+        sent = self._monotonic()
+        self._lease = await send(LEASE, self._wanted(holder=self.identity))
+        self._valid_until = sent + self._times.renew_deadline
+        return True
+
+    def _wanted(self, *, holder: str) -> Manifest:
+        now = self._wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = get_map(self._lease, "spec")
+        handover = holder not in {"", self.holder}
+        named: Manifest = {"namespace": self._namespace, "name": self._name}
+        return {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": get_map(self._lease, "metadata") or named,
+            "spec": {
+                **spec,
+                "holderIdentity": holder,
+                "leaseDurationSeconds": round(self._times.duration),
+                "renewTime": now,
+                "acquireTime": now if handover else spec.get("acquireTime", now),
+                "leaseTransitions": get_int(spec, "leaseTransitions") + handover,
+            },
+        }

@@ -1,0 +1,177 @@
+"""Carries out a plan: thin, restart-safe between any two requests, and the only writer of children.
+
+What the API server refuses for good (a quota, a policy, a name that others took) becomes a `Failure`, told in
+the next pass; what it cannot do now is raised and retried with back-off.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Literal, Protocol
+
+from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind, ref_of
+from dedicated.api.resource import Instance
+from dedicated.cluster.errors import ApiError
+from dedicated.controllers import material
+from dedicated.controllers.secrets_reader import SecretsReader, decoded
+from dedicated.controllers.world import World
+from dedicated.parts import keys
+from dedicated.parts.keys import Identity
+from dedicated.reconcile.actions import (
+    Action,
+    Apply,
+    CreateAdmin,
+    CreateKeyPair,
+    Delete,
+    EstablishIdentity,
+    SetFinalizers,
+)
+from dedicated.reconcile.observed import Failure
+from dedicated.reconcile.removal import removal_patch
+
+logger = logging.getLogger(__name__)
+
+
+class Writer(Protocol):
+    """The part of `cluster.client.Client` that writes children."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        """The object."""
+
+    async def apply(self, kind: Kind, manifest: Manifest, *, force: bool = True) -> Manifest:
+        """Server-side apply."""
+
+    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create, or `ApiError.conflict`."""
+
+    async def patch(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        body: Manifest | list[JsonValue],
+        *,
+        content: Literal["merge", "json"],
+        subresource: str = "",
+    ) -> Manifest:
+        """Patch."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str | None) -> None:
+        """Delete exactly this object."""
+
+
+class Executor:
+    """Executes actions on children. Writes to the instance itself are the pass's own, see `reconciler`."""
+
+    def __init__(self, *, client: Writer, world: World, secrets: SecretsReader) -> None:
+        self._client = client
+        self._world = world
+        self._secrets = secrets
+
+    async def run(self, instance: Instance, stages: tuple[tuple[Action, ...], ...]) -> tuple[Failure, ...]:
+        """Stage by stage; one with a failure is the last. Raises `ApiError` where a retry may help."""
+        for stage in stages:
+            results = await asyncio.gather(
+                *(self._one(instance, action) for action in stage), return_exceptions=True
+            )
+            unexpected = [result for result in results if isinstance(result, BaseException)]
+            if unexpected:
+                raise unexpected[0]
+            failures = tuple(result for result in results if isinstance(result, Failure))
+            if failures:
+                return failures
+        return ()
+
+    async def _one(self, instance: Instance, action: Action) -> Failure | None:
+        try:
+            await self._act(instance, action)
+        except ApiError as error:
+            failure = refusal(action, error)
+            if failure is None:
+                raise
+            logger.warning(
+                "%s: %s", failure.what, failure.message, extra={"key": str(instance.meta.key)}
+            )
+            return failure
+        return None
+
+    async def _act(self, instance: Instance, action: Action) -> None:
+        match action:
+            case EstablishIdentity():
+                await self._establish_identity(instance)
+            case CreateKeyPair(suffix):
+                pair = await asyncio.to_thread(material.new_key_pair)
+                secret = keys.key_pair_secret(
+                    instance, suffix, private_pem=pair.private_pem, public_pem=pair.public_pem
+                )
+                await self._create_once(SECRET, secret)
+            case CreateAdmin():
+                await self._create_once(SECRET, keys.admin_secret(instance, material.new_password()))
+            case Apply():
+                await self._apply(action)
+            case Delete(ref, uid):
+                self._world.expect_deletion(uid)
+                await self._gone(
+                    self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
+                )
+            case SetFinalizers():
+                raise AssertionError("written by the pass itself")
+
+    async def _establish_identity(self, instance: Instance) -> None:
+        """Masterkey first, identity right after it: see `parts.keys` for why in this order."""
+        ref = keys.masterkey_ref(instance)
+        if instance.spec.keys is not None or self._world.secret(instance.meta.key, ref.name) is not None:
+            secret = await self._client.get(SECRET, instance.namespace, ref.name)
+        else:
+            secret = await self._create_once(
+                SECRET, keys.masterkey_secret(instance, material.new_masterkey())
+            )
+        salt = material.new_salt()
+        taken = keys.fingerprint(decoded(secret)[ref.key], salt=salt)
+        wanted = keys.identity_config_map(instance, Identity(salt=salt, masterkey=taken))
+        kept = await self._create_once(CONFIG_MAP, wanted)
+        data = kept.get("data")
+        identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
+        self._secrets.learn_masterkey(instance, secret, identity)
+
+    async def _create_once(self, kind: Kind, manifest: Manifest) -> Manifest:
+        """Create; where the name exists, what exists stands."""
+        try:
+            made = await self._client.create(kind, manifest)
+        except ApiError as error:
+            if not error.conflict:
+                raise
+            namespace = get_str(manifest, "metadata", "namespace")
+            made = await self._client.get(kind, namespace, get_str(manifest, "metadata", "name"))
+        self._world.learn(made)
+        return made
+
+    async def _apply(self, action: Apply) -> None:
+        kind = KIND_BY_NAME[action.ref.kind]
+        made = await self._client.apply(kind, action.manifest, force=not action.fresh)
+        if action.remove:
+            patch = removal_patch(made, action.remove)
+            namespace = get_str(made, "metadata", "namespace")
+            if patch:
+                made = await self._client.patch(kind, namespace, action.ref.name, patch, content="json")
+        self._world.learn(made)
+
+    async def _gone(self, deletion: Awaitable[None]) -> None:
+        try:
+            await deletion
+        except ApiError as error:
+            if not error.not_found and not error.conflict:
+                raise
+
+
+def refusal(action: Action, error: ApiError) -> Failure | None:
+    """What a person must solve; None where trying again may help."""
+    what = f"{type(action).__name__} {ref_of(action.manifest)}" if isinstance(action, Apply) else str(action)
+    if isinstance(action, Apply) and action.fresh and error.conflict:
+        text = f"the name is taken by an object that is not ours, and it is left alone ({error.message})"
+        return Failure(what=what, reason="NameTaken", message=text)
+    if error.forbidden or error.invalid or error.status == 400:
+        causes = f" ({'; '.join(error.causes)})" if error.causes else ""
+        return Failure(what=what, reason="ApplyRefused", message=f"{error.message}{causes}")
+    return None

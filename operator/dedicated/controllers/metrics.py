@@ -1,0 +1,140 @@
+"""What the operator tells Prometheus, in a registry of its own.
+
+Figures of an instance are kept by key and rendered at each scrape, so that an instance that goes takes all
+its series with it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dedicated.api.objects import Key
+
+STATUSES = ("True", "False", "Unknown")
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFigures:
+    """What metrics say of one instance: condition type -> status, and labels."""
+
+    conditions: Mapping[str, str]
+    version: str
+    plan: str
+
+
+class InstanceCollector(Collector):
+    """The series of all instances."""
+
+    def __init__(self) -> None:
+        self._figures: dict[Key, InstanceFigures] = {}
+
+    def show(self, key: Key, figures: InstanceFigures) -> None:
+        """Take over an instance's figures."""
+        self._figures[key] = figures
+
+    def drop(self, key: Key) -> None:
+        """The instance is gone."""
+        self._figures.pop(key, None)
+
+    def collect(self) -> Iterator[Metric]:
+        """All series, for one scrape. May run in another thread."""
+        condition = GaugeMetricFamily(
+            "dedicated_instance_condition",
+            "1 for the status that a condition of the instance has, 0 for the others.",
+            labels=("namespace", "name", "condition", "status"),
+        )
+        info = GaugeMetricFamily(
+            "dedicated_instance_info",
+            "Always 1; what the instance is, in labels.",
+            labels=("namespace", "name", "version", "plan"),
+        )
+        for key, figures in dict(self._figures).items():
+            info.add_metric((key.namespace, key.name, figures.version, figures.plan), 1)
+            for name, actual in figures.conditions.items():
+                for status in STATUSES:
+                    condition.add_metric((key.namespace, key.name, name, status), float(status == actual))
+        yield condition
+        yield info
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All metrics of one process. Times are in seconds."""
+
+    registry: CollectorRegistry
+    instances: InstanceCollector
+    reconciles: Counter
+    reconcile_seconds: Histogram
+    queue_depth: Gauge
+    queue_oldest: Gauge
+    api_requests: Counter
+    api_seconds: Histogram
+    leader: Gauge
+    watch_age: Gauge
+    events_dropped: Counter
+
+    def observe_request(self, verb: str, plural: str, code: int, seconds: float) -> None:
+        """For the API client; code 0 stands for no answer."""
+        self.api_requests.labels(verb=verb, resource=plural, code=str(code)).inc()
+        # The length of a watch says nothing about the API server.
+        if verb != "watch":
+            self.api_seconds.labels(verb=verb, resource=plural).observe(seconds)
+
+    def watch_queue(self, *, depth: Callable[[], int], oldest: Callable[[], float]) -> None:
+        """Read the queue at each scrape."""
+        self.queue_depth.set_function(depth)
+        self.queue_oldest.set_function(oldest)
+
+    def watch_heartbeat(self, resource: str, age: Callable[[], float]) -> None:
+        """Read a watch's age at each scrape."""
+        self.watch_age.labels(resource=resource).set_function(age)
+
+
+def make_metrics() -> Metrics:
+    """Fresh metrics in a fresh registry."""
+    registry = CollectorRegistry()
+    instances = InstanceCollector()
+    registry.register(instances)
+    name = "dedicated_operator"
+    return Metrics(
+        registry=registry,
+        instances=instances,
+        reconciles=Counter(f"{name}_reconcile", "Passes over an instance.", ("result",), registry=registry),
+        reconcile_seconds=Histogram(
+            f"{name}_reconcile_duration_seconds",
+            "Duration of a pass.",
+            buckets=BUCKETS,
+            registry=registry,
+        ),
+        queue_depth=Gauge(f"{name}_queue_depth", "Instances that wait for a pass.", registry=registry),
+        queue_oldest=Gauge(
+            f"{name}_queue_oldest_seconds", "How long the first in the queue has waited.", registry=registry
+        ),
+        api_requests=Counter(
+            f"{name}_api_requests",
+            "Requests to the API server; code 0: no answer.",
+            ("verb", "resource", "code"),
+            registry=registry,
+        ),
+        api_seconds=Histogram(
+            f"{name}_api_request_duration_seconds",
+            "Duration of requests to the API server, watches apart.",
+            ("verb", "resource"),
+            buckets=BUCKETS,
+            registry=registry,
+        ),
+        leader=Gauge(f"{name}_leader", "1 where this process leads.", registry=registry),
+        watch_age=Gauge(
+            f"{name}_watch_heartbeat_age_seconds",
+            "Seconds since the last list, event or bookmark of a watch.",
+            ("resource",),
+            registry=registry,
+        ),
+        events_dropped=Counter(
+            f"{name}_events_dropped", "Events not told: too many, or refused.", registry=registry
+        ),
+    )

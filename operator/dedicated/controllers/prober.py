@@ -1,0 +1,114 @@
+"""Reads every instance's public name in turn, and hands each reading over.
+
+One task per target, so that a slow target is late for itself alone. The first reading is taken at once; later
+ones start at an offset that the key decides, spread over the interval.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from dedicated.api.objects import Key
+from dedicated.probes.service import Reading, Target
+
+FAST_INTERVAL = 2.0
+"""Seconds between readings of a target that is not well, or in a rollout."""
+
+logger = logging.getLogger(__name__)
+
+
+class Prober:
+    """`read` takes one reading in bounded time; `on_reading` is told each one. Ended by `close`.
+
+    `interval` is in seconds, from the start of one reading to the start of the next.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[Target], Awaitable[Reading]],
+        on_reading: Callable[[Key, Reading], None],
+        interval: float = 10.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._on_reading = on_reading
+        self._interval = interval
+        self._monotonic = monotonic
+        self._targets: dict[Key, Target] = {}
+        self._readings: dict[Key, Reading] = {}
+        self._hurried: set[Key] = set()
+        self._soon: dict[Key, asyncio.Event] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
+
+    @property
+    def readings(self) -> Mapping[Key, Reading]:
+        """A live view of the latest reading of each target."""
+        return MappingProxyType(self._readings)
+
+    def watch(self, key: Key, target: Target, *, hurry: bool = False) -> None:
+        """Read this target from now on; `hurry` for as long as a rollout goes on. Idempotent and cheap."""
+        hurried = key in self._hurried
+        (self._hurried.add if hurry else self._hurried.discard)(key)
+        known = self._targets.get(key)
+        self._targets[key] = target
+        if known is None:
+            self._soon[key] = asyncio.Event()
+            self._tasks[key] = asyncio.create_task(self._keep(key), name=f"probe {key}")
+        elif known != target:
+            # What the old name answered says nothing about the new one.
+            self._readings.pop(key, None)
+            self.probe_soon(key)
+        elif hurry and not hurried:
+            self.probe_soon(key)
+
+    def unwatch(self, key: Key) -> None:
+        """Forget the target and its reading."""
+        if self._targets.pop(key, None) is not None:
+            self._tasks.pop(key).cancel()
+            del self._soon[key]
+            self._readings.pop(key, None)
+            self._hurried.discard(key)
+
+    def probe_soon(self, key: Key) -> None:
+        """Read the target as soon as the reading in progress, if any, has ended."""
+        if key in self._soon:
+            self._soon[key].set()
+
+    async def close(self) -> None:
+        """End all tasks."""
+        tasks = list(self._tasks.values())
+        for key in list(self._targets):
+            self.unwatch(key)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep(self, key: Key) -> None:
+        soon = self._soon[key]
+        while True:
+            soon.clear()
+            started = self._monotonic()
+            target = self._targets[key]
+            try:
+                reading = await self._read(target)
+                if self._targets[key] == target:
+                    self._readings[key] = reading
+                    self._on_reading(key, reading)
+            except Exception:
+                logger.exception("cannot read %s", key)
+            pause = started + self._pause(key, started) - self._monotonic()
+            try:
+                async with asyncio.timeout(max(0.0, pause)):
+                    await soon.wait()
+            except TimeoutError:
+                continue
+
+    def _pause(self, key: Key, started: float) -> float:
+        reading = self._readings.get(key)
+        if key in self._hurried or reading is None or not reading.ok:
+            return min(FAST_INTERVAL, self._interval)
+        # To the key's own place in the next interval, at least half an interval away.
+        offset = zlib.crc32(str(key).encode()) / 2**32 * self._interval
+        return self._interval / 2 + (offset - started - self._interval / 2) % self._interval

@@ -1,0 +1,233 @@
+"""One pass over one instance: observe, plan, execute, report.
+
+All decisions are `reconcile.plan`'s. The finalizer is written before anything else, then the status (so that
+a new object never looks finished to a reader), then the children; after a pass that wrote, another one
+follows at once and, as a rule, finds nothing to do.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from dedicated.api.catalogue import Catalogue
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.objects import INSTANCE, Key, Ref
+from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
+from dedicated.cluster.client import Client
+from dedicated.cluster.errors import ApiError
+from dedicated.cluster.events import EventRecorder
+from dedicated.controllers.execute import Executor
+from dedicated.controllers.instances import Instances
+from dedicated.controllers.metrics import InstanceFigures, Metrics
+from dedicated.controllers.prober import Prober
+from dedicated.controllers.queue import WorkQueue
+from dedicated.controllers.secrets_reader import SecretsReader
+from dedicated.controllers.world import World
+from dedicated.probes.service import Target
+from dedicated.reconcile.actions import Plan, SetFinalizers
+from dedicated.reconcile.observed import Failure, Observed, ServiceReading
+from dedicated.reconcile.plan import plan
+
+logger = logging.getLogger(__name__)
+
+ANSWERS = "ready, discovery document and keys answer"
+
+
+class Reconciler:
+    """The handler of the work queue."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        world: World,
+        instances: Instances,
+        queue: WorkQueue[Key],
+        prober: Prober,
+        recorder: EventRecorder,
+        metrics: Metrics,
+        catalogue: Catalogue,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._instances = instances
+        self._queue = queue
+        self._prober = prober
+        self._recorder = recorder
+        self._metrics = metrics
+        self._catalogue = catalogue
+        self._now = now
+        self._secrets = SecretsReader(client=client, world=world)
+        self._executor = Executor(client=client, world=world, secrets=self._secrets)
+        self._settled: dict[Key, dict[Ref, str]] = {}
+        self._failures: dict[Key, tuple[Failure, ...]] = {}
+
+    async def handle(self, key: Key) -> None:
+        """One pass. Raises what should be retried with back-off."""
+        started = time.monotonic()
+        result = "error"
+        try:
+            result = await self._pass(key)
+        except ApiError as error:
+            if not error.conflict:
+                raise
+            # The object moved on while we looked: its newer version is on its way to us.
+            result = "conflict"
+            self._queue.failed(key)
+        finally:
+            self._metrics.reconciles.labels(result=result).inc()
+            self._metrics.reconcile_seconds.observe(time.monotonic() - started)
+
+    async def _pass(self, key: Key) -> str:
+        body = self._instances.bodies.get(key)
+        if body is None:
+            self._forget(key)
+            return "gone"
+        instance = parse_instance(body)
+        observed = await self._observe(instance)
+        decided = plan(
+            instance,
+            observed,
+            catalogue=self._catalogue,
+            now=self._now(),
+            settled=self._settled.get(key, {}),
+        )
+        self._settled[key] = decided.settled
+        self._probe(key, decided)
+        wrote = await self._write_instance(body, instance.meta, decided)
+        stages = tuple(
+            children
+            for stage in decided.stages
+            if (children := tuple(action for action in stage if not isinstance(action, SetFinalizers)))
+        )
+        if isinstance(instance, Instance) and stages:
+            failures = await self._executor.run(instance, stages)
+            self._world.settle(key)
+            known = self._failures.pop(key, ())
+            if failures:
+                self._failures[key] = failures
+                self._queue.failed(key)
+                if failures == known:
+                    return "refused"
+            self._queue.add(key)
+            wrote = True
+        elif self._failures.pop(key, ()):
+            self._queue.add(key)
+        if decided.wake_at is not None:
+            delay = (decided.wake_at - self._now()).total_seconds()
+            self._queue.add_at(key, time.monotonic() + max(0.0, delay))
+        return "changed" if wrote else "unchanged"
+
+    async def _observe(self, instance: Instance | InvalidInstance) -> Observed:
+        key = instance.meta.key
+        known = self._world.snapshot(key)
+        observed = Observed(
+            children=known.children,
+            deployments=known.deployments,
+            jobs=known.jobs,
+            pods=known.pods,
+            nodes=self._world.nodes,
+            identity=known.identity,
+            service=self._reading(key),
+            failures=self._failures.get(key, ()),
+            deleted=known.deleted,
+            senior=self._senior(key),
+        )
+        if isinstance(instance, InvalidInstance) or instance.meta.deleting:
+            return observed
+        masterkey, database = await self._secrets.read(instance, known.identity)
+        return replace(observed, masterkey=masterkey, database=database)
+
+    def _reading(self, key: Key) -> ServiceReading | None:
+        reading = self._prober.readings.get(key)
+        return None if reading is None else ServiceReading(reading.ok, reading.detail or ANSWERS)
+
+    def _senior(self, key: Key) -> str:
+        """Name of the oldest other instance in the namespace that is older than this one, or empty."""
+        names = self._world.roll.in_namespace(key.namespace)
+        if len(names) < 2:
+            return ""
+        ages = {
+            name: (get_str(body, "metadata", "creationTimestamp"), get_str(body, "metadata", "uid"))
+            for name in names
+            if (body := self._instances.bodies.get(Key(key.namespace, name))) is not None
+        }
+        oldest = min(ages, key=lambda name: ages[name], default=key.name)
+        return "" if oldest == key.name or key.name not in ages else oldest
+
+    def _probe(self, key: Key, decided: Plan) -> None:
+        if decided.probe is None:
+            self._prober.unwatch(key)
+        else:
+            self._prober.watch(key, Target(domain=decided.probe), hurry=decided.rolling)
+
+    async def _write_instance(self, body: Manifest, meta: Meta, decided: Plan) -> bool:
+        """Finalizer and status of the instance, each on the version that was judged."""
+        wrote = False
+        version = meta.resource_version
+        for action in decided.actions:
+            if isinstance(action, SetFinalizers):
+                finalizers: list[JsonValue] = list(action.finalizers)
+                patch: Manifest = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
+                answer = await self._patch(meta.key, patch)
+                version = get_str(answer, "metadata", "resourceVersion")
+                wrote = True
+        if decided.status is not None:
+            change = merge_patch(meta.status, decided.status)
+            if change:
+                patch = {"metadata": {"resourceVersion": version}, "status": change}
+                await self._patch(meta.key, patch, subresource="status")
+                wrote = True
+            self._report(body, meta, decided)
+        return wrote
+
+    async def _patch(self, key: Key, body: Manifest, *, subresource: str = "") -> Manifest:
+        answer = await self._client.patch(
+            INSTANCE, key.namespace, key.name, body, content="merge", subresource=subresource
+        )
+        if meta_of(answer).finalizers or not meta_of(answer).deleting:
+            self._instances.returned(answer)
+        return answer
+
+    def _report(self, body: Manifest, meta: Meta, decided: Plan) -> None:
+        status = decided.status or {}
+        for note in decided.events:
+            self._recorder.record(
+                body, kind=note.kind, reason=note.reason, action=note.action, note=note.note
+            )
+        conditions = {
+            get_str(item, "type"): get_str(item, "status") for item in get_list(status, "conditions")
+        }
+        figures = InstanceFigures(
+            conditions=conditions,
+            version=get_str(status, "summary", "version"),
+            plan=get_str(get_map(body, "spec"), "plan"),
+        )
+        self._metrics.instances.show(meta.key, figures)
+
+    def _forget(self, key: Key) -> None:
+        self._prober.unwatch(key)
+        self._secrets.forget(key)
+        self._world.forget(key)
+        self._metrics.instances.drop(key)
+        self._settled.pop(key, None)
+        self._failures.pop(key, None)
+        for name in self._world.roll.in_namespace(key.namespace):
+            self._queue.add(Key(key.namespace, name))
+
+
+def merge_patch(old: Manifest, new: Manifest) -> Manifest:
+    """The JSON merge patch (RFC 7386) that turns `old` into `new`; empty where they are equal."""
+    patch: Manifest = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, dict) and isinstance(before, dict):
+            inner = merge_patch(before, value)
+            if inner:
+                patch[key] = inner
+        elif value != before:
+            patch[key] = value
+    return patch

@@ -1,0 +1,31 @@
+"""All that can be set from outside, as one value. `cli` builds it from arguments; nothing else reads any."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dedicated.probes.resolver import ResolveRule
+
+LogFormat = Literal["json", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one operator process. Empty `namespaces` means all; times are in seconds."""
+
+    identity: str
+    lease_namespace: str
+    releases_file: Path
+    namespaces: tuple[str, ...] = ()
+    lease_name: str = "dedicated-operator"
+    kubeconfig: str | None = None
+    context: str | None = None
+    http_address: tuple[str, int] = ("0.0.0.0", 8080)  # noqa: S104 - the kubelet asks the pod's address
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "json"
+    workers: int = 16
+    resolve: tuple[ResolveRule, ...] = ()
+    probe_ca_file: Path | None = None
+    probe_interval: float = 10.0
+    qps: float = 50.0
+    burst: int = 100

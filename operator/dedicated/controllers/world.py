@@ -1,0 +1,260 @@
+"""What is known of the cluster: one informer per kind, and the snapshot of one instance from them.
+
+Reading a snapshot costs no request. Secrets are watched as metadata without a selector, because the user's
+own Secrets carry no label of ours; of foreign ones only name, uid and version are kept. What is in a Secret
+is read on demand, see `secrets_reader`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from dedicated.api.objects import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    INSTANCE,
+    JOB,
+    KIND_BY_NAME,
+    NODE,
+    POD,
+    SECRET,
+    Key,
+    Kind,
+    Ref,
+)
+from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.prerequisites import Node
+from dedicated.controllers.instances import Presence, presence_of
+from dedicated.parts import keys
+from dedicated.parts.keys import Identity
+from dedicated.parts.schema import JobState
+from dedicated.reconcile.observed import (
+    Child,
+    DeploymentState,
+    PodState,
+    child_of,
+    deployment_of,
+    instance_of,
+    job_of,
+    node_of,
+    pod_of,
+)
+
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
+"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A child as kept: its metadata, and what its kind adds."""
+
+    instance: str
+    child: Child
+    deployment: DeploymentState | None = None
+    job: JobState | None = None
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodEntry:
+    """A pod as kept."""
+
+    instance: str
+    pod: PodState
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the informers know of one instance's namespace."""
+
+    children: Mapping[Ref, Child]
+    deployments: Mapping[str, DeploymentState]
+    jobs: Mapping[str, JobState]
+    pods: tuple[PodState, ...]
+    identity: Identity | None
+    deleted: frozenset[Ref]
+
+
+class World:
+    """The informers. `wake(key)` is called when something about an instance changed.
+
+    `namespaces` None means all. `with_nodes` is False where nodes may not be read.
+    `roll` is told of instances themselves, as metadata.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: Source,
+        namespaces: Sequence[str] | None,
+        with_nodes: bool,
+        wake: Callable[[Key], None],
+        wake_all: Callable[[], None],
+        roll: Callable[[Key, Presence | None, Presence | None], None],
+        is_alive: Callable[[Key], bool],
+    ) -> None:
+        self._wake = wake
+        self._wake_all = wake_all
+        self._is_alive = is_alive
+        self._deleted: dict[Key, set[Ref]] = {}
+        self._expected: set[str] = set()
+        self._interests: dict[Key, set[Key]] = {}
+        self._children = {
+            kind: Informer[Entry](
+                client=client,
+                kind=kind,
+                namespaces=namespaces,
+                selector="" if kind == SECRET else OURS,
+                metadata_only=kind not in FULL_KINDS,
+                reduce=entry_of,
+                changed=self._child_changed,
+            )
+            for kind in CHILD_KINDS
+        }
+        self._pods = Informer[PodEntry](
+            client=client,
+            kind=POD,
+            namespaces=namespaces,
+            selector=OURS,
+            reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
+            changed=self._pod_changed,
+        )
+        self._nodes = (
+            Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: self._wake_all())
+            if with_nodes
+            else None
+        )
+        self.roll = Informer[Presence](
+            client=client,
+            kind=INSTANCE,
+            namespaces=namespaces,
+            metadata_only=True,
+            reduce=presence_of,
+            changed=roll,
+        )
+
+    def informers(self) -> Iterator[tuple[str, Informer[Entry] | Informer[PodEntry] | Informer[Node]]]:
+        """All informers of children, pods and nodes, with the name of what they watch."""
+        for kind, informer in self._children.items():
+            yield kind.plural, informer
+        yield POD.plural, self._pods
+        if self._nodes is not None:
+            yield NODE.plural, self._nodes
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.roll.run())
+            for _, informer in self.informers():
+                group.create_task(informer.run())
+
+    async def synced(self) -> None:
+        """Wait until everything has been listed once."""
+        await self.roll.synced()
+        for _, informer in self.informers():
+            await informer.synced()
+
+    @property
+    def nodes(self) -> tuple[Node, ...] | None:
+        """All nodes, or None where they may not be read."""
+        return None if self._nodes is None else tuple(self._nodes.store.values())
+
+    def snapshot(self, key: Key) -> Snapshot:
+        """What is known of an instance now."""
+        children: dict[Ref, Child] = {}
+        deployments: dict[str, DeploymentState] = {}
+        jobs: dict[str, JobState] = {}
+        identity = None
+        for kind, informer in self._children.items():
+            for name, entry in informer.in_namespace(key.namespace).items():
+                if entry.instance != key.name:
+                    continue
+                children[Ref(kind.kind, name)] = entry.child
+                if entry.deployment is not None:
+                    deployments[name] = entry.deployment
+                elif entry.job is not None:
+                    jobs[name] = entry.job
+                elif entry.identity is not None:
+                    identity = entry.identity
+        pods = (entry for entry in self._pods.in_namespace(key.namespace).values())
+        gone = self._deleted.get(key, set()) - children.keys()
+        return Snapshot(
+            children=children,
+            deployments=deployments,
+            jobs=jobs,
+            pods=tuple(entry.pod for entry in pods if entry.instance == key.name),
+            identity=identity,
+            deleted=frozenset(gone),
+        )
+
+    def secret(self, instance: Key, name: str) -> Child | None:
+        """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
+        self._interests.setdefault(Key(instance.namespace, name), set()).add(instance)
+        entry = self._children[SECRET].in_namespace(instance.namespace).get(name)
+        return None if entry is None else entry.child
+
+    def learn(self, manifest: Manifest) -> None:
+        """Take over the answer to a write of our own."""
+        self._children[KIND_BY_NAME[get_str(manifest, "kind")]].put(manifest)
+
+    def expect_deletion(self, uid: str) -> None:
+        """The object with this uid is being deleted by us: that is nobody's modification."""
+        self._expected.add(uid)
+
+    def settle(self, key: Key) -> None:
+        """What was deleted has been made again: forget it."""
+        self._deleted.pop(key, None)
+
+    def forget(self, key: Key) -> None:
+        """The instance is gone."""
+        self._deleted.pop(key, None)
+        for wanted in [name for name, who in self._interests.items() if key in who]:
+            self._interests[wanted].discard(key)
+            if not self._interests[wanted]:
+                del self._interests[wanted]
+
+    def _child_changed(self, key: Key, old: Entry | None, new: Entry | None) -> None:
+        entry = new or old
+        if entry is None:
+            return
+        for instance in self._interests.get(key, ()) if entry.child.ref.kind == SECRET.kind else ():
+            self._wake(instance)
+        if not entry.instance:
+            return
+        owner = Key(key.namespace, entry.instance)
+        if new is None and old is not None:
+            if old.child.uid in self._expected:
+                self._expected.discard(old.child.uid)
+            elif self._is_alive(owner):
+                self._deleted.setdefault(owner, set()).add(old.child.ref)
+        self._wake(owner)
+
+    def _pod_changed(self, key: Key, old: PodEntry | None, new: PodEntry | None) -> None:
+        entry = new or old
+        if entry is not None and entry.instance:
+            self._wake(Key(key.namespace, entry.instance))
+
+
+def entry_of(manifest: Manifest) -> Entry:
+    """The kept form of a child."""
+    instance = instance_of(manifest)
+    child = child_of(manifest)
+    match child.ref.kind:
+        case DEPLOYMENT.kind:
+            return Entry(instance, child, deployment=deployment_of(manifest))
+        case JOB.kind:
+            return Entry(instance, child, job=job_of(manifest))
+        case CONFIG_MAP.kind if child.component == keys.COMPONENT:
+            data = get_map(manifest, "data")
+            identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
+            return Entry(instance, child, identity=identity)
+    return Entry(instance, child)
+
+
+def kinds_to_read() -> tuple[Kind, ...]:
+    """Every kind that the operator lists and watches, nodes apart."""
+    return (*CHILD_KINDS, POD, INSTANCE)

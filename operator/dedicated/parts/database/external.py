@@ -1,0 +1,131 @@
+"""`engine: external`: the Secret with the connection, read for form and change, never used to connect.
+
+The operator holds no database credentials: it checks that the Secret can work, and passes references
+on to the pods. Whether the database answers is seen by the pods that use it.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from dedicated.api.findings import Finding
+from dedicated.api.json import JsonValue, canonical
+from dedicated.api.resource import Instance
+from dedicated.contract.responsibilities import responsible
+from dedicated.parts.wanted import DatabaseForm
+
+DSN_KEY = "dsn"
+FIELD_ENV = {
+    "host": "HOST",
+    "port": "PORT",
+    "database": "DATABASE",
+    "username": "USER_USERNAME",
+    "password": "USER_PASSWORD",
+    "sslmode": "USER_SSL_MODE",
+}
+"""Keys of the Secret's second form, and the rest of the variable each becomes (zitadel.md §2.1)."""
+REQUIRED_FIELDS = ("host", "database", "username", "password")
+DEFAULT_PORT = 5432
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseReading:
+    """What was read of the database Secret: its form and a mark of its content, never the content.
+
+    `problem` says why it cannot be used (empty: it can). `mark` changes when the content does.
+    """
+
+    found: bool
+    problem: str = ""
+    form: DatabaseForm = "Dsn"
+    port: int = DEFAULT_PORT
+    mark: str = ""
+
+
+def read_secret(data: Mapping[str, bytes], *, mark_key: bytes) -> DatabaseReading:
+    """Judge a database Secret's data.
+
+    `mark_key` is the masterkey: a keyed mark cannot be guessed back into a password.
+    """
+    content: JsonValue = {key: value.hex() for key, value in data.items()}
+    mark = hmac.new(mark_key, canonical(content), hashlib.sha256).hexdigest()[:16]
+    if DSN_KEY in data:
+        problem, port = _judge_dsn(_text(data, DSN_KEY))
+        return DatabaseReading(found=True, problem=problem, form="Dsn", port=port, mark=mark)
+    missing = [key for key in REQUIRED_FIELDS if not _text(data, key)]
+    if missing:
+        present = ", ".join(sorted(data)) or "none"
+        problem = f"it has neither key dsn nor keys {', '.join(missing)} (keys present: {present})"
+        return DatabaseReading(found=True, problem=problem, mark=mark)
+    port_text = _text(data, "port") or str(DEFAULT_PORT)
+    if not port_text.isdigit() or not 0 < int(port_text) < 65536:
+        return DatabaseReading(found=True, problem="key port is not a port number", form="Fields", mark=mark)
+    return DatabaseReading(found=True, form="Fields", port=int(port_text), mark=mark)
+
+
+def judge(instance: Instance, reading: DatabaseReading) -> Finding | None:
+    """The finding about the database Secret, or None."""
+    secret = instance.spec.database.external.secret_ref.name
+    where = f"Secret {instance.namespace}/{secret}"
+    party = responsible("Database", instance.spec.infrastructure)
+    if not reading.found:
+        return Finding(
+            code="DatabaseSecretMissing",
+            responsible=party,
+            message=f"{where}, named in spec.database.external.secretRef, does not exist",
+            action="create it with key dsn (postgresql://user:password@host:5432/database?sslmode=verify-full)",
+            blocks="Rollout",
+        )
+    if reading.problem:
+        return Finding(
+            code="DatabaseSecretInvalid",
+            responsible=party,
+            message=f"{where} cannot be used: {reading.problem}",
+            action="correct it; it is read again as soon as it changes",
+            blocks="Rollout",
+        )
+    return None
+
+
+def environment(secret: str, form: DatabaseForm) -> list[JsonValue]:
+    """The connection as environment of a ZITADEL container: references only."""
+    if form == "Dsn":
+        return [_from_secret("ZITADEL_DATABASE_POSTGRES_DSN", secret, DSN_KEY, optional=False)]
+    return [
+        _from_secret(
+            f"ZITADEL_DATABASE_POSTGRES_{suffix}", secret, key, optional=key not in REQUIRED_FIELDS
+        )
+        for key, suffix in FIELD_ENV.items()
+    ]
+
+
+def _from_secret(variable: str, secret: str, key: str, *, optional: bool) -> JsonValue:
+    reference: dict[str, JsonValue] = {"name": secret, "key": key}
+    if optional:
+        reference["optional"] = True
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _judge_dsn(dsn: str) -> tuple[str, int]:
+    """(what is wrong, port). The text itself never appears in the answer."""
+    if dsn != dsn.strip():
+        return "key dsn begins or ends with white space or a line end", DEFAULT_PORT
+    if "://" not in dsn:
+        return "key dsn is not a URL (postgresql://user:password@host:5432/database)", DEFAULT_PORT
+    try:
+        parts = urlsplit(dsn)
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        return "key dsn is not a URL: its host or port cannot be read", DEFAULT_PORT
+    if parts.scheme not in ("postgres", "postgresql"):
+        return "key dsn does not begin with postgresql://", port
+    for what, value in (("host", parts.hostname), ("user", parts.username), ("database", parts.path[1:])):
+        if not value or not unquote(value).strip():
+            return f"key dsn names no {what}", port
+    return "", port
+
+
+def _text(data: Mapping[str, bytes], key: str) -> str:
+    return data.get(key, b"").decode("utf-8", errors="replace")

@@ -1,0 +1,84 @@
+"""Metadata that all children share: names, labels, ownership, and the restricted security contexts.
+
+`app.kubernetes.io/instance` is left to GitOps tools: copied to children it would make them believe
+that they own our objects.
+"""
+
+from dedicated.api.json import Manifest
+from dedicated.api.names import (
+    API_VERSION,
+    FIELD_MANAGER,
+    KIND,
+    LABEL_COMPONENT,
+    LABEL_INSTANCE,
+    LABEL_MANAGED_BY,
+    LABEL_NAME,
+    LABEL_PART_OF,
+)
+from dedicated.api.objects import Kind
+from dedicated.api.resource import Instance
+
+
+def selector(instance: Instance, component: str) -> Manifest:
+    """Labels that select the pods of one component. They never change: selectors are immutable."""
+    return {LABEL_INSTANCE: instance.name, LABEL_COMPONENT: component}
+
+
+def labels(instance: Instance, component: str) -> Manifest:
+    """The recommended labels of a child."""
+    return {
+        **selector(instance, component),
+        LABEL_NAME: "zitadel",
+        LABEL_MANAGED_BY: FIELD_MANAGER,
+        LABEL_PART_OF: "dedicated-instance",
+    }
+
+
+def child(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:
+    """The head of a rebuildable child: owned by the instance, garbage-collected with it."""
+    head = lasting(kind, instance, suffix, component)
+    metadata = head["metadata"]
+    assert isinstance(metadata, dict)
+    metadata["ownerReferences"] = [
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": instance.name,
+            "uid": instance.meta.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+    return head
+
+
+def lasting(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:
+    """The head of a child that outlives its instance: no owner reference (design.md §2, principle 5)."""
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {
+            "name": f"{instance.name}-{suffix}",
+            "namespace": instance.namespace,
+            "labels": labels(instance, component),
+        },
+    }
+
+
+def restricted_pod() -> Manifest:
+    """Pod security context for Pod Security level `restricted`."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "fsGroup": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def restricted_container() -> Manifest:
+    """Container security context for Pod Security level `restricted`."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }

@@ -1,0 +1,57 @@
+"""What one pass wants built: the instance with every open choice closed.
+
+The parts render from this value alone. It holds what the spec leaves open: the release's images, the
+zones in force, the shape of the database Secret. It is made once a pass by `reconcile.plan`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dedicated.api.catalogue import ResolvedRelease
+from dedicated.api.instance import InstanceSpec
+from dedicated.api.resource import Instance
+
+PORT = 8080
+EXTERNAL_PORT = 443
+
+DatabaseForm = Literal["Dsn", "Fields"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Input of every part.
+
+    `database_mark` changes when the database Secret's content does, and tells nothing of it.
+    """
+
+    instance: Instance
+    release: ResolvedRelease
+    zones: int
+    database_form: DatabaseForm = "Dsn"
+    database_port: int = 5432
+    database_mark: str = ""
+
+    @property
+    def spec(self) -> InstanceSpec:
+        """The instance's spec."""
+        return self.instance.spec
+
+    @property
+    def name(self) -> str:
+        """Stem of the children's names."""
+        return self.instance.name
+
+    @property
+    def server_replicas(self) -> int:
+        """At least one pod per zone in force (S-2)."""
+        return max(self.spec.server.replicas, self.zones)
+
+    @property
+    def login_replicas(self) -> int:
+        """At least one pod per zone in force (S-2)."""
+        return max(self.spec.login.replicas, self.zones)
+
+
+def public_url(domain: str) -> str:
+    """The public address: TLS on the default port."""
+    return f"https://{domain}"

@@ -1,0 +1,94 @@
+"""What a plan can ask for. Each action is idempotent, so that a pass may be cut off between any two."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from dedicated.api.json import Manifest
+from dedicated.api.objects import Ref, ref_of
+from dedicated.reconcile.ownership import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SetFinalizers:
+    """Write the instance's whole list of finalizers, on the resourceVersion it was read at."""
+
+    finalizers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EstablishIdentity:
+    """Create the masterkey where none is brought along, then the identity with its fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKeyPair:
+    """Create a system user's key pair once."""
+
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAdmin:
+    """Create the first administrator's password once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Server-side apply of a whole manifest.
+
+    `fresh`: nothing of that name is known, so an object that others made there is not taken over.
+    `remove`: fields that others added, to be taken out after the apply.
+    """
+
+    manifest: Manifest
+    fresh: bool
+    remove: tuple[Path, ...] = ()
+
+    @property
+    def ref(self) -> Ref:
+        """The object applied."""
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete exactly the object seen (its uid), in the background."""
+
+    ref: Ref
+    uid: str
+
+
+Action: TypeAlias = SetFinalizers | EstablishIdentity | CreateKeyPair | CreateAdmin | Apply | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class EventNote:
+    """An event on the instance."""
+
+    kind: Literal["Normal", "Warning"]
+    reason: str
+    action: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of one pass. Stages run one after the other, the actions of a stage at once.
+
+    `status` is None where there is nothing to tell (the object is going). `probe` is the public name to
+    read, where there is a service to ask; `rolling` asks for readings more often.
+    """
+
+    stages: tuple[tuple[Action, ...], ...] = ()
+    status: Manifest | None = None
+    events: tuple[EventNote, ...] = ()
+    wake_at: datetime | None = None
+    probe: str | None = None
+    rolling: bool = False
+    settled: dict[Ref, str] = field(default_factory=dict)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All actions in order."""
+        return tuple(action for stage in self.stages for action in stage)

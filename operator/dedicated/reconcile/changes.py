@@ -1,0 +1,135 @@
+"""From what should exist and what does to the actions in between.
+
+A child whose applied hash is today's is left alone unless managedFields tell of somebody else's hand; then
+it is applied again and remembers who that was. A pass without change yields no action.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import Manifest, digest, get_map
+from dedicated.api.names import ANNOTATION_APPLIED, ANNOTATION_MODIFIED
+from dedicated.api.objects import JOB, Ref, ref_of
+from dedicated.api.resource import Instance
+from dedicated.contract.modifications import Modification, from_annotation
+from dedicated.reconcile.actions import Action, Apply, Delete
+from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.ownership import Drift, drift_of
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Actions, what they mend, and which children were found as they should be (ref -> resourceVersion).
+
+    `unfinished` says that this generation is not applied yet, beyond mere repair.
+    """
+
+    actions: tuple[Action, ...]
+    mended: tuple[Modification, ...]
+    settled: dict[Ref, str]
+    unfinished: bool
+
+
+def changes(
+    instance: Instance, desired: Desired, observed: Observed, *, settled: dict[Ref, str], now: datetime
+) -> Changes:
+    """Compare. `settled` is the previous answer's: a child at that resourceVersion is not judged again."""
+    actions: list[Action] = []
+    mended: list[Modification] = []
+    clean: dict[Ref, str] = {}
+    unfinished = False
+    for manifest in desired.manifests:
+        ref = ref_of(manifest)
+        child = observed.children.get(ref)
+        stamped, mark = _stamp(manifest)
+        if child is None:
+            fact = _deleted(ref, now) if ref in observed.deleted else None
+            actions.append(Apply(_remember(stamped, fact), fresh=True))
+            mended.extend([fact] if fact else [])
+            unfinished = unfinished or fact is None
+        elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
+            continue  # a Job's template cannot change: it keeps the manifest it was made with
+        elif child.applied != mark and not _only_annotation_lost(child):
+            actions.append(Apply(_keep_memory(stamped, child), fresh=False))
+            unfinished = True
+        elif settled.get(ref) == child.resource_version:
+            clean[ref] = child.resource_version
+        else:
+            drift = drift_of(stamped, child)
+            if drift is None:
+                clean[ref] = child.resource_version
+            else:
+                done = _done_by_others(child, drift)
+                actions.append(Apply(_remember(stamped, done), fresh=False, remove=drift.added))
+                mended.append(done)
+    actions.extend(_deletions(instance, desired, observed))
+    return Changes(tuple(actions), tuple(mended), clean, unfinished)
+
+
+def _stamp(manifest: Manifest) -> tuple[Manifest, str]:
+    """The manifest with the hash of itself, and the hash."""
+    mark = digest(manifest)
+    metadata = get_map(manifest, "metadata")
+    annotations = {**get_map(metadata, "annotations"), ANNOTATION_APPLIED: mark}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}, mark
+
+
+def _remember(manifest: Manifest, fact: Modification | None) -> Manifest:
+    """The manifest with a modification kept on it."""
+    return manifest if fact is None else _annotated(manifest, fact.annotation())
+
+
+def _keep_memory(manifest: Manifest, child: Child) -> Manifest:
+    return _annotated(manifest, child.modified) if child.modified else manifest
+
+
+def _annotated(manifest: Manifest, value: str) -> Manifest:
+    metadata = get_map(manifest, "metadata")
+    annotations = {**get_map(metadata, "annotations"), ANNOTATION_MODIFIED: value}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _only_annotation_lost(child: Child) -> bool:
+    """Somebody took our hash away or wrote over it: drift, not a change of ours."""
+    return bool(child.ours) and ANNOTATION_APPLIED not in child.ours
+
+
+def _done_by_others(child: Child, drift: Drift) -> Modification:
+    return Modification(
+        object=str(child.ref),
+        manager=drift.manager,
+        operation=drift.operation,
+        at=drift.time,
+        fields=tuple(drift.fields()),
+    )
+
+
+def _deleted(ref: Ref, now: datetime) -> Modification:
+    """The API keeps no trace of who deleted an object; the time is ours, of when it was seen."""
+    return Modification(
+        object=str(ref), manager="unknown", operation="Delete", at=rfc3339(now), fields=("(whole object)",)
+    )
+
+
+def _deletions(instance: Instance, desired: Desired, observed: Observed) -> list[Action]:
+    """Children to delete: Jobs to be replaced, and, once all is rolled out, what nothing needs any more."""
+    wanted = {ref_of(manifest) for manifest in desired.manifests} | desired.untouched
+    over = desired.complete and all(state.rolled_out for state in observed.deployments.values())
+    return [
+        Delete(ref, child.uid)
+        for ref, child in observed.children.items()
+        if child.owner_uid == instance.meta.uid
+        and not child.deleting
+        and (ref in desired.replaced or (over and ref not in wanted))
+    ]
+
+
+def kept_modifications(observed: Observed, mended: tuple[Modification, ...]) -> list[Modification]:
+    """Modifications known: those found in this pass, and those that children remember."""
+    fresh = {fact.object for fact in mended}
+    remembered = (
+        from_annotation(child.modified, of=str(ref)) for ref, child in observed.children.items()
+    )
+    return [*mended, *(fact for fact in remembered if fact is not None and fact.object not in fresh)]

@@ -1,0 +1,132 @@
+"""What should exist now: the parts in their order, each behind its gate (design.md §6).
+
+Gates: the schema waits for keys and database, the server for a setup that succeeded for its version, the
+login of a new version for the server. What waits is left as it is: old pods serve meanwhile.
+"""
+
+from dataclasses import dataclass
+
+from dedicated.api.json import Manifest, digest, get_str
+from dedicated.api.objects import DEPLOYMENT, Ref, ref_of
+from dedicated.parts import config, login, network, schema, server, workload
+from dedicated.parts.schema import JobState
+from dedicated.parts.wanted import Wanted
+from dedicated.reconcile.observed import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Manifests to hold, children to leave alone, children to delete, and where the schema stands.
+
+    `untouched` are children that a gate keeps as they are. `waiting` says in words what is waited for;
+    empty: nothing. `complete` says that everything of this generation is wanted now.
+    """
+
+    manifests: tuple[Manifest, ...]
+    untouched: frozenset[Ref]
+    replaced: frozenset[Ref]
+    waiting: str
+    complete: bool
+    setup: JobState
+
+
+def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desired:
+    """Everything that should exist at this moment. The masterkey is known to be the right one."""
+    config_map = config.config_map(wanted)
+    config_name = get_str(config_map, "metadata", "name")
+    on_server = server.workload(wanted, config_name=config_name)
+    on_login = login.workload(wanted)
+    base = (
+        config_map,
+        *workload.manifests(wanted, on_server),
+        *workload.manifests(wanted, on_login),
+        schema.service_account(wanted),
+        *network.policies(wanted),
+    )
+    steps = _schema_steps(wanted, observed, config_name=config_name, database_ready=database_ready)
+    if steps.waiting:
+        kept = frozenset(
+            Ref(DEPLOYMENT.kind, f"{wanted.name}-{component}")
+            for component in (server.COMPONENT, login.COMPONENT)
+        )
+        return Desired(
+            manifests=(*base, *steps.manifests),
+            untouched=kept,
+            replaced=steps.replaced,
+            waiting=steps.waiting,
+            complete=False,
+            setup=steps.setup,
+        )
+    server_deployment = workload.deployment(wanted, on_server)
+    login_deployment = workload.deployment(wanted, on_login)
+    login_waits = not _login_may_follow(wanted, observed)
+    manifests = (*base, *steps.manifests, server_deployment)
+    return Desired(
+        manifests=manifests if login_waits else (*manifests, login_deployment),
+        untouched=frozenset({ref_of(login_deployment)}) if login_waits else frozenset(),
+        replaced=steps.replaced,
+        waiting=f"the login follows once the server runs {wanted.release.version}" if login_waits else "",
+        complete=not login_waits,
+        setup=steps.setup,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SchemaSteps:
+    manifests: tuple[Manifest, ...]
+    replaced: frozenset[Ref]
+    waiting: str
+    setup: JobState
+
+
+def _schema_steps(
+    wanted: Wanted, observed: Observed, *, config_name: str, database_ready: bool
+) -> _SchemaSteps:
+    """The Jobs that should exist. The words stay the same from init to the end of setup: one status
+    write tells of both."""
+    setup_ref = schema.setup_ref(wanted)
+    setup = observed.jobs.get(setup_ref.name, JobState())
+    text = f"the database schema is prepared for {wanted.release.version}"
+    if not database_ready:
+        return _SchemaSteps((), frozenset(), "the database Secret", setup)
+    jobs: list[Manifest] = []
+    if schema.needs_init(wanted):
+        job = schema.init_job(wanted, config_name=config_name)
+        state = observed.jobs.get(schema.init_ref(wanted).name)
+        if state is None or not state.complete:
+            if setup.complete:  # init was done once; a Job deleted since then proves nothing else
+                return _SchemaSteps((), frozenset(), "", setup)
+            return _SchemaSteps(*_one_job(job, state, observed), text, setup)
+        jobs.append(job)
+    job = schema.setup_job(wanted, config_name=config_name)
+    if setup.complete:
+        return _SchemaSteps((*jobs, job), frozenset(), "", setup)
+    manifests, replaced = _one_job(job, observed.jobs.get(setup_ref.name), observed)
+    return _SchemaSteps((*jobs, *manifests), replaced, text, setup)
+
+
+def _one_job(
+    job: Manifest, state: JobState | None, observed: Observed
+) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
+    """Single flight: a Job is made only when no pod of an earlier one can still be at work."""
+    if state is None:
+        at_work = any(pod.component == schema.COMPONENT and not pod.finished for pod in observed.pods)
+        return ((), frozenset()) if at_work else ((job,), frozenset())
+    if not state.deleting and (state.failed or (state.failures > 0 and _outdated(job, observed))):
+        return (), frozenset({ref_of(job)})
+    return (job,), frozenset()
+
+
+def _outdated(job: Manifest, observed: Observed) -> bool:
+    """Whether a failing Job still runs with what has been corrected since."""
+    child = observed.children.get(ref_of(job))
+    return child is not None and child.applied != digest(job)
+
+
+def _login_may_follow(wanted: Wanted, observed: Observed) -> bool:
+    """The login runs the server's release: on a first start at once, in an upgrade after the server."""
+    current = observed.deployments.get(f"{wanted.name}-{login.COMPONENT}")
+    if current is None or current.version == wanted.release.version:
+        return True
+    ahead = observed.deployments.get(f"{wanted.name}-{server.COMPONENT}")
+    return ahead is not None and ahead.version == wanted.release.version and ahead.rolled_out

@@ -1,0 +1,173 @@
+"""What is to be said before anything is built: every finding of one pass, and what each holds up."""
+
+from dataclasses import dataclass
+
+from dedicated.api.catalogue import Catalogue, ResolvedRelease, resolve, version_key
+from dedicated.api.findings import Finding
+from dedicated.api.resource import Instance, InvalidInstance
+from dedicated.contract import agreements, isolation, prerequisites
+from dedicated.contract.responsibilities import responsible
+from dedicated.parts import config, keys, schema, server
+from dedicated.parts.database import external
+from dedicated.parts.wanted import Wanted
+from dedicated.reconcile.observed import Observed
+
+PREREQUISITES = frozenset({"TooFewZones", "ZonesUnknown"})
+REFUSALS = frozenset({"ApplyRefused", "NameTaken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Findings, and what they leave possible. `wanted` is None where nothing can be rendered."""
+
+    findings: tuple[Finding, ...]
+    wanted: Wanted | None
+    zones: int
+    installed: bool
+
+    def first(self, *blocks: str) -> Finding | None:
+        """The first finding that blocks one of these, or None."""
+        return next((finding for finding in self.findings if finding.blocks in blocks), None)
+
+    @property
+    def stalled(self) -> Finding | None:
+        """What only a person can solve."""
+        return self.first("Stalled")
+
+    @property
+    def refused(self) -> Finding | None:
+        """What the API server refused in the last pass."""
+        return next((finding for finding in self.findings if finding.code in REFUSALS), None)
+
+    @property
+    def holding(self) -> Finding | None:
+        """What holds up building: a person's duty, or a prerequisite of the first installation."""
+        return self.stalled or (None if self.installed else self.first("Creation"))
+
+
+def judge(instance: Instance, observed: Observed, catalogue: Catalogue) -> Judgement:
+    """Judge one snapshot."""
+    infrastructure = instance.spec.infrastructure
+    installed = is_installed(instance, observed)
+    zones, findings = agreements.zones_in_force(instance.spec, valid=())
+    found = [
+        *isolation.check_namespace(instance.namespace, senior=observed.senior),
+        *findings,
+        *prerequisites.check_zones(observed.nodes, infrastructure=infrastructure, needed=zones),
+        *_failures(observed),
+    ]
+    key_finding = keys.judge(
+        instance, identity=observed.identity, masterkey=observed.masterkey, used=installed
+    )
+    found += [key_finding] if key_finding else []
+    # Without a usable masterkey the database Secret is not judged: its mark is keyed with it.
+    if observed.masterkey.found and (database := external.judge(instance, observed.database)):
+        found.append(database)
+    release = resolve(instance.spec.release, catalogue)
+    found += _release_findings(instance, observed, release, catalogue)
+    wanted = None
+    if release is not None:
+        wanted = Wanted(
+            instance=instance,
+            release=release,
+            zones=zones,
+            database_form=observed.database.form,
+            database_port=observed.database.port,
+            database_mark=observed.database.mark,
+        )
+        _, budget = config.pool_size(wanted)
+        found += [budget] if budget else []
+        found += _schema_findings(wanted, observed)
+    return Judgement(findings=tuple(found), wanted=wanted, zones=zones, installed=installed)
+
+
+def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:
+    """Findings of a spec that breaks today's rules: path and reason each."""
+    return tuple(
+        Finding(
+            code="InvalidSpec",
+            responsible="Customer",
+            message=f"{path}: {reason}",
+            action="correct the field; children are left as they are until then",
+            blocks="Stalled",
+        )
+        for path, reason in instance.problems
+    )
+
+
+def is_installed(instance: Instance, observed: Observed) -> bool:
+    """Whether a database may hold data of this instance: a schema Job or a server was made once."""
+    del instance
+    return bool(observed.jobs) or bool(observed.deployments)
+
+
+def serving_version(instance: Instance, observed: Observed) -> str:
+    """The newest release known to the database or the server; empty before the first."""
+    versions = [state.version for state in observed.jobs.values() if state.complete]
+    deployment = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
+    versions += [deployment.version] if deployment else []
+    return max((v for v in versions if version_key(v)), key=version_key, default="")
+
+
+def _release_findings(
+    instance: Instance, observed: Observed, release: ResolvedRelease | None, catalogue: Catalogue
+) -> list[Finding]:
+    wanted = instance.spec.release
+    if release is None:
+        known = ", ".join(entry.version for entry in catalogue.versions)
+        field, value = ("version", wanted.version) if wanted.version else ("channel", wanted.channel)
+        return [
+            Finding(
+                code="ReleaseUnknown",
+                responsible="Customer",
+                message=f"spec.release.{field} {value} is not in the release catalogue (versions: {known})",
+                action="choose one of these, or have the provider add it to chart value releases.versions",
+                blocks="Stalled",
+            )
+        ]
+    serving = serving_version(instance, observed)
+    if serving and version_key(release.version) < version_key(serving):
+        return [
+            Finding(
+                code="DowngradeRefused",
+                responsible="Customer",
+                message=f"{release.version} is older than {serving}, which the database is set up for; "
+                "ZITADEL has no way back, so nothing is changed",
+                action=f"set spec.release to {serving} or newer; the way back is a restore of a backup",
+                blocks="Stalled",
+            )
+        ]
+    return []
+
+
+def _schema_findings(wanted: Wanted, observed: Observed) -> list[Finding]:
+    found = []
+    for name in (schema.init_ref(wanted).name, schema.setup_ref(wanted).name):
+        state = observed.jobs.get(name)
+        if state is None or state.complete or state.failures == 0:
+            continue
+        pods = [pod.problem for pod in observed.pods if pod.component == schema.COMPONENT and pod.problem]
+        cause = f" ({pods[-1]})" if pods else ""
+        log = f"kubectl logs -n {wanted.instance.namespace} job/{name} --all-containers"
+        found.append(
+            Finding(
+                code="SchemaJobFailing",
+                responsible=responsible("Application", wanted.spec.infrastructure),
+                message=f"Job {name} failed {state.failures} times{cause}; it is retried with back-off, "
+                "and what serves goes on serving",
+                action=f"read its log: {log}",
+            )
+        )
+    return found
+
+
+def _failures(observed: Observed) -> list[Finding]:
+    return [
+        Finding(
+            code=failure.reason,
+            responsible="Provider",
+            message=f"{failure.what}: {failure.message}",
+            action="correct the cause; the operator tries again by itself",
+        )
+        for failure in observed.failures
+    ]

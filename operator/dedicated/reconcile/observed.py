@@ -1,0 +1,266 @@
+"""One snapshot of the world around an instance: everything `plan` may know.
+
+Children are kept as metadata only, reduced at once: 1,000 instances of 20 children are 20,000 of these, so
+a child holds strings that are shared between instances and no manifest.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.names import (
+    ANNOTATION_APPLIED,
+    ANNOTATION_MODIFIED,
+    FIELD_MANAGER,
+    LABEL_APP_VERSION,
+    LABEL_COMPONENT,
+    LABEL_INSTANCE,
+    ZONE_LABEL,
+)
+from dedicated.api.objects import Ref
+from dedicated.contract.prerequisites import Node
+from dedicated.parts.database.external import DatabaseReading
+from dedicated.parts.keys import Identity, MasterkeyReading
+from dedicated.parts.schema import JobState
+
+PLATFORM_MANAGERS = frozenset(
+    {"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"}
+)
+"""Field managers of Kubernetes itself: what they set is no modification."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """One entry of managedFields that is not ours: who owns which fields, JSON of `fieldsV1`."""
+
+    manager: str
+    operation: str
+    time: str
+    fields: str
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child's metadata. `ours` is the `fieldsV1` of our last apply (empty: created, never applied)."""
+
+    ref: Ref
+    uid: str
+    resource_version: str
+    component: str = ""
+    applied: str = ""
+    modified: str = ""
+    owner_uid: str = ""
+    deleting: bool = False
+    ours: str = ""
+    foreign: tuple[Ownership, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentState:
+    """A Deployment's progress.
+
+    `surplus` are pods beyond the replicas wanted: surge, or old ones on their way out. `complete` says
+    that the newest template was available on all replicas at least once.
+    """
+
+    generation: int
+    observed_generation: int
+    replicas: int
+    updated: int
+    ready: int
+    available: int
+    surplus: int
+    version: str
+    complete: bool
+
+    @property
+    def rolled_out(self) -> bool:
+        """The newest template was rolled out once, and no pod of an older one is left.
+
+        Pods lost later make a Deployment degraded, not unfinished.
+        """
+        return (
+            self.complete
+            and self.observed_generation >= self.generation
+            and self.updated >= self.replicas
+            and self.surplus == 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """A pod of the instance: where it is, and whether it serves."""
+
+    name: str
+    component: str
+    node: str
+    ready: bool
+    finished: bool
+    deleting: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReading:
+    """The newest answer of the public name: whether all checks passed, and what failed."""
+
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that the API server refused in the last pass. `reason` is the finding's code."""
+
+    what: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe.
+
+    `deleted` names children that somebody else deleted since the last pass.
+    """
+
+    children: Mapping[Ref, Child] = field(default_factory=dict)
+    deployments: Mapping[str, DeploymentState] = field(default_factory=dict)
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+    pods: tuple[PodState, ...] = ()
+    nodes: tuple[Node, ...] | None = ()
+    identity: Identity | None = None
+    masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
+    database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
+    service: ServiceReading | None = None
+    failures: tuple[Failure, ...] = ()
+    deleted: frozenset[Ref] = frozenset()
+    senior: str = ""
+    """Name of an older instance in the same namespace."""
+
+
+def child_of(manifest: Manifest) -> Child:
+    """The reduced form of a child's manifest or metadata."""
+    metadata = get_map(manifest, "metadata")
+    annotations = get_map(metadata, "annotations")
+    ours, foreign = _owners(get_list(metadata, "managedFields"))
+    owners = get_list(metadata, "ownerReferences")
+    return Child(
+        ref=Ref(get_str(manifest, "kind"), get_str(metadata, "name")),
+        uid=get_str(metadata, "uid"),
+        resource_version=get_str(metadata, "resourceVersion"),
+        component=get_str(metadata, "labels", LABEL_COMPONENT),
+        applied=get_str(annotations, ANNOTATION_APPLIED),
+        modified=get_str(annotations, ANNOTATION_MODIFIED),
+        owner_uid=get_str(owners[0], "uid") if owners else "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        ours=ours,
+        foreign=foreign,
+    )
+
+
+def instance_of(manifest: Manifest) -> str:
+    """Name of the instance that a child belongs to, by its label."""
+    return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
+
+
+def deployment_of(manifest: Manifest) -> DeploymentState:
+    """A Deployment's progress."""
+    spec, status = get_map(manifest, "spec"), get_map(manifest, "status")
+    replicas = get_int(spec, "replicas")
+    return DeploymentState(
+        generation=get_int(manifest, "metadata", "generation"),
+        observed_generation=get_int(status, "observedGeneration"),
+        replicas=replicas,
+        updated=get_int(status, "updatedReplicas"),
+        ready=get_int(status, "readyReplicas"),
+        available=get_int(status, "availableReplicas"),
+        surplus=max(0, get_int(status, "replicas") - replicas),
+        version=get_str(spec, "template", "metadata", "labels", LABEL_APP_VERSION),
+        complete=any(
+            get_str(item, "type") == "Progressing" and get_str(item, "reason") == "NewReplicaSetAvailable"
+            for item in get_list(status, "conditions")
+        ),
+    )
+
+
+def job_of(manifest: Manifest) -> JobState:
+    """A Job's progress."""
+    conditions = {
+        get_str(item, "type"): item
+        for item in get_list(manifest, "status", "conditions")
+        if get_str(item, "status") == "True"
+    }
+    return JobState(
+        complete="Complete" in conditions,
+        failed="Failed" in conditions,
+        failures=get_int(manifest, "status", "failed"),
+        version=get_str(manifest, "metadata", "labels", LABEL_APP_VERSION),
+        deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
+    )
+
+
+def pod_of(manifest: Manifest) -> PodState:
+    """A pod as far as the plan asks."""
+    status = get_map(manifest, "status")
+    ready = any(
+        get_str(item, "type") == "Ready" and get_str(item, "status") == "True"
+        for item in get_list(status, "conditions")
+    )
+    return PodState(
+        name=get_str(manifest, "metadata", "name"),
+        component=get_str(manifest, "metadata", "labels", LABEL_COMPONENT),
+        node=get_str(manifest, "spec", "nodeName"),
+        ready=ready,
+        finished=get_str(status, "phase") in ("Succeeded", "Failed"),
+        deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
+        problem=_pod_problem(status),
+    )
+
+
+def node_of(manifest: Manifest) -> Node:
+    """A node: its zone, and whether pods can go there."""
+    ready = any(
+        get_str(item, "type") == "Ready" and get_str(item, "status") == "True"
+        for item in get_list(manifest, "status", "conditions")
+    )
+    return Node(
+        name=get_str(manifest, "metadata", "name"),
+        zone=get_str(manifest, "metadata", "labels", ZONE_LABEL),
+        schedulable=ready and get_map(manifest, "spec").get("unschedulable") is not True,
+    )
+
+
+def _pod_problem(status: Manifest) -> str:
+    """Why a container does not run, in the words of the kubelet; empty where nothing is known to be wrong."""
+    for item in (*get_list(status, "initContainerStatuses"), *get_list(status, "containerStatuses")):
+        waiting = get_str(item, "state", "waiting", "reason")
+        if waiting and waiting not in ("PodInitializing", "ContainerCreating"):
+            return f"{get_str(item, 'name')}: {waiting}"
+        code = get_int(item, "state", "terminated", "exitCode")
+        if code:
+            return f"{get_str(item, 'name')}: exit code {code}"
+    for item in get_list(status, "conditions"):
+        if get_str(item, "type") == "PodScheduled" and get_str(item, "status") == "False":
+            return f"not scheduled: {get_str(item, 'message')[:200]}"
+    return ""
+
+
+def _owners(entries: list[JsonValue]) -> tuple[str, tuple[Ownership, ...]]:
+    ours, foreign = "", []
+    for entry in entries:
+        manager, operation = get_str(entry, "manager"), get_str(entry, "operation")
+        subresource = get_str(entry, "subresource")
+        if manager == FIELD_MANAGER:
+            if operation == "Apply" and not subresource:
+                ours = _compact(get_map(entry, "fieldsV1"))
+        elif subresource != "status" and manager not in PLATFORM_MANAGERS:
+            operation = f"{operation} ({subresource})" if subresource else operation
+            fields = _compact(get_map(entry, "fieldsV1"))
+            foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))
+    return ours, tuple(foreign)
+
+
+def _compact(fields: Manifest) -> str:
+    return json.dumps(fields, separators=(",", ":"))

@@ -1,0 +1,211 @@
+"""Drift, told by managedFields (design.md §5): no comparison of values, no request.
+
+When anyone changes a field that we applied, ownership moves: our entry loses exactly that field, and the
+entry that owns it now says which manager, which operation, when. *Lost* are the leaves of the desired
+manifest that our entry does not cover; *foreign* are spec or data fields that others own and we do not want.
+Ownership shared at the same value is no drift. Lists of maps are matched by the keys that the desired
+item has (the server adds defaults such as protocol TCP to a `k:` key); atomic lists and maps end at their
+own leaf.
+Limit: whoever writes under our own manager's name is not seen here (the rare full audit's task), and a
+field that was removed has no owner: its remover is the newest foreign entry, or unknown.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dedicated.api.json import JsonValue, Manifest, as_manifest
+from dedicated.reconcile.observed import Child, Ownership
+
+Path = tuple[str, ...]
+"""Steps of fieldsV1 keys: `f:name`, `k:{...}`, `v:...`."""
+
+IDENTIFYING = frozenset({"f:apiVersion", "f:kind", "f:status"})
+METADATA_IDENTITY = frozenset({"f:name", "f:namespace"})
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What somebody else did to one child: fields lost to them, fields they added."""
+
+    lost: tuple[Path, ...]
+    added: tuple[Path, ...]
+    manager: str
+    operation: str
+    time: str
+
+    def fields(self) -> list[str]:
+        """The fields as a person writes them."""
+        return [readable(path) for path in (*self.lost, *self.added)]
+
+
+def drift_of(desired: Manifest, child: Child) -> Drift | None:
+    """What others did to a child that we applied; None where nothing was done."""
+    if not child.ours:
+        return None
+    ours = _parsed(child.ours)
+    lost = tuple(_lost(as_fields(desired), ours))
+    if not lost and not child.foreign:
+        return None
+    added = tuple(path for entry in child.foreign for path in _added(_parsed(entry.fields), ours, desired))
+    if not lost and not added:
+        return None
+    culprit = _culprit(child.foreign, (*lost, *added))
+    return Drift(lost, added, culprit.manager, culprit.operation, culprit.time)
+
+
+def as_fields(desired: Manifest) -> Manifest:
+    """The part of a manifest that apply can own."""
+    metadata = desired.get("metadata")
+    kept = (
+        {key: value for key, value in metadata.items() if key not in ("name", "namespace")}
+        if isinstance(metadata, dict)
+        else {}
+    )
+    rest = {key: value for key, value in desired.items() if key not in ("apiVersion", "kind", "metadata")}
+    return {**rest, "metadata": kept}
+
+
+def readable(path: Path) -> str:
+    """`spec.template.spec.containers[name=server].image`."""
+    text = ""
+    for step in path:
+        kind, _, rest = step.partition(":")
+        match kind:
+            case "f":
+                text += f".{rest}" if text else rest
+            case "k":
+                keys = ",".join(f"{key}={value}" for key, value in json.loads(rest).items())
+                text += f"[{keys}]"
+            case "v":
+                text += f"[{json.loads(rest)}]"
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _parsed(fields: str) -> Mapping[str, JsonValue]:
+    return as_manifest(json.loads(fields))
+
+
+def _lost(desired: JsonValue, node: Mapping[str, JsonValue], path: Path = ()) -> Iterator[Path]:
+    """Leaves of `desired` that the field set `node` does not hold."""
+    match desired:
+        case dict():
+            for key, value in desired.items():
+                yield from _lost_below(value, node, f"f:{key}", path)
+        case list():
+            for item in desired:
+                step = _list_step(item, node)
+                if step is None:
+                    yield (*path, _wanted_step(item))
+                else:
+                    yield from _lost_below(item, node, step, path)
+
+
+def _lost_below(value: JsonValue, node: Mapping[str, JsonValue], step: str, path: Path) -> Iterator[Path]:
+    inner = node.get(step)
+    if not isinstance(inner, dict):
+        if value not in ({}, [], None):
+            yield (*path, step)
+    elif isinstance(value, dict | list) and _descends(inner):
+        yield from _lost(value, inner, (*path, step))
+
+
+def _descends(node: Mapping[str, JsonValue]) -> bool:
+    return any(step != "." for step in node)
+
+
+def _list_step(item: JsonValue, node: Mapping[str, JsonValue]) -> str | None:
+    """The step of a list's field set that stands for `item`."""
+    for step in node:
+        kind, _, rest = step.partition(":")
+        if kind == "v" and json.loads(rest) == item:
+            return step
+        if kind == "k" and isinstance(item, dict):
+            keys = json.loads(rest)
+            common = [key for key in keys if key in item]
+            if common and all(item[key] == keys[key] for key in common):
+                return step
+    return None
+
+
+def _wanted_step(item: JsonValue) -> str:
+    if isinstance(item, dict):
+        telling = ("name", "containerPort", "mountPath", "uid", "port")
+        keys = {key: item[key] for key in telling if key in item}
+        return "k:" + json.dumps(keys or {"item": "?"})
+    return "v:" + json.dumps(item)
+
+
+def _added(
+    theirs: Mapping[str, JsonValue], ours: Mapping[str, JsonValue], desired: Manifest
+) -> Iterator[Path]:
+    """Leaves that others own in spec or data and we do not, as far as they are not wanted anyway."""
+    wanted = as_fields(desired)
+    for step, node in theirs.items():
+        if step in IDENTIFYING or step == "f:metadata" or not isinstance(node, dict):
+            continue
+        inner = ours.get(step)
+        value = wanted.get(step.removeprefix("f:"))
+        yield from _added_below(node, inner if isinstance(inner, dict) else {}, value, (step,))
+
+
+def _added_below(
+    node: Mapping[str, JsonValue], ours: Mapping[str, JsonValue], value: JsonValue, path: Path
+) -> Iterator[Path]:
+    if not _descends(node):
+        if value is None and len(path) > 1:
+            yield path
+        return
+    if "." in node and value is None and len(path) > 1:
+        yield path  # the whole item or map is theirs: one removal takes it away
+        return
+    for step, inner in node.items():
+        if step == "." or not isinstance(inner, dict):
+            continue
+        known = ours.get(step)
+        below = _value_at(value, step)
+        yield from _added_below(inner, known if isinstance(known, dict) else {}, below, (*path, step))
+
+
+def _value_at(value: JsonValue, step: str) -> JsonValue:
+    kind, _, rest = step.partition(":")
+    match kind, value:
+        case "f", dict():
+            return value.get(rest)
+        case "k", list():
+            keys = json.loads(rest)
+            return next((item for item in value if _has_keys(item, keys)), None)
+        case "v", list():
+            found = json.loads(rest)
+            return found if found in value else None
+    return None
+
+
+def _has_keys(item: JsonValue, keys: Mapping[str, JsonValue]) -> bool:
+    """Whether a desired item is meant: equal on the keys it has; the server fills in the others."""
+    if not isinstance(item, dict):
+        return False
+    common = [key for key in keys if key in item]
+    return bool(common) and all(item[key] == keys[key] for key in common)
+
+
+def _culprit(foreign: tuple[Ownership, ...], paths: tuple[Path, ...]) -> Ownership:
+    """The entry that owns the first field in question, else the newest one."""
+    for path in paths:
+        for entry in foreign:
+            if _holds(_parsed(entry.fields), path):
+                return entry
+    return max(foreign, key=lambda entry: entry.time, default=Ownership(UNKNOWN, UNKNOWN, "", "{}"))
+
+
+def _holds(fields: Mapping[str, JsonValue], path: Path) -> bool:
+    node = dict(fields)
+    for step in path:
+        inner = node.get(step)
+        if not isinstance(inner, dict):
+            return False
+        node = inner
+    return True

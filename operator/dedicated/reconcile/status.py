@@ -1,0 +1,255 @@
+"""The status: conditions and facts of one pass, as a pure function of what was judged and observed.
+
+`Ready` means: this generation is applied, the public name answers, server and login stand in at least two
+zones, nothing is stalled. Side conditions do not flip it (conventions.md §1): a repaired modification or
+a lost third zone is said in its own condition.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dedicated.api.conditions import (
+    AVAILABLE,
+    HIGHLY_AVAILABLE,
+    PREREQUISITES_MET,
+    READY,
+    RECONCILING,
+    STALLED,
+    UP_TO_DATE,
+    Condition,
+    condition_list,
+)
+from dedicated.api.findings import Finding, finding_list
+from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.resource import Instance, Meta
+from dedicated.contract import availability, modifications
+from dedicated.contract.availability import READY_ZONES, ZoneUse
+from dedicated.contract.modifications import Modification
+from dedicated.contract.prerequisites import zones_of
+from dedicated.parts import keys, login, server
+from dedicated.parts.wanted import public_url
+from dedicated.reconcile.judgement import PREREQUISITES, Judgement, serving_version
+from dedicated.reconcile.observed import DeploymentState, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far this generation is: `waiting` says what is waited for, empty where all is applied."""
+
+    waiting: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Input of the status beside the instance."""
+
+    judgement: Judgement
+    observed: Observed
+    progress: Progress
+    modified: tuple[Modification, ...]
+
+
+def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
+    """The whole status, and when it changes by itself."""
+    observed, judgement = facts.observed, facts.judgement
+    uses = zone_uses(observed)
+    unmodified, wake_at = modifications.judge(facts.modified, now=now)
+    available = _available(facts)
+    conditions = (
+        _ready(facts, uses, available),
+        _reconciling(facts),
+        _stalled(judgement.stalled),
+        available,
+        _highly_available(facts, uses),
+        _prerequisites(facts),
+        _up_to_date(facts),
+        unmodified,
+    )
+    meta = instance.meta
+    server_state = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
+    login_state = observed.deployments.get(f"{instance.name}-{login.COMPONENT}")
+    status: Manifest = {
+        "observedGeneration": meta.generation,
+        "url": public_url(instance.spec.domain),
+        "summary": {
+            "version": _version_text(instance, facts, server_state),
+            "zones": f"{min(use.zones for use in uses)}/{judgement.zones}",
+            "server": _count(server_state),
+            "login": _count(login_state),
+            "findings": _findings_text(judgement.findings),
+        },
+        "versions": _versions(instance, facts, server_state, login_state),
+        "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
+        "conditions": condition_list(
+            conditions, previous=meta.status, generation=meta.generation, now=now
+        ),
+        "findings": finding_list(judgement.findings),
+        "modifications": [fact.manifest() for fact in facts.modified],
+    }
+    if keys.needs_admin_secret(instance):
+        status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
+    return status, wake_at
+
+
+def render_invalid(meta: Meta, findings: tuple[Finding, ...], *, now: datetime) -> Manifest:
+    """The status of a spec that cannot be read: what was known stays, the judgement is stalled."""
+    text = "; ".join(finding.message for finding in findings)
+    facts = ("url", "summary", "versions", "zones")
+    kept: Manifest = {key: meta.status[key] for key in facts if key in meta.status}
+    conditions = (
+        Condition(READY, "False", "InvalidSpec", text),
+        Condition(RECONCILING, "False", "Stalled", "nothing is changed until the spec is corrected"),
+        Condition(STALLED, "True", "InvalidSpec", text),
+        *(
+            Condition(kind, "Unknown", "InvalidSpec", "not judged while the spec is invalid")
+            for kind in (AVAILABLE, HIGHLY_AVAILABLE, PREREQUISITES_MET, UP_TO_DATE, "Unmodified")
+        ),
+    )
+    return {
+        **kept,
+        "observedGeneration": meta.generation,
+        "conditions": condition_list(
+            conditions, previous=meta.status, generation=meta.generation, now=now
+        ),
+        "findings": finding_list(findings),
+    }
+
+
+def zone_uses(observed: Observed) -> tuple[ZoneUse, ZoneUse]:
+    """Ready pods of server and login by zone."""
+    zone_of = {node.name: node.zone for node in observed.nodes or ()}
+    counted: dict[str, dict[str, int]] = {server.COMPONENT: {}, login.COMPONENT: {}}
+    for pod in observed.pods:
+        zone = zone_of.get(pod.node, "")
+        if pod.component in counted and pod.ready and not pod.deleting and zone:
+            counts = counted[pod.component]
+            counts[zone] = counts.get(zone, 0) + 1
+    return (
+        ZoneUse(server.COMPONENT, counted[server.COMPONENT]),
+        ZoneUse(login.COMPONENT, counted[login.COMPONENT]),
+    )
+
+
+def _ready(facts: Facts, uses: tuple[ZoneUse, ...], available: Condition) -> Condition:
+    stalled = facts.judgement.stalled
+    if stalled is not None:
+        return Condition(READY, "False", stalled.code, f"{stalled.message}. {stalled.responsible} must act")
+    if facts.progress.waiting:
+        return Condition(READY, "False", facts.progress.reason, facts.progress.waiting)
+    if available.status != "True":
+        return Condition(READY, available.status, available.reason, available.message)
+    if facts.observed.nodes is not None and not availability.in_enough_zones(uses):
+        _, figures = availability.survives_any_zone(uses)
+        return Condition(READY, "False", "TooFewZonesInUse", f"{figures}; {READY_ZONES} are needed (S-2)")
+    return Condition(READY, "True", "Ready", "the instance runs as specified and its public name answers")
+
+
+def _reconciling(facts: Facts) -> Condition:
+    if facts.judgement.stalled is not None:
+        return Condition(RECONCILING, "False", "Stalled", "nothing is changed until the finding is solved")
+    if facts.progress.waiting:
+        return Condition(RECONCILING, "True", facts.progress.reason, facts.progress.waiting)
+    return Condition(RECONCILING, "False", "Applied", "this generation is applied")
+
+
+def _stalled(finding: Finding | None) -> Condition:
+    if finding is None:
+        return Condition(STALLED, "False", "NotStalled", "no person has to act")
+    return Condition(
+        STALLED, "True", finding.code, f"{finding.message}. {finding.responsible}: {finding.action}"
+    )
+
+
+def _available(facts: Facts) -> Condition:
+    if not facts.observed.deployments:
+        return Condition(AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
+    reading = facts.observed.service
+    if reading is None:
+        return Condition(AVAILABLE, "Unknown", "NotProbed", "the public name was not read yet")
+    if reading.ok:
+        return Condition(AVAILABLE, "True", "PublicNameAnswers", reading.detail)
+    return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
+
+
+def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...]) -> Condition:
+    if facts.observed.nodes is None:
+        return Condition(HIGHLY_AVAILABLE, "Unknown", "ZonesUnknown", "the operator may not list nodes")
+    if not facts.observed.deployments:
+        return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
+    survives, figures = availability.survives_any_zone(uses)
+    text = f"{figures}; the external database's zones are its owner's duty"
+    if survives:
+        return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
+    text = f"{text}; {READY_ZONES} zones are needed"
+    return Condition(HIGHLY_AVAILABLE, "False", "ZoneLossNotSurvived", text)
+
+
+def _prerequisites(facts: Facts) -> Condition:
+    found = [finding for finding in facts.judgement.findings if finding.code in PREREQUISITES]
+    if not found:
+        return Condition(
+            PREREQUISITES_MET, "True", "Met", f"{facts.judgement.zones} zones have schedulable nodes"
+        )
+    text = "; ".join(f"{finding.message}. {finding.responsible}: {finding.action}" for finding in found)
+    if found[0].code == "ZonesUnknown":
+        return Condition(PREREQUISITES_MET, "Unknown", "ZonesUnknown", text)
+    return Condition(PREREQUISITES_MET, "False", found[0].code, text)
+
+
+def _up_to_date(facts: Facts) -> Condition:
+    wanted = facts.judgement.wanted
+    if wanted is None:
+        return Condition(UP_TO_DATE, "Unknown", "ReleaseUnknown", "the release wanted is not known")
+    if facts.progress.waiting or facts.judgement.stalled is not None:
+        blocked = facts.judgement.stalled
+        text = blocked.message if blocked else facts.progress.waiting
+        reason = blocked.code if blocked else facts.progress.reason
+        return Condition(UP_TO_DATE, "False", reason, f"{wanted.release.version} is wanted: {text}")
+    return Condition(UP_TO_DATE, "True", "UpToDate", f"{wanted.release.version} runs on every pod")
+
+
+def _version_text(instance: Instance, facts: Facts, state: DeploymentState | None) -> str:
+    wanted = facts.judgement.wanted.release.version if facts.judgement.wanted else ""
+    running = state.version if state else ""
+    if running and wanted and running != wanted:
+        return f"{running} -> {wanted}"
+    if state is not None and wanted and not state.rolled_out:
+        return f"-> {wanted}"
+    return running or (f"-> {wanted}" if wanted else serving_version(instance, facts.observed))
+
+
+def _versions(
+    instance: Instance, facts: Facts, on_server: DeploymentState | None, on_login: DeploymentState | None
+) -> Manifest:
+    complete = serving_version(instance, facts.observed)
+    wanted = facts.judgement.wanted
+    found = {
+        "wanted": wanted.release.version if wanted else "",
+        "schema": complete,
+        "server": on_server.version if on_server and on_server.rolled_out else "",
+        "login": on_login.version if on_login and on_login.rolled_out else "",
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _zones(
+    uses: tuple[ZoneUse, ZoneUse], observed: Observed, *, allowed: list[str] | None
+) -> list[JsonValue]:
+    names = set(zones_of(observed.nodes or (), allowed=allowed)) | set(uses[0].ready) | set(uses[1].ready)
+    return [
+        {"name": name, "server": uses[0].ready.get(name, 0), "login": uses[1].ready.get(name, 0)}
+        for name in sorted(names)[:9]
+    ]
+
+
+def _count(state: DeploymentState | None) -> str:
+    return f"{state.ready}/{state.replicas}" if state else "-"
+
+
+def _findings_text(findings: tuple[Finding, ...]) -> str:
+    if not findings:
+        return ""
+    codes = sorted({finding.code for finding in findings})
+    more = f" +{len(codes) - 1}" if len(codes) > 1 else ""
+    return f"{codes[0]}{more}"
