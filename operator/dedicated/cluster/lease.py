@@ -45,13 +45,16 @@ class LeaseClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
-    """Seconds. `duration` > `renew_deadline` > `renew_every`; standbys look every `retry_every`."""
+    """Seconds. `duration` > `renew_deadline` > `renew_every`; standbys look every `retry_every`.
+
+    A single request has `request` seconds.
+    """
 
     duration: float = 30.0
     renew_deadline: float = 20.0
     renew_every: float = 10.0
     retry_every: float = 5.0
-    attempt: float = 5.0
+    request: float = 5.0
 
 
 DEFAULT_TIMES = LeaseTimes()
@@ -98,6 +101,13 @@ class LeaderLease:
         """Who held the lease when we last looked; empty for nobody."""
         return get_str(self._lease, "spec", "holderIdentity")
 
+    @property
+    def loss(self) -> str:
+        """Why a lease that was ours is not, in words."""
+        if self.holder != self.identity:
+            return f"{self.holder or 'nobody'} holds lease {self._namespace}/{self._name}"
+        return f"lease {self._namespace}/{self._name} not renewed for {self._times.renew_deadline:g} s"
+
     def held(self) -> None:
         """The fence before each write: raises `NotLeader` unless we hold the lease at this moment."""
         if not self.is_leader:
@@ -117,7 +127,7 @@ class LeaderLease:
             await asyncio.sleep(self._times.renew_every)
             while not await self._attempt(self._try_renew):
                 if not self.is_leader:
-                    logger.error("%s lost the lease to %s", self.identity, self.holder or "nobody yet")
+                    logger.error("%s no longer leads: %s", self.identity, self.loss)
                     self.lost.set()
                     return
                 await asyncio.sleep(min(1.0, self._times.renew_every))
@@ -127,22 +137,34 @@ class LeaderLease:
         was_leader, self._valid_until = self.is_leader, None
         if was_leader:
             try:
-                async with asyncio.timeout(self._times.attempt):
-                    self._lease = await self._client.update(LEASE, self._wanted(holder=""))
+                self._lease = await self._timed(self._client.update(LEASE, self._wanted(holder="")))
             except (ApiError, TimeoutError) as error:
                 logger.warning("lease not released, it expires in %.0f s: %s", self._times.duration, error)
 
     async def _attempt(self, attempt: Callable[[], Awaitable[bool]]) -> bool:
         try:
-            async with asyncio.timeout(self._times.attempt):
-                return await attempt()
+            return await attempt()
         except (ApiError, TimeoutError) as error:
-            logger.warning("lease %s/%s: %s", self._namespace, self._name, error or "no answer in time")
+            logger.warning("lease %s/%s: %s", self._namespace, self._name, error)
             return False
+
+    async def _timed(self, request: Awaitable[Manifest]) -> Manifest:
+        try:
+            async with asyncio.timeout(self._times.request):
+                return await request
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer within {self._times.request:g} s") from error
+
+    async def _look(self) -> None:
+        lease = await self._timed(self._client.get(LEASE, self._namespace, self._name))
+        version = get_str(lease, "metadata", "resourceVersion")
+        if version != self._seen_version:
+            self._seen_version, self._seen_at = version, self._monotonic()
+        self._lease = lease
 
     async def _try_acquire(self) -> bool:
         try:
-            self._observe(await self._client.get(LEASE, self._namespace, self._name))
+            await self._look()
         except ApiError as error:
             if not error.not_found:
                 raise
@@ -157,17 +179,11 @@ class LeaderLease:
             if not (error.conflict or error.not_found):
                 raise
         # The answer to our own renewal may have been lost, or someone annotated the Lease: look again.
-        self._observe(await self._client.get(LEASE, self._namespace, self._name))
+        await self._look()
         if self.holder != self.identity:
             self._valid_until = None
             return False
         return await self._claim(self._client.update)
-
-    def _observe(self, lease: Manifest) -> None:
-        version = get_str(lease, "metadata", "resourceVersion")
-        if version != self._seen_version:
-            self._seen_version, self._seen_at = version, self._monotonic()
-        self._lease = lease
 
     def _free(self) -> bool:
         if self.holder in {"", self.identity}:
@@ -177,7 +193,7 @@ class LeaderLease:
 
     async def _claim(self, send: Callable[[Kind, Manifest], Awaitable[Manifest]]) -> bool:
         sent = self._monotonic()
-        self._lease = await send(LEASE, self._wanted(holder=self.identity))
+        self._lease = await self._timed(send(LEASE, self._wanted(holder=self.identity)))
         self._valid_until = sent + self._times.renew_deadline
         return True
 

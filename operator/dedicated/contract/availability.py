@@ -35,4 +35,6 @@ def survives_any_zone(uses: tuple[ZoneUse, ...]) -> tuple[bool, str]:
 
 def _figures(use: ZoneUse) -> str:
     counts = ", ".join(f"{zone} {count}" for zone, count in sorted(use.ready.items()) if count > 0)
-    return f"ready in {use.zones} zones ({counts})" if counts else "ready in no zone"
+    if not counts:
+        return "ready in no zone"
+    return f"ready in {use.zones} zone{'' if use.zones == 1 else 's'} ({counts})"

@@ -34,7 +34,7 @@ async def lead(
     try:
         await asyncio.wait({keeping, working}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise LeadershipLostError(f"lease lost to {lease.holder or 'nobody yet'}")
+            raise LeadershipLostError(lease.loss)
         await working
     finally:
         for task in (working, keeping):

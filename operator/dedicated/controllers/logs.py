@@ -70,8 +70,9 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # One line per request to /healthz and /metrics tells nobody anything.
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # One line per request to /healthz, or per object handed over, tells nobody anything.
+    for name in ("aiohttp.access", "kopf.objects"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return handler
 
 

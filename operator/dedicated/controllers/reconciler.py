@@ -32,6 +32,8 @@ from dedicated.reconcile.plan import plan
 
 logger = logging.getLogger(__name__)
 
+MINOR_PAUSE = 2.0
+"""Seconds between two writes of a status in which only figures moved."""
 ANSWERS = "ready, discovery document and keys answer"
 
 
@@ -64,6 +66,7 @@ class Reconciler:
         self._executor = Executor(client=client, world=world, secrets=self._secrets)
         self._settled: dict[Key, dict[Ref, str]] = {}
         self._failures: dict[Key, tuple[Failure, ...]] = {}
+        self._written: dict[Key, float] = {}
 
     async def handle(self, key: Key) -> None:
         """One pass. Raises what should be retried with back-off."""
@@ -177,12 +180,21 @@ class Reconciler:
                 wrote = True
         if decided.status is not None:
             change = merge_patch(meta.status, decided.status)
-            if change:
+            if change and self._may_wait(meta, decided.status):
+                self._queue.add_at(meta.key, self._written[meta.key] + MINOR_PAUSE)
+            elif change:
+                self._written[meta.key] = time.monotonic()
                 patch = {"metadata": {"resourceVersion": version}, "status": change}
                 await self._patch(meta.key, patch, subresource="status")
                 wrote = True
             self._report(body, meta, decided)
         return wrote
+
+    def _may_wait(self, meta: Meta, status: Manifest) -> bool:
+        """Whether only figures moved, and the last write is less than a moment ago: a rollout changes them
+        with every pod."""
+        recent = time.monotonic() - self._written.get(meta.key, -MINOR_PAUSE) < MINOR_PAUSE
+        return recent and judgements(meta.status) == judgements(status)
 
     async def _patch(self, key: Key, body: Manifest, *, subresource: str = "") -> Manifest:
         answer = await self._client.patch(
@@ -215,8 +227,18 @@ class Reconciler:
         self._metrics.instances.drop(key)
         self._settled.pop(key, None)
         self._failures.pop(key, None)
+        self._written.pop(key, None)
         for name in self._world.roll.in_namespace(key.namespace):
             self._queue.add(Key(key.namespace, name))
+
+
+def judgements(status: Manifest) -> tuple[JsonValue, ...]:
+    """What people and tools wait for in a status: it is never held back."""
+    conditions = [
+        f"{get_str(item, 'type')} {get_str(item, 'status')} {get_str(item, 'reason')}"
+        for item in get_list(status, "conditions")
+    ]
+    return (status.get("observedGeneration"), status.get("findings"), *conditions)
 
 
 def merge_patch(old: Manifest, new: Manifest) -> Manifest:

@@ -57,20 +57,21 @@ class SecretsReader:
         """Both readings. Raises `ApiError` where a Secret that exists cannot be read."""
         key = instance.meta.key
         masterkey = await self._masterkey(instance, identity)
-        reading = masterkey.reading if masterkey else MasterkeyReading(found=False)
+        if masterkey is None:  # without it the database Secret cannot be marked
+            return MasterkeyReading(found=False), DatabaseReading(found=False)
+        reading = masterkey.reading
         name = instance.spec.database.external.secret_ref.name
         child = self._world.secret(key, name)
         if child is None:
             self._databases.pop(key, None)
             return reading, DatabaseReading(found=False)
-        mark_key = masterkey.mark_key if masterkey else b""
-        version = (child.uid, child.resource_version, mark_key)
+        version = (child.uid, child.resource_version, masterkey.mark_key)
         known = self._databases.get(key)
         if known is None or known.version != version:
             data = await self._data(key.namespace, name)
             if data is None:
                 return reading, DatabaseReading(found=False)
-            known = _Database(version, external.read_secret(data, mark_key=mark_key))
+            known = _Database(version, external.read_secret(data, mark_key=masterkey.mark_key))
             self._databases[key] = known
         return reading, known.reading
 

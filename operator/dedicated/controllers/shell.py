@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import kopf
 
 from dedicated.api.json import Manifest, as_manifest
-from dedicated.api.names import FINALIZER, GROUP, PLURAL, VERSION
+from dedicated.api.names import GROUP, PLURAL, VERSION
 from dedicated.cluster.transport import Credentials
 from dedicated.controllers.waiting import before
 
@@ -155,7 +155,8 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.posting.enabled = False
-    settings.persistence.finalizer = FINALIZER
+    # Not ours: kopf takes its own finalizer off whatever no handler of its needs it for.
+    settings.persistence.finalizer = f"{GROUP}/kopf"
     settings.scanning.disabled = True
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 600

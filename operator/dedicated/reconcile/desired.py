@@ -60,12 +60,13 @@ def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desi
     server_deployment = workload.deployment(wanted, on_server)
     login_deployment = workload.deployment(wanted, on_login)
     login_waits = not _login_may_follow(wanted, observed)
+    text = f"rolling out the server; the login follows with {wanted.release.version}"
     manifests = (*base, *steps.manifests, server_deployment)
     return Desired(
         manifests=manifests if login_waits else (*manifests, login_deployment),
         untouched=frozenset({ref_of(login_deployment)}) if login_waits else frozenset(),
         replaced=steps.replaced,
-        waiting=f"the login follows once the server runs {wanted.release.version}" if login_waits else "",
+        waiting=text if login_waits else "",
         complete=not login_waits,
         setup=steps.setup,
     )
@@ -86,9 +87,9 @@ def _schema_steps(
     write tells of both."""
     setup_ref = schema.setup_ref(wanted)
     setup = observed.jobs.get(setup_ref.name, JobState())
-    text = f"the database schema is prepared for {wanted.release.version}"
+    text = f"preparing the database schema for {wanted.release.version}"
     if not database_ready:
-        return _SchemaSteps((), frozenset(), "the database Secret", setup)
+        return _SchemaSteps((), frozenset(), text, setup)
     jobs: list[Manifest] = []
     if schema.needs_init(wanted):
         job = schema.init_job(wanted, config_name=config_name)

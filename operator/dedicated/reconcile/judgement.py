@@ -103,7 +103,10 @@ def is_installed(instance: Instance, observed: Observed) -> bool:
 
 def serving_version(instance: Instance, observed: Observed) -> str:
     """The newest release known to the database or the server; empty before the first."""
-    versions = [state.version for state in observed.jobs.values() if state.complete]
+    setups = f"{instance.name}-{schema.SETUP}-"
+    versions = [
+        state.version for name, state in observed.jobs.items() if state.complete and name.startswith(setups)
+    ]
     deployment = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
     versions += [deployment.version] if deployment else []
     return max((v for v in versions if version_key(v)), key=version_key, default="")

@@ -61,7 +61,7 @@ class DeploymentState:
     """A Deployment's progress.
 
     `surplus` are pods beyond the replicas wanted: surge, or old ones on their way out. `complete` says
-    that the newest template was available on all replicas at least once.
+    that the newest template was available on all replicas at least once. `revision` counts templates.
     """
 
     generation: int
@@ -73,6 +73,12 @@ class DeploymentState:
     surplus: int
     version: str
     complete: bool
+    revision: str = ""
+
+    @property
+    def served(self) -> bool:
+        """Whether it can ever have served: anything but a first rollout without a ready pod."""
+        return self.ready > 0 or self.complete or self.revision not in ("", "1")
 
     @property
     def rolled_out(self) -> bool:
@@ -182,6 +188,7 @@ def deployment_of(manifest: Manifest) -> DeploymentState:
             get_str(item, "type") == "Progressing" and get_str(item, "reason") == "NewReplicaSetAvailable"
             for item in get_list(status, "conditions")
         ),
+        revision=get_str(manifest, "metadata", "annotations", "deployment.kubernetes.io/revision"),
     )
 
 

@@ -28,7 +28,7 @@ from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
 from dedicated.reconcile.observed import Observed
-from dedicated.reconcile.status import Facts, Progress, render, render_invalid
+from dedicated.reconcile.status import Facts, Progress, is_served, render, render_invalid
 
 TOLD = {
     READY: ("Ready", "NotReady"),
@@ -60,7 +60,8 @@ def plan(
     judgement = judge(instance, observed, catalogue)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(instance, observed, judgement, now=now)
-    ready = not any(finding.blocks == "Rollout" for finding in judgement.findings)
+    # Before there is a masterkey the database Secret is not judged, so nothing may count on it.
+    ready = observed.identity is not None and judgement.first("Rollout") is None
     desired = compose(judgement.wanted, observed, database_ready=ready)
     found = changes(instance, desired, observed, settled=settled, now=now)
     modified = newest(kept_modifications(observed, found.mended))
@@ -71,7 +72,7 @@ def plan(
         status=status,
         events=_events(instance.meta, status, found.mended),
         wake_at=wake_at,
-        probe=instance.spec.domain if observed.deployments else None,
+        probe=instance.spec.domain if is_served(instance, observed) else None,
         rolling=bool(progress.waiting),
         settled=found.settled,
     )
@@ -89,7 +90,7 @@ def _held(instance: Instance, observed: Observed, judgement: Judgement, *, now: 
         status=status,
         events=_events(instance.meta, status, ()),
         wake_at=wake_at,
-        probe=instance.spec.domain if observed.deployments else None,
+        probe=instance.spec.domain if is_served(instance, observed) else None,
     )
 
 
@@ -135,7 +136,7 @@ def _progress(judgement: Judgement, desired: Desired, observed: Observed, found:
     if found.unfinished or pending or not observed.deployments:
         stuck = [pod for pod in observed.pods if pod.problem and pod.component != schema.COMPONENT]
         cause = f"; pod {stuck[0].name}: {stuck[0].problem}" if stuck else ""
-        return Progress(waiting=f"server and login are rolled out{cause}", reason="RollingOut")
+        return Progress(waiting=f"rolling out server and login{cause}", reason="RollingOut")
     return Progress(waiting="", reason="")
 
 
@@ -165,10 +166,11 @@ def _events(meta: Meta, status: Manifest, mended: tuple[Modification, ...]) -> t
 def _transition(condition: JsonValue, before: dict[str, JsonValue]) -> EventNote | None:
     kind, now = get_str(condition, "type"), get_str(condition, "status")
     old = get_str(before.get(kind), "status")
-    if kind not in TOLD or not old or now in (old, "Unknown"):
+    good = now == ("False" if kind == STALLED else "True")
+    # What was not known yet is no bad news when it turns out to be not there yet.
+    if kind not in TOLD or not old or now in (old, "Unknown") or (old != "True" and not good and kind != STALLED):
         return None
     on_true, on_false = TOLD[kind]
-    good = now == ("False" if kind == STALLED else "True")
     return EventNote(
         kind="Normal" if good else "Warning",
         reason=on_true if now == "True" else on_false,

@@ -55,13 +55,14 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     observed, judgement = facts.observed, facts.judgement
     uses = zone_uses(observed)
     unmodified, wake_at = modifications.judge(facts.modified, now=now)
-    available = _available(facts)
+    installed = is_served(instance, observed)
+    available = _available(facts, installed=installed)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
         _stalled(judgement.stalled),
         available,
-        _highly_available(facts, uses),
+        _highly_available(facts, uses, installed=installed),
         _prerequisites(facts),
         _up_to_date(facts),
         unmodified,
@@ -161,8 +162,14 @@ def _stalled(finding: Finding | None) -> Condition:
     )
 
 
-def _available(facts: Facts) -> Condition:
-    if not facts.observed.deployments:
+def is_served(instance: Instance, observed: Observed) -> bool:
+    """Whether there can be a service to judge: until the first rollout has a ready pod there is none."""
+    state = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
+    return state is not None and state.served
+
+
+def _available(facts: Facts, *, installed: bool) -> Condition:
+    if not installed:
         return Condition(AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
     reading = facts.observed.service
     if reading is None:
@@ -172,10 +179,10 @@ def _available(facts: Facts) -> Condition:
     return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
 
 
-def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...]) -> Condition:
+def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: bool) -> Condition:
     if facts.observed.nodes is None:
         return Condition(HIGHLY_AVAILABLE, "Unknown", "ZonesUnknown", "the operator may not list nodes")
-    if not facts.observed.deployments:
+    if not installed:
         return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
     survives, figures = availability.survives_any_zone(uses)
     text = f"{figures}; the external database's zones are its owner's duty"
