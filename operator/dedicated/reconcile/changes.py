@@ -61,7 +61,7 @@ def changes(
             if drift is None:
                 clean[ref] = child.resource_version
             else:
-                done = _done_by_others(child, drift)
+                done = _done_by_others(child, drift, now)
                 actions.append(Apply(_remember(stamped, done), fresh=False, remove=drift.added))
                 mended.append(done)
     actions.extend(_deletions(instance, desired, observed))
@@ -96,12 +96,13 @@ def _only_annotation_lost(child: Child) -> bool:
     return bool(child.ours) and ANNOTATION_APPLIED not in child.ours
 
 
-def _done_by_others(child: Child, drift: Drift) -> Modification:
+def _done_by_others(child: Child, drift: Drift, now: datetime) -> Modification:
+    """The API server puts no time on a change by `kubectl scale`: then the time is when we saw it."""
     return Modification(
         object=str(child.ref),
         manager=drift.manager,
         operation=drift.operation,
-        at=drift.time,
+        at=drift.time or rfc3339(now),
         fields=tuple(drift.fields()),
     )
 

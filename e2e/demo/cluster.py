@@ -1,0 +1,164 @@
+"""The demo's steps. Each is done again without harm, and says what it does line by line."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from dedicated.api.json import Manifest, get_list, get_str
+from dedicated.api.objects import INSTANCE
+from testbed import operator_process, session, tools
+from testbed.cluster import Cluster
+from testbed.home import CHECKOUT, Home
+from testbed.processes import end_recorded, free_port, identify, read_identities, tail, write_identities
+
+NAMESPACE = "dedicated-system"
+RELEASE = "dedicated-operator"
+CHART = CHECKOUT / "charts" / "dedicated-operator"
+EXAMPLE = CHECKOUT / "examples" / "quickstart"
+INSTANCE_NAMESPACE = INSTANCE_NAME = "acme"
+SECRET_NAME = "acme-database"
+IMAGE = "registry.example/dedicated-operator"
+READY_SECONDS = 180
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; says why."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """The demo in one testbed's home."""
+
+    home: Home
+    cluster: Cluster | None = None
+
+    @property
+    def record(self) -> Path:
+        """Identity of the operator's process."""
+        return self.home.root / "demo-operator.json"
+
+    @property
+    def log(self) -> Path:
+        """The operator's log."""
+        return self.home.logs / "operator.log"
+
+    def running(self) -> Cluster:
+        """The cluster, once it is up."""
+        if self.cluster is None:
+            raise DemoError("the control plane is not up")
+        return self.cluster
+
+    def start_control_plane(self) -> Iterator[str]:
+        """etcd, API server, controller-manager, scheduler, kwok, PostgreSQL, pod runner."""
+        state, started = session.up(self.home)
+        self.cluster = Cluster.of(self.home, state)
+        yield f"{'started' if started else 'was up already'}: {state.server}"
+
+    def install_chart(self) -> Iterator[str]:
+        """`helm upgrade --install`, as a user would."""
+        answer = self._run(
+            tools.binary("helm"),
+            *("upgrade", "--install", RELEASE, CHART, "--namespace", NAMESPACE, "--create-namespace"),
+            *("--set", f"image.repository={IMAGE}", "--wait", "--timeout", "60s"),
+        )
+        yield next((line for line in answer.splitlines() if line.startswith("STATUS")), "installed")
+
+    def start_operator(self) -> Iterator[str]:
+        """The operator's process, outside of the cluster but with the chart's rights alone."""
+        if any(identity.find() for identity in read_identities(self.record)):
+            yield "runs already"
+            return
+        cluster = self.running()
+        settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo")
+        releases = self.home.run / "releases.yaml"
+        releases.write_text(operator_process.releases_of_chart(settings))
+        config = cluster.account_kubeconfig(NAMESPACE, RELEASE)
+        port = free_port()
+        with self.log.open("ab") as output:
+            process = subprocess.Popen(
+                operator_process.command(settings, cluster, port=port, releases=releases),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=operator_process.environment(settings, config),
+                cwd=self.home.root,
+                start_new_session=True,
+            )
+        identity = identify("operator", process.pid)
+        write_identities(self.record, [identity] if identity else [])
+        self._await_ready_page(process, port)
+        yield f"leads; health and metrics on http://127.0.0.1:{port}"
+
+    def apply_instance(self) -> Iterator[str]:
+        """The quickstart example; its database is a fresh one of the testbed."""
+        cluster = self.running()
+        kubectl = tools.binary("kubectl")
+        yield self._run(kubectl, "apply", "-f", EXAMPLE / "1-namespace.yaml").strip()
+        if cluster.api.find("v1/secrets", INSTANCE_NAMESPACE, SECRET_NAME) is None:
+            dsn = cluster.postgres.create_database(INSTANCE_NAME)
+            secret: Manifest = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": SECRET_NAME, "namespace": INSTANCE_NAMESPACE},
+                "stringData": {"dsn": dsn},
+            }
+            cluster.api.create(secret)
+            yield f"secret/{SECRET_NAME} created with the address of a new PostgreSQL database"
+        yield self._run(kubectl, "apply", "-f", EXAMPLE / "3-instance.yaml").strip()
+
+    def wait_ready(self) -> Iterator[str]:
+        """Until the instance is Ready, telling how it goes."""
+        cluster = self.running()
+        deadline = time.monotonic() + READY_SECONDS
+        told = ""
+        while time.monotonic() < deadline:
+            body = cluster.api.get(INSTANCE, INSTANCE_NAMESPACE, INSTANCE_NAME)
+            ready = next(
+                (item for item in get_list(body, "status", "conditions") if get_str(item, "type") == "Ready"),
+                None,
+            )
+            text = f"Ready={get_str(ready, 'status')} {get_str(ready, 'reason')}: {get_str(ready, 'message')}"
+            if ready is not None and text != told:
+                told = text
+                yield text
+            if get_str(ready, "status") == "True":
+                return
+            time.sleep(0.2)
+        raise DemoError(f"not Ready after {READY_SECONDS} s; log of the operator: {self.log}")
+
+    def down(self) -> bool:
+        """Stop and remove everything; whether anything was up."""
+        end_recorded(self.record)
+        self.record.unlink(missing_ok=True)
+        return session.down(self.home)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Output of kubectl as administrator."""
+        return self._run(tools.binary("kubectl"), *arguments)
+
+    def _run(self, program: Path, *arguments: str | Path) -> str:
+        environment = {**os.environ, "KUBECONFIG": str(self.running().kubeconfig)}
+        answer = subprocess.run(
+            [program, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        if answer.returncode:
+            raise DemoError(f"{program.name} {' '.join(map(str, arguments))}:\n{answer.stderr.strip()}")
+        return answer.stdout
+
+    def _await_ready_page(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                answer = urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=2)
+            except urllib3.exceptions.HTTPError:
+                time.sleep(0.1)
+                continue
+            if answer.status == 200:
+                return
+            time.sleep(0.1)
+        raise DemoError(f"the operator did not become ready:\n{tail(self.log)}")

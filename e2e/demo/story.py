@@ -1,0 +1,44 @@
+"""What the demo tells at its end: what stands, what is real and what is simulated, and what to try."""
+
+import os
+
+from demo.cluster import INSTANCE_NAME, INSTANCE_NAMESPACE, Demo
+
+PODS = (
+    "custom-columns=POD:.metadata.name,"
+    "READY:.status.conditions[?(@.type=='Ready')].status,NODE:.spec.nodeName"
+)
+RUNNING = ("--field-selector", "status.phase=Running", "--sort-by", ".spec.nodeName")
+
+REAL = """\
+Real: etcd, API server, controller-manager and scheduler 1.36; the chart, installed by Helm 4; the operator,
+under its own ServiceAccount with the chart's rights; PostgreSQL; the Jobs and pods of the instance, each a
+process with its own files and variables, running a small stand-in for ZITADEL.
+Simulated: nodes and kubelets, container images, the pod network, ZITADEL itself, and the operator's own two
+pods in namespace dedicated-system (the operator runs as a process beside them)."""
+
+TOUR = """\
+To try (first: eval "$(make -s env)"):
+  kubectl get di -A                                          the operations page
+  kubectl describe di acme -n acme                           conditions, findings, events
+  kubectl get secret acme-admin -n acme -o jsonpath='{{.data.password}}' | base64 -d
+                                                             the first administrator's password
+  curl --connect-to login.acme.example:443:{front} --cacert {ca} \\
+       https://login.acme.example/.well-known/openid-configuration
+                                                             the public name answers
+  kubectl scale deploy acme-server -n acme --replicas=1      repaired, and said who it was
+  kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'
+                                                             an upgrade: setup, server, login
+  kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"server":{{"replicas":1}}}}}}'
+                                                             refused, with the reason
+  make down                                                  leaves nothing"""
+
+
+def tell(demo: Demo) -> str:
+    """The whole text."""
+    cluster = demo.running()
+    instance = demo.kubectl("get", "di", INSTANCE_NAME, "-n", INSTANCE_NAMESPACE)
+    pods = demo.kubectl("get", "pods", "-n", INSTANCE_NAMESPACE, "-o", PODS, *RUNNING)
+    tour = TOUR.format(front=cluster.front, ca=os.path.relpath(cluster.ca))
+    shown = ("$ kubectl get di -n acme", instance, "$ kubectl get pods -n acme", pods)
+    return "\n".join((*shown, REAL, "", tour))

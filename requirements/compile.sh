@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Pin all requirements with hashes: `make requirements`. No index address and no header is written.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+compile() {
+  uv pip compile --quiet pyproject.toml "${@:2}" --generate-hashes --no-emit-index-url --no-header --no-annotate \
+    --python-version 3.11 --output-file "requirements/$1.txt"
+}
+compile run
+compile dev --extra dev
+only() {  # one tool alone, without the project's own dependencies
+  sed -n "s/^$1 = \[\"\(.*\)\"\].*/\1/p" pyproject.toml |
+    uv pip compile --quiet - --generate-hashes --no-emit-index-url --no-header --no-annotate \
+      --python-version 3.11 --output-file "requirements/$1.txt"
+}
+only kubectl
+only go
+only postgres
