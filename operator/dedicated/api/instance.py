@@ -17,7 +17,6 @@ InfrastructureClass = Literal["GoogleCloud", "StaticOrOther", "SelfHosted"]
 Party = Literal["Provider", "Customer"]
 DatabaseState = Literal["New", "Existing"]
 
-Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 SecretName = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 ]
@@ -100,7 +99,7 @@ class Administrator(ApiModel):
     user_name: Text = "admin"
     first_name: Text = "First"
     last_name: Text = "Administrator"
-    email: Annotated[str, Field(max_length=200, pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+    email: Annotated[str, Field(max_length=200, pattern=r"^[^@ \t\n\f\r]+@[^@ \t\n\f\r]+$")] | None = Field(
         None, description="Default: <userName>@<domain>."
     )
     password_secret_ref: SecretKeyRef | None = Field(
@@ -219,7 +218,8 @@ class Server(ApiModel):
             cel=f"!has(self.config) || !has(self.config.{key})",
             message=f"config.{key} is computed by the operator: remove it",
             field="config",
-            holds=lambda self, key=key: key not in self.config,
+            # ZITADEL reads its keys in any case; CEL cannot list keys that the schema does not name.
+            holds=lambda self, key=key: key.lower() not in map(str.lower, self.config),
         )
         for key in OWNED_CONFIG
     )

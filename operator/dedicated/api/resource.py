@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from dedicated.api.conditions import shorten
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
+
+PATH_LIMIT = 200
+"""Characters of a path: the reason behind it must be seen, however deep or long the names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,12 @@ def parse_instance(body: Manifest) -> Instance | InvalidInstance:
         return Instance(meta=meta, spec=InstanceSpec.model_validate(get_map(body, "spec")))
     except ValidationError as error:
         problems = tuple(
-            (_path(item["loc"], item.get("ctx", {}).get("field", "")), item["msg"])
+            (_path(item["loc"]), item["msg"])
             for item in error.errors(include_url=False, include_input=False)
         )
         return InvalidInstance(meta=meta, problems=problems)
 
 
-def _path(location: tuple[str | int, ...], field: str) -> str:
+def _path(location: tuple[str | int, ...]) -> str:
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return f"spec{parts}" + (f".{field}" if field else "")
+    return shorten(f"spec{parts}", PATH_LIMIT)

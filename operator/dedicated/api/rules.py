@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from dedicated.api.json import JsonValue, Manifest
 
@@ -21,8 +21,8 @@ from dedicated.api.json import JsonValue, Manifest
 class Rule:
     """One rule of a model.
 
-    `cel` is true for a valid object. `holds` says the same in Python and is None for a transition
-    rule. `field` is the offending field's path below the model, in JSON names.
+    `cel` is true for a valid object. `holds` says the same in Python, or more where CEL cannot look,
+    and is None for a transition rule. `field` is the offending field's path below the model, in JSON names.
     """
 
     cel: str
@@ -40,6 +40,11 @@ class Rule:
             found["optionalOldSelf"] = True
         return found
 
+    def error(self) -> InitErrorDetails:
+        """The rule, broken, as pydantic reports it: at the path of `field`."""
+        kind = PydanticCustomError("rule", "{message}", {"message": self.message})
+        return InitErrorDetails(type=kind, loc=tuple(self.field.split(".")) if self.field else (), input=None)
+
 
 def _describe_rules(schema: dict[str, JsonValue], model: type[BaseModel]) -> None:
     rules: tuple[Rule, ...] = getattr(model, "rules", ())
@@ -48,13 +53,17 @@ def _describe_rules(schema: dict[str, JsonValue], model: type[BaseModel]) -> Non
 
 
 class ApiModel(BaseModel):
-    """Base of all our resource models: immutable, camelCase outside, unknown fields refused."""
+    """Base of all our resource models: immutable, camelCase outside, unknown fields refused.
+
+    Strict, as the API server is: "3" is not a number, and `true` is not 1.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
         frozen=True,
         extra="forbid",
+        strict=True,
         hide_input_in_errors=True,
         json_schema_extra=_describe_rules,
     )
@@ -62,11 +71,9 @@ class ApiModel(BaseModel):
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
-        for rule in self.rules:
-            if rule.holds is not None and not rule.holds(self):
-                raise PydanticCustomError(
-                    "rule", "{message}", {"message": rule.message, "field": rule.field}
-                )
+        broken = [rule.error() for rule in self.rules if rule.holds is not None and not rule.holds(self)]
+        if broken:
+            raise ValidationError.from_exception_data(type(self).__name__, broken)
         return self
 
 

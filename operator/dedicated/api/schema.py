@@ -75,17 +75,20 @@ def _root_schema() -> Manifest:
             {
                 "rule": "size(self.metadata.name) <= 40",
                 "message": "metadata.name must be at most 40 characters: names of children are built from it",
+                "fieldPath": ".metadata.name",
             },
             {
                 "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
                 "message": "metadata.name must start with a letter and hold only lower-case letters, "
                 "digits and '-': it names a Service",
+                "fieldPath": ".metadata.name",
             },
         ],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
-            "metadata": {"type": "object"},
+            # The name is stated for the rules' fieldPath alone.
+            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
             "spec": structural(InstanceSpec),
             "status": structural(InstanceStatus),
         },

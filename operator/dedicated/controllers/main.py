@@ -136,7 +136,8 @@ class _Process:
             )
             prober = Prober(
                 read=partial(service.read, session=session, now=_utc_now),
-                on_reading=lambda key, _: self._queue.add(key),
+                # The two know each other; the reconciler is made below, before the first reading.
+                on_reading=lambda key, reading: reconciler.heard(key, reading),  # noqa: PLW0108
                 interval=self._settings.probe_interval,
             )
             stack.push_async_callback(prober.close)

@@ -1,8 +1,8 @@
 """One pass over one instance: observe, plan, execute, report.
 
-All decisions are `reconcile.plan`'s. The finalizer is written before anything else, then the status (so that
-a new object never looks finished to a reader), then the children; after a pass that wrote, another one
-follows at once and, as a rule, finds nothing to do.
+All decisions are `reconcile.plan`'s. The finalizer is written before anything else. The status of a new
+generation is written before the children, so that it never looks finished to a reader; otherwise after them.
+After a pass that acted, another one follows at once and, as a rule, finds nothing to do.
 """
 
 import logging
@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import INSTANCE, Key, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
@@ -25,7 +25,7 @@ from dedicated.controllers.prober import Prober
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.world import World
-from dedicated.probes.service import Target
+from dedicated.probes.service import Reading, Target
 from dedicated.reconcile.actions import Plan, SetFinalizers
 from dedicated.reconcile.observed import Failure, Observed, ServiceReading
 from dedicated.reconcile.plan import plan
@@ -67,6 +67,22 @@ class Reconciler:
         self._settled: dict[Key, dict[Ref, str]] = {}
         self._failures: dict[Key, tuple[Failure, ...]] = {}
         self._written: dict[Key, float] = {}
+        self._asked: dict[Key, str] = {}
+        self._answers: dict[Key, ServiceReading] = {}
+        self._doubted: set[Key] = set()
+
+    def heard(self, key: Key, reading: Reading) -> None:
+        """What the public name answered. One wrong answer alone is not believed: the next one, soon after,
+        decides. An answer like the last one wakes nobody."""
+        new = ServiceReading(reading.ok, reading.detail or ANSWERS)
+        old = self._answers.get(key)
+        if old is not None and old.ok and not new.ok and key not in self._doubted:
+            self._doubted.add(key)
+            return
+        self._doubted.discard(key)
+        if new != old:
+            self._answers[key] = new
+            self._queue.add(key)
 
     async def handle(self, key: Key) -> None:
         """One pass. Raises what should be retried with back-off."""
@@ -100,29 +116,41 @@ class Reconciler:
         )
         self._settled[key] = decided.settled
         self._probe(key, decided)
-        wrote = await self._write_instance(body, instance.meta, decided)
+        version = await self._write_finalizers(instance.meta, decided)
+        first = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
+        if first:  # a new generation must not look finished to a reader
+            await self._write_status(body, instance.meta, decided, version=version)
+        try:
+            acted = isinstance(instance, Instance) and await self._act(instance, decided)
+        finally:
+            if not first:
+                await self._write_status(body, instance.meta, decided, version=version)
+        if decided.wake_at is not None:
+            delay = (decided.wake_at - self._now()).total_seconds()
+            self._queue.add_at(key, time.monotonic() + max(0.0, delay))
+        return "changed" if acted or version != instance.meta.resource_version else "unchanged"
+
+    async def _act(self, instance: Instance, decided: Plan) -> bool:
+        """Carry out what concerns children; whether there was anything. Refusals wait for the next pass."""
+        key = instance.meta.key
         stages = tuple(
             children
             for stage in decided.stages
             if (children := tuple(action for action in stage if not isinstance(action, SetFinalizers)))
         )
-        if isinstance(instance, Instance) and stages:
-            failures = await self._executor.run(instance, stages)
-            self._world.settle(key)
-            known = self._failures.pop(key, ())
-            if failures:
-                self._failures[key] = failures
-                self._queue.failed(key)
-                if failures == known:
-                    return "refused"
+        known = self._failures.pop(key, ())
+        if not stages:
+            if known:
+                self._queue.add(key)
+            return False
+        failures = await self._executor.run(instance, stages)
+        self._world.settle(key)
+        if failures:
+            self._failures[key] = failures
+            self._queue.failed(key)
+        if failures != known or not failures:
             self._queue.add(key)
-            wrote = True
-        elif self._failures.pop(key, ()):
-            self._queue.add(key)
-        if decided.wake_at is not None:
-            delay = (decided.wake_at - self._now()).total_seconds()
-            self._queue.add_at(key, time.monotonic() + max(0.0, delay))
-        return "changed" if wrote else "unchanged"
+        return True
 
     async def _observe(self, instance: Instance | InvalidInstance) -> Observed:
         key = instance.meta.key
@@ -134,7 +162,7 @@ class Reconciler:
             pods=known.pods,
             nodes=self._world.nodes,
             identity=known.identity,
-            service=self._reading(key),
+            service=self._answers.get(key),
             failures=self._failures.get(key, ()),
             deleted=known.deleted,
             senior=self._senior(key),
@@ -143,10 +171,6 @@ class Reconciler:
             return observed
         masterkey, database = await self._secrets.read(instance, known.identity)
         return replace(observed, masterkey=masterkey, database=database)
-
-    def _reading(self, key: Key) -> ServiceReading | None:
-        reading = self._prober.readings.get(key)
-        return None if reading is None else ServiceReading(reading.ok, reading.detail or ANSWERS)
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest other instance in the namespace that is older than this one, or empty."""
@@ -162,33 +186,40 @@ class Reconciler:
         return "" if oldest == key.name or key.name not in ages else oldest
 
     def _probe(self, key: Key, decided: Plan) -> None:
+        if decided.probe != self._asked.get(key):
+            # What the old name answered says nothing about the new one.
+            self._answers.pop(key, None)
+            self._doubted.discard(key)
         if decided.probe is None:
+            self._asked.pop(key, None)
             self._prober.unwatch(key)
         else:
+            self._asked[key] = decided.probe
             self._prober.watch(key, Target(domain=decided.probe), hurry=decided.rolling)
 
-    async def _write_instance(self, body: Manifest, meta: Meta, decided: Plan) -> bool:
-        """Finalizer and status of the instance, each on the version that was judged."""
-        wrote = False
-        version = meta.resource_version
+    async def _write_finalizers(self, meta: Meta, decided: Plan) -> str:
+        """Write the finalizers where the plan says so; the resourceVersion that now stands."""
         for action in decided.actions:
             if isinstance(action, SetFinalizers):
                 finalizers: list[JsonValue] = list(action.finalizers)
-                patch: Manifest = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
-                answer = await self._patch(meta.key, patch)
-                version = get_str(answer, "metadata", "resourceVersion")
-                wrote = True
-        if decided.status is not None:
-            change = merge_patch(meta.status, decided.status)
-            if change and self._may_wait(meta, decided.status):
-                self._queue.add_at(meta.key, self._written[meta.key] + MINOR_PAUSE)
-            elif change:
-                self._written[meta.key] = time.monotonic()
-                patch = {"metadata": {"resourceVersion": version}, "status": change}
-                await self._patch(meta.key, patch, subresource="status")
-                wrote = True
-            self._report(body, meta, decided)
-        return wrote
+                body: Manifest = {
+                    "metadata": {"finalizers": finalizers, "resourceVersion": meta.resource_version}
+                }
+                return get_str(await self._patch(meta.key, body), "metadata", "resourceVersion")
+        return meta.resource_version
+
+    async def _write_status(self, body: Manifest, meta: Meta, decided: Plan, *, version: str) -> None:
+        """Write the status where it differs, on the version that was judged, and tell of transitions."""
+        if decided.status is None:
+            return
+        change = merge_patch(meta.status, decided.status)
+        if change and self._may_wait(meta, decided.status):
+            self._queue.add_at(meta.key, self._written[meta.key] + MINOR_PAUSE)
+        elif change:
+            self._written[meta.key] = time.monotonic()
+            patch: Manifest = {"metadata": {"resourceVersion": version}, "status": change}
+            await self._patch(meta.key, patch, subresource="status")
+        self._report(body, meta, decided)
 
     def _may_wait(self, meta: Meta, status: Manifest) -> bool:
         """Whether only figures moved, and the last write is less than a moment ago: a rollout changes them
@@ -228,7 +259,12 @@ class Reconciler:
         self._settled.pop(key, None)
         self._failures.pop(key, None)
         self._written.pop(key, None)
-        for name in self._world.roll.in_namespace(key.namespace):
+        self._asked.pop(key, None)
+        self._answers.pop(key, None)
+        self._doubted.discard(key)
+        # The roll may still hold the key itself, and would hold it for ever if this pass woke itself without
+        # ever waiting for anything.
+        for name in self._world.roll.in_namespace(key.namespace).keys() - {key.name}:
             self._queue.add(Key(key.namespace, name))
 
 

@@ -4,8 +4,8 @@ Three questions over HTTPS: is it ready, is its discovery document its own, has 
 is changed and nothing secret is sent or kept. A reading says what was asked and what came back, because
 whoever reads it must decide whether the name, the certificate, the edge or the instance is at fault.
 
-Limits: redirects are not followed, bodies end at `BODY_LIMIT`, and after a question without an answer the rest
-are not asked: they would only wait as long.
+Limits: redirects are not followed, bodies end at `BODY_LIMIT`, and after a question without an answer the
+rest are not asked: they would only wait as long.
 """
 
 import json

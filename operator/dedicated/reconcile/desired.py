@@ -16,7 +16,7 @@ from dedicated.reconcile.observed import Observed
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Manifests to hold, children to leave alone, children to delete, and where the schema stands.
+    """Manifests to hold, children to leave alone, and children to delete.
 
     `untouched` are children that a gate keeps as they are. `waiting` says in words what is waited for;
     empty: nothing. `complete` says that everything of this generation is wanted now.
@@ -27,7 +27,6 @@ class Desired:
     replaced: frozenset[Ref]
     waiting: str
     complete: bool
-    setup: JobState
 
 
 def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desired:
@@ -55,7 +54,6 @@ def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desi
             replaced=steps.replaced,
             waiting=steps.waiting,
             complete=False,
-            setup=steps.setup,
         )
     server_deployment = workload.deployment(wanted, on_server)
     login_deployment = workload.deployment(wanted, on_login)
@@ -68,7 +66,6 @@ def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desi
         replaced=steps.replaced,
         waiting=text if login_waits else "",
         complete=not login_waits,
-        setup=steps.setup,
     )
 
 
@@ -77,7 +74,6 @@ class _SchemaSteps:
     manifests: tuple[Manifest, ...]
     replaced: frozenset[Ref]
     waiting: str
-    setup: JobState
 
 
 def _schema_steps(
@@ -89,21 +85,17 @@ def _schema_steps(
     setup = observed.jobs.get(setup_ref.name, JobState())
     text = f"preparing the database schema for {wanted.release.version}"
     if not database_ready:
-        return _SchemaSteps((), frozenset(), text, setup)
-    jobs: list[Manifest] = []
-    if schema.needs_init(wanted):
-        job = schema.init_job(wanted, config_name=config_name)
-        state = observed.jobs.get(schema.init_ref(wanted).name)
-        if state is None or not state.complete:
-            if setup.complete:  # init was done once; a Job deleted since then proves nothing else
-                return _SchemaSteps((), frozenset(), "", setup)
-            return _SchemaSteps(*_one_job(job, state, observed), text, setup)
-        jobs.append(job)
-    job = schema.setup_job(wanted, config_name=config_name)
-    if setup.complete:
-        return _SchemaSteps((*jobs, job), frozenset(), "", setup)
-    manifests, replaced = _one_job(job, observed.jobs.get(setup_ref.name), observed)
-    return _SchemaSteps((*jobs, *manifests), replaced, text, setup)
+        return _SchemaSteps((), frozenset(), text)
+    setup_job = schema.setup_job(wanted, config_name=config_name)
+    init_job = schema.init_job(wanted, config_name=config_name)
+    init = observed.jobs.get(schema.init_ref(wanted).name)
+    jobs = (init_job,) if init is not None and init.complete else ()
+    if setup.complete:  # then init was done too, whether its Job is still there or not
+        return _SchemaSteps((*jobs, setup_job), frozenset(), "")
+    if schema.needs_init(wanted) and not jobs:
+        return _SchemaSteps(*_one_job(init_job, init, observed), text)
+    manifests, replaced = _one_job(setup_job, observed.jobs.get(setup_ref.name), observed)
+    return _SchemaSteps((*jobs, *manifests), replaced, text)
 
 
 def _one_job(

@@ -22,7 +22,6 @@ Path = tuple[str, ...]
 """Steps of fieldsV1 keys: `f:name`, `k:{...}`, `v:...`."""
 
 IDENTIFYING = frozenset({"f:apiVersion", "f:kind", "f:status"})
-METADATA_IDENTITY = frozenset({"f:name", "f:namespace"})
 UNKNOWN = "unknown"
 
 

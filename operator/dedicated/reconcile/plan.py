@@ -40,8 +40,6 @@ TOLD = {
 """Conditions whose transitions become events: the event's reason when it turns True, and False."""
 NOTE_LIMIT = 1024
 
-NO_CHANGES = Changes(actions=(), mended=(), settled={}, unfinished=False)
-
 
 def plan(
     instance: Instance | InvalidInstance,
@@ -60,9 +58,9 @@ def plan(
     judgement = judge(instance, observed, catalogue)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(instance, observed, judgement, now=now)
-    # Before there is a masterkey the database Secret is not judged, so nothing may count on it.
-    ready = observed.identity is not None and judgement.first("Rollout") is None
-    desired = compose(judgement.wanted, observed, database_ready=ready)
+    desired = compose(
+        judgement.wanted, observed, database_ready=judgement.first("Rollout") is None
+    )
     found = changes(instance, desired, observed, settled=settled, now=now)
     modified = newest(kept_modifications(observed, found.mended))
     progress = _progress(judgement, desired, observed, found)
@@ -108,7 +106,8 @@ def _stages(
     if actions is None:
         return tuple(stages)
     if observed.identity is None:
-        stages.append((EstablishIdentity(),))
+        # The pass after it knows the database too: its Secret is marked with the masterkey.
+        return (*stages, (EstablishIdentity(),))
     made = [
         CreateKeyPair(suffix)
         for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY)
@@ -166,9 +165,11 @@ def _events(meta: Meta, status: Manifest, mended: tuple[Modification, ...]) -> t
 def _transition(condition: JsonValue, before: dict[str, JsonValue]) -> EventNote | None:
     kind, now = get_str(condition, "type"), get_str(condition, "status")
     old = get_str(before.get(kind), "status")
+    if kind not in TOLD or not old or now in (old, "Unknown"):
+        return None
     good = now == ("False" if kind == STALLED else "True")
     # What was not known yet is no bad news when it turns out to be not there yet.
-    if kind not in TOLD or not old or now in (old, "Unknown") or (old != "True" and not good and kind != STALLED):
+    if old == "Unknown" and not good:
         return None
     on_true, on_false = TOLD[kind]
     return EventNote(
