@@ -13,6 +13,8 @@ NO_CONNECTION = "NoConnection"
 """Reason of an error where the request was certainly not sent: repeating it is always safe."""
 NO_ANSWER = "NoAnswer"
 """Reason of an error where the request may have been carried out."""
+NOT_SERVED = "KindNotServed"
+"""Reason of a 404 where the API server knows no such kind, as before its CRD is installed."""
 STALLED = "Stalled"
 """Reason of an error where an open watch fell silent."""
 
@@ -96,10 +98,16 @@ def error_from_status(answer: JsonValue, *, status: int = 0, header: str = "") -
     """The error in a `Status` object, which is also the object of a watch's ERROR event."""
     code = status or get_int(answer, "code") or 500
     if get_str(answer, "kind") != "Status":
+        # For a group or version that it does not serve, the API server has a bare 404.
+        unserved = code == 404
         return ApiError(
             status=code,
-            reason="NotFromApiServer",
-            message=f"HTTP {code} without a Status object: a proxy or load balancer answered",
+            reason=NOT_SERVED if unserved else "NotFromApiServer",
+            message=(
+                "the API server does not serve this kind"
+                if unserved
+                else f"HTTP {code} without a Status object: a proxy or load balancer answered"
+            ),
             retry_after=_seconds(header),
         )
     causes = get_list(answer, "details", "causes")

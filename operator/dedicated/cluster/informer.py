@@ -167,8 +167,9 @@ class Informer(Generic[T]):
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _note(self, scope: _Scope, error: ApiError) -> None:
-        # Only a new list helps where the version is too old, or (504) newer than a restored etcd.
-        if not error.retriable or error.status == 504:
+        # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch stays
+        # open and silent (tried on 1.36), or is refused with 504.
+        if not error.retriable or error.status == 504 or error.reason == STALLED:
             scope.version = ""
         problem = None if error.gone else f"{self.kind.plural}: {error}"
         if problem and problem != scope.problem:

@@ -12,7 +12,7 @@ from dedicated.api.json import Manifest, digest, get_map
 from dedicated.api.names import ANNOTATION_APPLIED, ANNOTATION_MODIFIED
 from dedicated.api.objects import JOB, Ref, ref_of
 from dedicated.api.resource import Instance
-from dedicated.contract.modifications import Modification, from_annotation
+from dedicated.contract.modifications import FIELDS_LIMIT, Modification, from_annotation
 from dedicated.reconcile.actions import Action, Apply, Delete
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
@@ -51,20 +51,22 @@ def changes(
             unfinished = unfinished or fact is None
         elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
             continue  # a Job's template cannot change: it keeps the manifest it was made with
-        elif child.applied != mark and not _only_annotation_lost(child):
+        elif not child.ours or (child.applied != mark and not _only_annotation_lost(child)):
+            # Without an entry of ours (anyone may reset managedFields) drift could not be told.
             actions.append(Apply(_keep_memory(stamped, child), fresh=False))
-            unfinished = True
+            unfinished = unfinished or child.applied != mark
         elif settled.get(ref) == child.resource_version:
             clean[ref] = child.resource_version
         else:
             drift = drift_of(stamped, child)
-            if drift is None:
+            again = drift and _outlived_repair(child, drift)
+            if drift is None or again:
                 clean[ref] = child.resource_version
-            else:
-                done = _done_by_others(child, drift, now)
-                actions.append(Apply(_remember(stamped, done), fresh=False, remove=drift.added))
-                mended.append(done)
-    actions.extend(_deletions(instance, desired, observed))
+            if drift is not None:
+                fact = again or _done_by_others(child, drift, now)
+                actions.append(Apply(_remember(stamped, fact), fresh=False, remove=drift.added))
+                mended.extend([] if again else [fact])
+    actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished)
 
 
@@ -96,6 +98,19 @@ def _only_annotation_lost(child: Child) -> bool:
     return bool(child.ours) and ANNOTATION_APPLIED not in child.ours
 
 
+def _outlived_repair(child: Child, drift: Drift) -> Modification | None:
+    """The addition that a repair did not take away, as the child remembers it; None for anything else.
+
+    Who owns a field at the server's own default keeps it: taken away, it comes back at once. The repair is
+    tried once more, and if the object then still is as it was, left at that (`settled`).
+    """
+    kept = from_annotation(child.modified, of=str(child.ref))
+    if kept is None or drift.lost or drift.time not in ("", kept.at):
+        return None
+    found = (drift.manager, drift.operation, tuple(drift.fields()[:FIELDS_LIMIT]))
+    return kept if found == (kept.manager, kept.operation, kept.fields) else None
+
+
 def _done_by_others(child: Child, drift: Drift, now: datetime) -> Modification:
     """The API server puts no time on a change by `kubectl scale`: then the time is when we saw it."""
     return Modification(
@@ -114,10 +129,14 @@ def _deleted(ref: Ref, now: datetime) -> Modification:
     )
 
 
-def _deletions(instance: Instance, desired: Desired, observed: Observed) -> list[Action]:
-    """Children to delete: Jobs to be replaced, and, once all is rolled out, what nothing needs any more."""
+def _deletions(instance: Instance, desired: Desired, observed: Observed, *, applied: bool) -> list[Action]:
+    """Children to delete: Jobs to be replaced, and, once all is rolled out, what nothing needs any more.
+
+    `applied` says that nothing of this generation is applied only now: what is observed as rolled out is it.
+    """
     wanted = {ref_of(manifest) for manifest in desired.manifests} | desired.untouched
-    over = desired.complete and all(state.rolled_out for state in observed.deployments.values())
+    rolled_out = all(state.rolled_out for state in observed.deployments.values())
+    over = applied and desired.complete and rolled_out
     return [
         Delete(ref, child.uid)
         for ref, child in observed.children.items()

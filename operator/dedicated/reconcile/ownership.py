@@ -48,7 +48,8 @@ def drift_of(desired: Manifest, child: Child) -> Drift | None:
     lost = tuple(_lost(as_fields(desired), ours))
     if not lost and not child.foreign:
         return None
-    added = tuple(path for entry in child.foreign for path in _added(_parsed(entry.fields), ours, desired))
+    found = (path for entry in child.foreign for path in _added(_parsed(entry.fields), ours, desired))
+    added = tuple(dict.fromkeys(found))  # two managers may own the same field
     if not lost and not added:
         return None
     culprit = _culprit(child.foreign, (*lost, *added))
@@ -165,11 +166,12 @@ def _added_below(
         if step == "." or not isinstance(inner, dict):
             continue
         known = ours.get(step)
-        below = _value_at(value, step)
+        below = value_at(value, step)
         yield from _added_below(inner, known if isinstance(known, dict) else {}, below, (*path, step))
 
 
-def _value_at(value: JsonValue, step: str) -> JsonValue:
+def value_at(value: JsonValue, step: str) -> JsonValue:
+    """What a desired value holds at one step of a field set's path; None where it holds nothing."""
     kind, _, rest = step.partition(":")
     match kind, value:
         case "f", dict():

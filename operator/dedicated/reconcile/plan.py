@@ -106,6 +106,8 @@ def _stages(
     if actions is None:
         return tuple(stages)
     if observed.identity is None:
+        if instance.spec.keys is not None and not observed.masterkey.found:
+            return tuple(stages)  # a masterkey brought along is waited for
         # The pass after it knows the database too: its Secret is marked with the masterkey.
         return (*stages, (EstablishIdentity(),))
     made = [

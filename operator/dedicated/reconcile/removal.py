@@ -7,18 +7,48 @@ the wrong place; the patch then fails, and the next pass looks again.
 import json
 
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.reconcile.ownership import Path
+from dedicated.reconcile.ownership import Path, value_at
 
 
 def removal_patch(live: Manifest, paths: tuple[Path, ...]) -> list[JsonValue]:
     """Operations that remove `paths` from `live`, deepest and last first; empty where nothing is left."""
-    found = [pointer for path in paths if (pointer := _pointer(live, path)) is not None]
+    found = dict(pointer for path in paths if (pointer := _pointer(live, path)) is not None)
+    # What lies inside something that goes as a whole goes with it.
+    outer = [steps for steps in found if not any(steps[:end] in found for end in range(1, len(steps)))]
     operations: list[JsonValue] = []
-    for steps, value in sorted(found, key=lambda item: _order(item[0]), reverse=True):
-        path = "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
-        operations.append({"op": "test", "path": path, "value": value})
-        operations.append({"op": "remove", "path": path})
+    for steps in sorted(outer, key=_order, reverse=True):
+        operations.append({"op": "test", "path": _json_pointer(steps), "value": found[steps]})
+        operations.append({"op": "remove", "path": _json_pointer(steps)})
     return operations
+
+
+def exchange_patch(live: Manifest, desired: Manifest, paths: tuple[Path, ...]) -> list[JsonValue]:
+    """As `removal_patch`, and what is wanted beside a removed field but missing comes in its place.
+
+    Where the API allows one of several fields (`value` or `valueFrom`, a probe's handler, a volume's source,
+    a budget's bound), apply is refused while the other one stands, and neither step is valid alone.
+    """
+    added: dict[tuple[str, ...], JsonValue] = {}
+    for path in paths:
+        parent, wanted = _pointer(live, path[:-1]), _wanted(desired, path[:-1])
+        if parent is not None and isinstance(parent[1], dict):
+            missing = wanted.keys() - parent[1].keys()
+            added.update({(*parent[0], key): wanted[key] for key in sorted(missing)})
+    operations: list[JsonValue] = [
+        {"op": "add", "path": _json_pointer(steps), "value": value} for steps, value in added.items()
+    ]
+    return [*operations, *removal_patch(live, paths)]
+
+
+def _wanted(desired: Manifest, path: Path) -> Manifest:
+    value: JsonValue = desired
+    for step in path:
+        value = value_at(value, step)
+    return value if isinstance(value, dict) else {}
+
+
+def _json_pointer(steps: tuple[str, ...]) -> str:
+    return "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _order(pointer: tuple[str, ...]) -> tuple[tuple[int, str], ...]:

@@ -1,0 +1,72 @@
+"""`python -m bench [--only NAME]`: one JSON line per figure on standard output, progress on standard error.
+
+Run in the checkout with PYTHONPATH=operator:e2e:tests:. ; the testbed is started if none is up.
+Exit code 1 where a target was missed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+
+from bench import creation, drift, rest
+from bench.figure import Figure
+from bench.stage import Stage, set_up
+
+MEASUREMENTS: dict[str, Callable[[Stage], Iterator[Figure]]] = {
+    "idle": rest.idle_memory,
+    "creation": creation.one_instance,
+    "crowd": creation.many_instances,
+    "rest": rest.requests_at_rest,
+    "metadata": rest.foreign_metadata,
+    "drift": drift.repairs,
+    "restart": rest.restart,
+}
+"""In this order: instances made for one stay for the next."""
+PLAN = "plan"
+
+
+def main() -> int:
+    """Measure; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=(*MEASUREMENTS, PLAN), help="one measurement")
+    only = parser.parse_args().only
+    started = time.monotonic()
+    missed = 0
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - started:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+    for figure in _figures(only, say):
+        print(figure.line(), flush=True)
+        missed += figure.met is False
+    say(f"done; {missed} targets missed")
+    return 1 if missed else 0
+
+
+def _figures(only: str | None, say: Callable[[str], None]) -> Iterator[Figure]:
+    if only in (None, PLAN):
+        say(PLAN)
+        if find_spec("bench.plan"):
+            yield from _plan_figures()
+    if only == PLAN:
+        return
+    with set_up(say) as stage:
+        for name, measure in MEASUREMENTS.items():
+            if only in (None, name):
+                say(name)
+                yield from measure(stage)
+
+
+def _plan_figures() -> Iterator[Figure]:
+    """`plan()` is measured in a process of its own, where nothing else has warmed or filled the memory."""
+    done = subprocess.run([sys.executable, "-m", "bench.plan"], check=True, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        yield Figure(**json.loads(line))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The login program: a page, and a readiness that is true only when ZITADEL accepts its credential.
+
+`/ui/v2/login/security` also wants the server to have the login's own version (a rule of the fake).
+Answers close the connection, so a stop never waits for an idle client.
+"""
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from fakezitadel.calls import get
+from fakezitadel.runtime import FatalError, Runtime, log
+
+DEFAULT_PORT = 3000
+BASE = "/ui/v2/login"
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a path answers."""
+
+    status: int
+    text: str
+
+
+def main(runtime: Runtime) -> int:
+    """Serve until SIGTERM. FatalError without a credential or the API's address."""
+    env = runtime.env
+    if not env.get("ZITADEL_API_URL"):
+        raise FatalError("ZITADEL_API_URL is not set")
+    token = credential(runtime)
+    token()
+    if not (env.get("PORT") or "0").isdecimal():
+        raise FatalError("PORT is not a number")
+    port = int(env.get("PORT") or DEFAULT_PORT)
+    # Before any thread starts, so that only sigwait below sees them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        server = ThreadingHTTPServer((runtime.bind, port), partial(_Handler, runtime, token))
+    except OSError as error:
+        raise FatalError(f"cannot listen on {runtime.bind}:{port}: {error.strerror}") from error
+    server.daemon_threads = False
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
+    thread.start()
+    log(f"login listens on {runtime.bind}:{port}")
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.shutdown()
+    closing = threading.Thread(target=server.server_close, daemon=True)
+    closing.start()
+    closing.join(GRACE_SECONDS)
+    return 1 if closing.is_alive() else 0
+
+
+def credential(runtime: Runtime) -> Callable[[], str]:
+    """What makes the bearer token, from the first credential configured. FatalError if there is none."""
+    env = runtime.env
+    if env.get("AUDIENCE") and env.get("SYSTEM_USER_ID") and _given(runtime, "SYSTEM_USER_PRIVATE_KEY"):
+        key = partial(_given, runtime, "SYSTEM_USER_PRIVATE_KEY")
+        return partial(_sign, runtime, env["SYSTEM_USER_ID"], key)
+    if env.get("ZITADEL_LOGINCLIENT_KEYFILE"):
+        path = runtime.path(env["ZITADEL_LOGINCLIENT_KEYFILE"])
+        return partial(_sign, runtime, "login-client", path.read_text)
+    if _given(runtime, "ZITADEL_SERVICE_USER_TOKEN"):
+        return partial(_given, runtime, "ZITADEL_SERVICE_USER_TOKEN")
+    raise FatalError("no credential: set ZITADEL_LOGINCLIENT_KEYFILE and AUDIENCE, or another one")
+
+
+def _given(runtime: Runtime, name: str) -> str:
+    """A value given by itself or in a file; empty if neither is set."""
+    file = runtime.env.get(f"{name}_FILE")
+    if not file:
+        return runtime.env.get(name, "")
+    try:
+        return runtime.path(file).read_text().strip()
+    except OSError as error:
+        raise FatalError(f"cannot read the file of {name}_FILE: {error.strerror}") from error
+
+
+def _sign(runtime: Runtime, user: str, key: Callable[[], str]) -> str:
+    import jwt
+
+    audience = runtime.env.get("AUDIENCE")
+    if not audience:
+        raise FatalError("AUDIENCE is not set")
+    now = int(datetime.now(UTC).timestamp())
+    claims = {"iss": user, "sub": user, "aud": audience, "iat": now, "exp": now + 3600}
+    try:
+        return jwt.encode(claims, key(), algorithm="RS256")
+    except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        # AttributeError: PyJWT takes a public key and then misses its `sign`.
+        raise FatalError(f"the private key of {user} cannot be used") from error
+
+
+def request_headers(text: str) -> Mapping[str, str]:
+    """`CUSTOM_REQUEST_HEADERS`: `name:value` pairs, comma separated."""
+    pairs = (pair.partition(":") for pair in text.split(",") if ":" in pair)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def security(runtime: Runtime, token: Callable[[], str]) -> Reply:
+    """Whether the API takes the credential and has the same version."""
+    env = runtime.env
+    headers = {**request_headers(env.get("CUSTOM_REQUEST_HEADERS", "")), "Authorization": f"Bearer {token()}"}
+    verify = env.get("NODE_TLS_REJECT_UNAUTHORIZED") != "0"
+    url = env["ZITADEL_API_URL"].rstrip("/") + "/v2/settings"
+    try:
+        answer = get(runtime, url, headers=headers, verify=verify)
+    except (OSError, HTTPException) as error:
+        return Reply(500, f"ZITADEL does not answer: {type(error).__name__}")
+    if answer.status != 200:
+        return Reply(500, f"ZITADEL answers {answer.status}")
+    version = answer.headers.get("x-fakez-version", "none")
+    if version != runtime.version:
+        return Reply(500, f"ZITADEL has version {version}, the login {runtime.version}")
+    return Reply(200, "ok")
+
+
+def reply(runtime: Runtime, token: Callable[[], str], path: str) -> Reply:
+    """The answer to a GET."""
+    base, slash, page = path.rpartition("/")
+    match page if base == BASE and slash else None:
+        case "healthy":
+            return Reply(200, "ok")
+        case "security":
+            return _secured(runtime, token)
+        case "loginname" | "login" | "":
+            state = _secured(runtime, token)
+            return Reply(200, "<!doctype html><title>Login</title>") if state.status == 200 else state
+        case _:
+            return Reply(404, "not found")
+
+
+def _secured(runtime: Runtime, token: Callable[[], str]) -> Reply:
+    try:
+        return security(runtime, token)
+    except FatalError as error:
+        return Reply(500, str(error))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def __init__(
+        self, runtime: Runtime, token: Callable[[], str], request: Any, address: Any, server: BaseServer
+    ) -> None:
+        self._runtime, self._token = runtime, token
+        super().__init__(request, address, server)
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        fault = self._runtime.faults.http(path, draw=random.random())
+        time.sleep(fault.delay_seconds)
+        if fault.silent:
+            # Until the client leaves.
+            self.connection.recv(1)
+            return
+        answer = (
+            Reply(fault.status, "failed by a fault switch")
+            if fault.status is not None
+            else reply(self._runtime, self._token, path)
+        )
+        body = answer.text.encode()
+        self.send_response(answer.status)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Requests are not logged."""

@@ -1,0 +1,262 @@
+"""The operator under test: a real process, under its own ServiceAccount and the chart's rights.
+
+Everything that ties the testbed to the operator's command line and chart is in `command`, `environment`
+and `chart_values`; the rest neither knows nor cares.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import urllib3
+import yaml
+
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
+from testbed import tools
+from testbed.client import Api
+from testbed.cluster import Cluster
+from testbed.home import CHECKOUT
+from testbed.processes import free_port, tied_to_parent
+
+CHART = CHECKOUT / "charts" / "dedicated-operator"
+RELEASE = "dedicated-operator"
+_READY_SECONDS = 30
+_CLUSTER_SCOPED = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"}
+_RIGHTS = {"ServiceAccount", "Role", "RoleBinding", *_CLUSTER_SCOPED}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one operator process shall run."""
+
+    namespace: str
+    """Namespace of its ServiceAccount and Lease."""
+    watch: tuple[str, ...]
+    """Namespaces to watch; empty: all (cluster mode)."""
+    identity: str = "operator-0"
+    extra: tuple[str, ...] = ()
+    """Further arguments of `dedicated run`."""
+    env: dict[str, str] = field(default_factory=dict)
+    values: Manifest = field(default_factory=dict)
+    """Chart values over those of `chart_values`."""
+
+
+def command(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
+    """The operator's command line."""
+    return [
+        sys.executable,
+        "-m",
+        "dedicated",
+        "run",
+        f"--namespace-of-lease={settings.namespace}",
+        *(f"--watch-namespace={namespace}" for namespace in settings.watch),
+        f"--releases={releases}",
+        f"--http=127.0.0.1:{port}",
+        f"--resolve=*:443={cluster.front}",
+        f"--probe-ca-file={cluster.ca}",
+        "--log-level=info",
+        *settings.extra,
+    ]
+
+
+def environment(settings: Settings, config: Path) -> dict[str, str]:
+    """The operator's environment: nothing of ours but what it needs to start."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "PYTHONPATH": str(CHECKOUT / "operator"),
+        "PYTHONUNBUFFERED": "1",
+        "KUBECONFIG": str(config),
+        "POD_NAME": settings.identity,
+        "POD_NAMESPACE": settings.namespace,
+        **settings.env,
+    }
+
+
+def chart_values(settings: Settings) -> Manifest:
+    """Values of the chart for an operator that runs outside the cluster."""
+    watch: list[JsonValue] = list(settings.watch)
+    return {
+        "image": {"repository": "registry.test/dedicated-operator", "tag": "test"},
+        "watchNamespaces": watch,
+        "crds": {"enabled": False},
+        **settings.values,
+    }
+
+
+def render(settings: Settings) -> list[Manifest]:
+    """All manifests of the chart, as `helm template` gives them."""
+    answer = subprocess.run(
+        [
+            tools.binary("helm"),
+            "template",
+            RELEASE,
+            CHART,
+            "--namespace",
+            settings.namespace,
+            "--values",
+            "-",
+        ],
+        input=json.dumps(chart_values(settings)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode != 0:
+        raise AssertionError(f"helm template failed:\n{answer.stderr}")
+    return [as_manifest(document) for document in yaml.safe_load_all(answer.stdout) if document]
+
+
+def install_rights(cluster: Cluster, manifests: Sequence[Manifest], namespace: str) -> str:
+    """Apply the chart's ServiceAccount and RBAC objects; returns the name of the ServiceAccount."""
+    accounts = []
+    for manifest in manifests:
+        if get_str(manifest, "kind") in _RIGHTS:
+            metadata = as_manifest(manifest["metadata"])
+            if get_str(manifest, "kind") not in _CLUSTER_SCOPED:
+                metadata.setdefault("namespace", namespace)
+            cluster.api.apply(manifest, manager="helm")
+            if get_str(manifest, "kind") == "ServiceAccount":
+                accounts.append(get_str(metadata, "name"))
+    if len(accounts) != 1:
+        raise AssertionError(f"the chart renders {len(accounts)} ServiceAccounts instead of one")
+    return accounts[0]
+
+
+def remove_rights(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
+    """Delete what does not go with the namespace."""
+    for manifest in manifests:
+        if plural := _CLUSTER_SCOPED.get(get_str(manifest, "kind")):
+            cluster.api.delete(
+                f"{get_str(manifest, 'apiVersion')}/{plural}", "", get_str(manifest, "metadata", "name")
+            )
+
+
+def releases_of(manifests: Sequence[Manifest]) -> str:
+    """The release catalogue that the chart would mount, as text."""
+    for manifest in manifests:
+        if text := get_str(manifest, "data", "releases.yaml"):
+            return text
+    raise AssertionError("the chart renders no release catalogue")
+
+
+@dataclass(slots=True)
+class OperatorProcess:
+    """One running operator."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    """Standard error and output: JSON lines."""
+    url: str
+    """Of its health, readiness and metrics endpoints."""
+    account: str
+    """User name of its ServiceAccount, as the audit log has it."""
+    api: Api
+    """The API with its rights."""
+    chart: tuple[Manifest, ...]
+    """All manifests of its chart; the ServiceAccount and RBAC objects are installed."""
+
+    def wait_ready(self, *, seconds: float = _READY_SECONDS) -> None:
+        """Until `/readyz` answers 200. AssertionError with the log's end if it does not."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the operator ended with {self.process.returncode}\n{self.tail()}")
+            status, body = self.http("/readyz")
+            if status == 200:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the operator is not ready after {seconds:g} s: {body}\n{self.tail()}")
+            time.sleep(0.05)
+
+    def http(self, path: str) -> tuple[int, str]:
+        """GET of its own endpoints: status and body; (0, reason) if nobody answers."""
+        try:
+            answer = urllib3.request("GET", self.url + path, retries=False, timeout=5)
+        except urllib3.exceptions.HTTPError as error:
+            return 0, str(error)
+        return answer.status, answer.data.decode(errors="replace")
+
+    def logs(self) -> list[Manifest]:
+        """Its log so far, one object a line; lines that are no JSON come as `{"message": line}`."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            try:
+                found.append(as_manifest(json.loads(line)))
+            except (ValueError, TypeError):
+                found.append({"message": line})
+        return found
+
+    def tail(self, lines: int = 40) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, *, seconds: float = 15) -> int:
+        """SIGTERM and wait; its exit code. Killed after the time."""
+        self._continue()
+        self.process.terminate()
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(
+                f"the operator did not stop within {seconds:g} s of SIGTERM\n{self.tail()}"
+            ) from None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: alive, but it does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT after `pause`."""
+        self._continue()
+
+    def _continue(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGCONT)
+
+
+def start(cluster: Cluster, settings: Settings, folder: Path, *, ready: bool = True) -> OperatorProcess:
+    """Install its rights, start it, and wait until it is ready unless told not to."""
+    manifests = render(settings)
+    account = install_rights(cluster, manifests, settings.namespace)
+    config = cluster.account_kubeconfig(settings.namespace, account)
+    folder.mkdir(parents=True, exist_ok=True)
+    releases = folder / "releases.yaml"
+    releases.write_text(releases_of(manifests))
+    port = free_port()
+    log = folder / f"{settings.identity}-{port}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command(settings, cluster, port=port, releases=releases),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(settings, config),
+            cwd=folder,
+            start_new_session=True,
+            preexec_fn=tied_to_parent(),  # noqa: PLW1509 - it only calls prctl
+        )
+    user = f"system:serviceaccount:{settings.namespace}:{account}"
+    operator = OperatorProcess(
+        process, log, f"http://127.0.0.1:{port}", user, Api.from_kubeconfig(config), tuple(manifests)
+    )
+    if ready:
+        try:
+            operator.wait_ready()
+        except AssertionError:
+            operator.kill()
+            raise
+    return operator

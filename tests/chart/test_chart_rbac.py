@@ -1,0 +1,120 @@
+"""The rights that the chart grants: exactly what the operator uses, in both modes."""
+
+import pytest
+
+from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD
+from helm_charts import OPERATOR, of_kind, render
+
+pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
+
+IMAGE: Manifest = {"repository": "registry.example/dedicated-operator"}
+CHILD_VERBS = {"get", "list", "watch", "create", "patch", "delete"}
+DANGEROUS_VERBS = {"*", "bind", "escalate", "impersonate", "approve", "sign"}
+DANGEROUS_RESOURCES = {"*", "pods/exec", "pods/attach", "serviceaccounts/token", "nodes/proxy"}
+
+
+def operator(**values: JsonValue) -> list[Manifest]:
+    return render(OPERATOR, values={"image": IMAGE, **values})
+
+
+def rights(*roles: Manifest) -> dict[tuple[str, str], set[str]]:
+    """(API group, resource) -> verbs, over all rules of the roles."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for role in roles:
+        for rule in get_list(role, "rules"):
+            for group in get_list(rule, "apiGroups"):
+                for resource in get_list(rule, "resources"):
+                    found.setdefault((str(group), str(resource)), set()).update(
+                        map(str, get_list(rule, "verbs"))
+                    )
+    return found
+
+
+def bound(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    """Roles of this kind that a binding gives to the operator."""
+    bindings = of_kind(manifests, f"{kind}Binding")
+    names = {(get_str(b, "metadata", "namespace"), get_str(b, "roleRef", "name")) for b in bindings}
+    return [
+        role
+        for role in of_kind(manifests, kind)
+        if (get_str(role, "metadata", "namespace"), get_str(role, "metadata", "name")) in names
+    ]
+
+
+@pytest.mark.parametrize("namespaces", [[], ["acme", "globex"]])
+def test_no_wildcard_and_no_way_up(namespaces: list[JsonValue]) -> None:
+    roles = of_kind(operator(watchNamespaces=namespaces), "Role", "ClusterRole")
+    granted = rights(*roles)
+    assert granted
+    assert not any(verbs & DANGEROUS_VERBS for verbs in granted.values())
+    assert not any(resource in DANGEROUS_RESOURCES or group == "*" for group, resource in granted)
+    assert not any(group == "rbac.authorization.k8s.io" for group, _ in granted)
+
+
+def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
+    manifests = operator()
+    granted = rights(*bound(manifests, "ClusterRole"))
+    children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
+    # Keys are never deleted: they outlive their instance.
+    children["", "secrets"] = CHILD_VERBS - {"delete"}
+    assert granted == children | {
+        (INSTANCE.group, INSTANCE.plural): {"get", "list", "watch", "patch"},
+        (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
+        (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
+        (POD.group, POD.plural): {"get", "list", "watch"},
+        ("", "nodes"): {"get", "list", "watch"},
+        ("events.k8s.io", "events"): {"create", "patch"},
+    }
+
+
+def test_named_namespaces_get_a_role_each_and_nothing_beyond() -> None:
+    manifests = operator(watchNamespaces=["acme", "globex"])
+    assert rights(*bound(manifests, "ClusterRole")) == {("", "nodes"): {"get", "list", "watch"}}
+    cluster_mode = rights(*bound(operator(rbac={"nodes": False}), "ClusterRole"))
+    roles = {get_str(role, "metadata", "namespace"): role for role in bound(manifests, "Role")}
+    assert set(roles) == {"acme", "globex", "dedicated-system"}
+    assert rights(roles["acme"]) == rights(roles["globex"]) == cluster_mode
+    lease = ("coordination.k8s.io", "leases")
+    assert rights(roles["dedicated-system"]) == {lease: {"create", "get", "update"}}
+
+
+def test_nodes_can_be_left_out() -> None:
+    manifests = operator(watchNamespaces=["acme"], rbac={"nodes": False})
+    assert not of_kind(manifests, "ClusterRoleBinding")
+
+
+def test_only_its_own_lease() -> None:
+    (role,) = of_kind(operator(), "Role")
+    for rule in get_list(role, "rules"):
+        named = get_list(rule, "resourceNames") == ["dedicated-operator"]
+        assert named or get_list(rule, "verbs") == ["create"]
+
+
+def test_bindings_name_the_account_of_the_pods() -> None:
+    for manifests in (operator(), operator(serviceAccount={"name": "own"}, watchNamespaces=["acme"])):
+        (deployment,) = of_kind(manifests, "Deployment")
+        account = get_str(deployment, "spec", "template", "spec", "serviceAccountName")
+        assert [get_str(m, "metadata", "name") for m in of_kind(manifests, "ServiceAccount")] == [account]
+        for binding in of_kind(manifests, "RoleBinding", "ClusterRoleBinding"):
+            assert get_list(binding, "subjects") == [
+                {"kind": "ServiceAccount", "name": account, "namespace": "dedicated-system"}
+            ]
+
+
+def test_people_get_rights_by_aggregation() -> None:
+    def people(role: str) -> set[str]:
+        label = f"rbac.authorization.k8s.io/aggregate-to-{role}"
+        roles = [r for r in of_kind(operator(), "ClusterRole") if get_str(r, "metadata", "labels", label)]
+        return rights(*roles)[INSTANCE.group, INSTANCE.plural]
+
+    view = {"get", "list", "watch"}
+    edit = view | {"create", "update", "patch"}
+    assert people("view") == view
+    assert people("edit") == edit
+    assert people("admin") == edit | {"delete", "deletecollection"}
+
+
+def test_rbac_can_be_left_to_others() -> None:
+    left = of_kind(operator(rbac={"create": False, "aggregate": False}), "Role", "ClusterRole", "RoleBinding")
+    assert left == []

@@ -1,0 +1,290 @@
+"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time move
+on command.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
+from reconcile.api_server import Server
+
+from dedicated.api.catalogue import Catalogue
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
+from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
+from dedicated.api.resource import Instance, InvalidInstance, parse_instance
+from dedicated.contract.prerequisites import Node
+from dedicated.parts import keys
+from dedicated.parts.config import merge
+from dedicated.parts.database.external import DatabaseReading, read_secret
+from dedicated.parts.keys import Identity, MasterkeyReading
+from dedicated.reconcile.actions import (
+    Action,
+    Apply,
+    CreateAdmin,
+    CreateKeyPair,
+    Delete,
+    EstablishIdentity,
+    Plan,
+    SetFinalizers,
+)
+from dedicated.reconcile.observed import (
+    Failure,
+    Observed,
+    PodState,
+    ServiceReading,
+    child_of,
+    deployment_of,
+    job_of,
+)
+from dedicated.reconcile.plan import plan
+from dedicated.reconcile.removal import removal_patch
+
+MOST_PASSES = 12
+
+
+@dataclass
+class Cluster:
+    """`body` is the instance as stored; `told` are the reasons of all events, `done` all actions so far."""
+
+    body: Manifest
+    server: Server = field(default_factory=Server)
+    catalogue: Catalogue = CATALOGUE
+    nodes: tuple[Node, ...] | None = field(default_factory=nodes)
+    secrets: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"database": {"dsn": DSN}})
+    pods: list[PodState] = field(default_factory=list)
+    service: ServiceReading | None = None
+    failures: tuple[Failure, ...] = ()
+    senior: str = ""
+    settled: dict[Ref, str] = field(default_factory=dict)
+    deleted: set[Ref] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+
+    # What the operator sees and does.
+
+    def observed(self) -> Observed:
+        """One snapshot."""
+        full = {ref: thing.full() for ref, thing in self.server.objects.items()}
+        identity = self._identity()
+        masterkey, database = self._readings(identity)
+        return Observed(
+            children={ref: child_of(item) for ref, item in full.items()},
+            deployments={
+                ref.name: deployment_of(item) for ref, item in full.items() if ref.kind == DEPLOYMENT.kind
+            },
+            jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
+            pods=tuple(self.pods),
+            nodes=self.nodes,
+            identity=identity,
+            masterkey=masterkey,
+            database=database,
+            service=self.service,
+            failures=self.failures,
+            deleted=frozenset(self.deleted - self.server.objects.keys()),
+            senior=self.senior,
+        )
+
+    def plan(self) -> Plan:
+        """Decide one pass, and change nothing."""
+        return plan(
+            parse_instance(self.body),
+            self.observed(),
+            catalogue=self.catalogue,
+            now=self.server.now,
+            settled=self.settled,
+        )
+
+    def step(self) -> Plan:
+        """One pass: decide, and carry it out."""
+        decided = self.plan()
+        self.settled = decided.settled
+        if decided.status is not None:
+            self.body["status"] = deepcopy(decided.status)
+        self.told.extend(note.reason for note in decided.events)
+        for action in decided.actions:
+            self._execute(action)
+        self.deleted -= self.server.objects.keys()
+        return decided
+
+    def settle(self) -> Plan:
+        """Passes until nothing is to be done; the last one."""
+        for _ in range(MOST_PASSES):
+            decided = self.step()
+            if not decided.actions:
+                return decided
+        raise AssertionError(f"no rest: {[getattr(action, 'ref', action) for action in decided.actions]}")
+
+    def after_restart(self) -> Plan:
+        """The first pass of a new operator process: nothing is remembered but what is in the cluster."""
+        self.settled = {}
+        return self.plan()
+
+    def instance(self) -> Instance:
+        """The instance as stored."""
+        found = parse_instance(self.body)
+        assert isinstance(found, Instance)
+        return found
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        """(status, reason) of a condition as last written."""
+        conditions = get_list(self.body, "status", "conditions")
+        (found,) = [item for item in conditions if get_str(item, "type") == kind]
+        return get_str(found, "status"), get_str(found, "reason")
+
+    def findings(self) -> list[str]:
+        """Codes of the findings as last written."""
+        return [get_str(item, "code") for item in get_list(self.body, "status", "findings")]
+
+    def names(self, kind: str) -> list[str]:
+        """Names of all objects of a kind, sorted."""
+        return sorted(ref.name for ref in self.server.objects if ref.kind == kind)
+
+    def manifest(self, kind: str, name: str) -> Manifest:
+        """An object as it is read."""
+        return self.server.objects[Ref(kind, name)].full()
+
+    # What people and the platform do.
+
+    def edit_spec(self, **changes: JsonValue) -> None:
+        """Somebody applies another spec."""
+        self.body["spec"] = merge(get_map(self.body, "spec"), changes)
+        metadata = get_map(self.body, "metadata")
+        metadata["generation"] = get_int(metadata, "generation") + 1
+
+    def edit(
+        self,
+        ref: Ref,
+        change: Callable[[Manifest], None],
+        *,
+        manager: str = "kubectl-edit",
+        subresource: str = "",
+        timed: bool = True,
+    ) -> None:
+        """An update of a child by somebody else."""
+        thing = self.server.objects[ref]
+        new = deepcopy(thing.manifest)
+        change(new)
+        self.server.update(thing, new, manager=manager, subresource=subresource, timed=timed)
+
+    def delete(self, ref: Ref) -> None:
+        """Somebody deletes a child."""
+        del self.server.objects[ref]
+        self.deleted.add(ref)
+        if ref.kind == SECRET.kind:
+            self.secrets.pop(ref.name, None)
+
+    def jobs_complete(self) -> None:
+        """Every Job that is there ends well."""
+        done: Manifest = {"conditions": [{"type": "Complete", "status": "True"}]}
+        for ref, thing in self.server.objects.items():
+            if ref.kind == JOB.kind:
+                self.server.set_status(thing, done)
+        self.pods = [pod for pod in self.pods if pod.component != "schema"]
+
+    def job_fails(self, name: str, *, times: int = 1, for_good: bool = False) -> None:
+        """A Job's attempts fail."""
+        conditions: list[JsonValue] = [{"type": "Failed", "status": "True"}] if for_good else []
+        thing = self.server.objects[Ref(JOB.kind, name)]
+        self.server.set_status(thing, {"failed": times, "conditions": conditions})
+
+    def job_pod(self, *, problem: str = "", finished: bool = False) -> None:
+        """A pod of a schema Job."""
+        name = f"schema-{len(self.pods)}"
+        self.pods.append(PodState(name, "schema", "z1-1", False, finished, False, problem))
+
+    def rollout(self, *names: str) -> None:
+        """The Deployments (all, if none is named) reach their newest template, spread over the zones."""
+        for ref, thing in self.server.objects.items():
+            if ref.kind == DEPLOYMENT.kind and (not names or ref.name in names):
+                replicas = get_int(thing.manifest, "spec", "replicas")
+                self.server.set_status(thing, _rolled_out(thing.generation, replicas))
+                component = get_str(thing.manifest, "metadata", "labels", LABEL_COMPONENT)
+                self.pods = [pod for pod in self.pods if pod.component != component]
+                self.pods += [self._pod(component, number) for number in range(replicas)]
+
+    def stand(self) -> Plan:
+        """Create the instance and bring it to rest."""
+        for _ in range(3):
+            self.settle()
+            self.jobs_complete()
+        self.rollout()
+        self.service = ServiceReading(ok=True, detail="ready, discovery document and keys answer")
+        return self.settle()
+
+    def pass_time(self, **duration: float) -> None:
+        """The clock moves on."""
+        self.server.now += timedelta(**duration)
+
+    def _execute(self, action: Action) -> None:
+        self.done.append(action)
+        match action:
+            case SetFinalizers(finalizers):
+                get_map(self.body, "metadata")["finalizers"] = list(finalizers)
+            case EstablishIdentity():
+                self._establish_identity(self.instance())
+            case CreateKeyPair(suffix):
+                pair = keys.key_pair_secret(self.instance(), suffix, private_pem=b"p", public_pem=b"q")
+                self.server.create(pair, manager=FIELD_MANAGER)
+            case CreateAdmin():
+                self.server.create(keys.admin_secret(self.instance(), "first"), manager=FIELD_MANAGER)
+            case Apply():
+                assert action.fresh == (action.ref not in self.server.objects), action.ref
+                thing = self.server.apply(action.manifest, manager=FIELD_MANAGER)
+                if action.remove:
+                    operations = removal_patch(thing.full(), action.remove)
+                    self.server.patch(thing, operations, manager=FIELD_MANAGER)
+            case Delete(ref, uid):
+                assert self.server.objects[ref].uid == uid
+                del self.server.objects[ref]
+
+    def _establish_identity(self, instance: Instance) -> None:
+        ref = keys.masterkey_ref(instance)
+        if instance.spec.keys is None and ref.name not in self.secrets:
+            self.server.create(keys.masterkey_secret(instance, MASTERKEY), manager=FIELD_MANAGER)
+            self.secrets[ref.name] = {ref.key: MASTERKEY}
+        taken = keys.fingerprint(self.secrets[ref.name][ref.key], salt=SALT)
+        identity = keys.identity_config_map(instance, Identity(salt=SALT, masterkey=taken))
+        self.server.create(identity, manager=FIELD_MANAGER)
+
+    def _pod(self, component: str, number: int) -> PodState:
+        places = self.nodes or nodes()
+        zones = sorted({node.zone for node in places})
+        zone = zones[number % len(zones)]
+        node = next(node.name for node in places if node.zone == zone)
+        return PodState(f"{component}-{number}", component, node, True, False, False, "")
+
+    def _identity(self) -> Identity | None:
+        name = f"{get_str(self.body, 'metadata', 'name')}-{keys.IDENTITY}"
+        thing = self.server.objects.get(Ref("ConfigMap", name))
+        if thing is None:
+            return None
+        data = get_map(thing.manifest, "data")
+        return Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
+
+    def _readings(self, identity: Identity | None) -> tuple[MasterkeyReading, DatabaseReading]:
+        instance = parse_instance(self.body)
+        masterkey, database = MasterkeyReading(found=False), DatabaseReading(found=False)
+        if isinstance(instance, InvalidInstance):
+            return masterkey, database
+        ref = keys.masterkey_ref(instance)
+        held = self.secrets.get(ref.name)
+        if held is not None:
+            masterkey = keys.read_masterkey(held, key=ref.key, identity=identity)
+        data = self.secrets.get(instance.spec.database.external.secret_ref.name)
+        if data is not None:
+            database = read_secret(data, mark_key=(held or {}).get(ref.key, b""))
+        return masterkey, database
+
+
+def _rolled_out(generation: int, replicas: int) -> Manifest:
+    return {
+        "observedGeneration": generation,
+        "replicas": replicas,
+        "updatedReplicas": replicas,
+        "readyReplicas": replicas,
+        "availableReplicas": replicas,
+        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}],
+    }
