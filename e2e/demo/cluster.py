@@ -14,7 +14,7 @@ from dedicated.api.objects import INSTANCE
 from testbed import operator_process, session, tools
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT, Home
-from testbed.processes import end_recorded, free_port, identify, read_identities, tail, write_identities
+from testbed.processes import end, free_port, identify, read_identities, tail, write_identities
 
 NAMESPACE = "dedicated-system"
 RELEASE = "dedicated-operator"
@@ -76,7 +76,7 @@ class Demo:
         cluster = self.running()
         settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo")
         releases = self.home.run / "releases.yaml"
-        releases.write_text(operator_process.releases_of_chart(settings))
+        releases.write_text(operator_process.releases_of(operator_process.render(settings)))
         config = cluster.account_kubeconfig(NAMESPACE, RELEASE)
         port = free_port()
         with self.log.open("ab") as output:
@@ -133,7 +133,7 @@ class Demo:
 
     def down(self) -> bool:
         """Stop and remove everything; whether anything was up."""
-        end_recorded(self.record)
+        end(read_identities(self.record))
         self.record.unlink(missing_ok=True)
         return session.down(self.home)
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from testbed import session, supervisor
+from testbed import session, supervisor, tools
 from testbed.client import Api, condition
 from testbed.cluster import Cluster
 from testbed.gobuild import BuildError
@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("up", help="start; does nothing if it is up")
     down = commands.add_parser("down", help="stop and remove")
     down.add_argument("--keep-logs", action="store_true", help="leave the logs")
+    commands.add_parser("build", help="build or find all programs; done by the others when needed")
     commands.add_parser("status", help="what runs")
     commands.add_parser("env", help='settings for a shell: eval "$(python -m testbed env)"')
     logs = commands.add_parser("logs", help="output of a pod that really runs, or ran")
@@ -41,10 +42,23 @@ def main(argv: list[str] | None = None) -> int:
             done = session.down(home, keep_logs=options.keep_logs)
             print("The testbed is down." if done else "Nothing was up.")
             return 0
+        case "build":
+            return _build()
         case "serve":
             return supervisor.serve(home)
         case command:
             return _ask(home, command, options)
+
+
+def _build() -> int:
+    try:
+        taken = tools.build_all()
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, tool in sorted(taken.items()):
+        print(f"{name:24} {tool.path}")
+    return 0
 
 
 def _up(home: Home) -> int:

@@ -4,11 +4,16 @@ import pytest
 
 from cluster.instances import database_secret, instance, wait_ready
 from dedicated.api.json import get_str
+from testbed.cluster import Cluster
+from testbed.fixtures import RunOperator
 
 pytestmark = pytest.mark.cluster
 
 
-def test_an_instance_becomes_ready(cluster, crds, namespace, database, run_operator):
+@pytest.mark.usefixtures("crds")
+def test_an_instance_becomes_ready(
+    cluster: Cluster, namespace: str, database: str, run_operator: RunOperator
+) -> None:
     run_operator(namespace, watch=(namespace,))
     cluster.api.create(database_secret(namespace, database))
     cluster.api.create(instance(namespace))

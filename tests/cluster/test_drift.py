@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -60,20 +61,18 @@ def kubectl(*args: str) -> Callable[[Standing], object]:
     return lambda at: at.cluster.kubectl("-n", at.namespace, *args)
 
 
-def patched(kind: Kind, name: str, body: JsonValue, content: str = "strategic") -> Callable[[Standing], object]:
-    def act(at: Standing) -> object:
-        assert content in ("strategic", "json", "merge")
-        return at.api.patch(kind, at.namespace, name, body, content=content, manager="somebody")  # type: ignore[arg-type]
-
-    return act
+def patched(
+    kind: Kind, name: str, body: JsonValue, content: Literal["strategic", "merge"] = "strategic"
+) -> Callable[[Standing], object]:
+    return lambda at: at.api.patch(kind, at.namespace, name, body, content=content, manager="somebody")
 
 
 def deleted(kind: Kind, name: str) -> Callable[[Standing], object]:
     return lambda at: at.api.delete(kind, at.namespace, name)
 
 
-SIDECAR: JsonValue = {"name": "sidecar", "image": "registry.test/sidecar:1", "securityContext": {}}
-EXTRA_PORT: JsonValue = {"name": "debug", "port": 6060, "targetPort": 6060}
+SIDECAR: Manifest = {"name": "sidecar", "image": "registry.test/sidecar:1", "securityContext": {}}
+EXTRA_PORT: Manifest = {"name": "debug", "port": 6060, "targetPort": 6060}
 MEDDLINGS = {
     "env": Meddling(
         DEPLOYMENT,
@@ -251,7 +250,8 @@ def test_what_is_no_modification_is_left_alone(
     at = stand_simulated(cluster, make_namespace(labels=SIMULATED), run_operator)
     generations = versions(at.api, at.namespace, DEPLOYMENT, SERVICE)
     since = cluster.audit_position()
-    foreign: Manifest = {"metadata": {"labels": {"example.test/a": "1"}, "annotations": {"example.test/b": "2"}}}
+    metadata: Manifest = {"labels": {"example.test/a": "1"}, "annotations": {"example.test/b": "2"}}
+    foreign: Manifest = {"metadata": metadata}
     for kind, name in (
         (INSTANCE, "acme"),
         (SERVICE, "acme-server"),

@@ -78,11 +78,12 @@ def rfc3339(instant: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """The instant of an API time string; None where it is absent or not a time."""
+    """The instant of an API time string, timezone-aware; None where it is absent or not a time."""
     try:
-        return datetime.fromisoformat(text) if text else None
+        instant = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return None if instant is None or instant.tzinfo is None else instant
 
 
 def shorten(text: str, limit: int) -> str:

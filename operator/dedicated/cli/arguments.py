@@ -32,6 +32,13 @@ def add_run_arguments(
     )
     parser.add_argument("--lease-name", default="dedicated-operator", metavar="NAME")
     parser.add_argument(
+        "--lease-seconds",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="after how long without a renewal another replica takes over; at least 3, default 30",
+    )
+    parser.add_argument(
         "--identity",
         default=environment.get("POD_NAME", hostname),
         metavar="NAME",
@@ -65,7 +72,7 @@ def add_run_arguments(
     parser.add_argument("--probe-interval", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
     parser.add_argument("--qps", type=float, default=50.0, help="requests per second at most; default 50")
-    parser.add_argument("--burst", type=int, default=100, help="requests at once beyond that; default 100")
+    parser.add_argument("--burst", type=int, default=500, help="requests at once beyond that; default 500")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
 
@@ -78,6 +85,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         releases_file=options.releases,
         namespaces=tuple(options.watch_namespace),
         lease_name=options.lease_name,
+        lease_seconds=options.lease_seconds,
         kubeconfig=options.kubeconfig,
         context=options.context,
         http_address=options.http,

@@ -58,6 +58,22 @@ class LeaseTimes:
 
 
 DEFAULT_TIMES = LeaseTimes()
+SHORTEST_LEASE = 3.0
+
+
+def lease_times(duration: float) -> LeaseTimes:
+    """The default times in proportion to another duration in seconds. Raises `ValueError` below 3 s."""
+    if duration < SHORTEST_LEASE:
+        raise ValueError(f"a lease of {duration:g} s is too short: at least {SHORTEST_LEASE:g} s")
+    part = duration / DEFAULT_TIMES.duration
+    return LeaseTimes(
+        duration=duration,
+        renew_deadline=DEFAULT_TIMES.renew_deadline * part,
+        renew_every=DEFAULT_TIMES.renew_every * part,
+        retry_every=DEFAULT_TIMES.retry_every * part,
+        request=DEFAULT_TIMES.request * part,
+    )
+
 
 
 def _utc_now() -> datetime:

@@ -5,17 +5,20 @@ status can be wiped and still tell the same.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dedicated.api.conditions import UNMODIFIED, Condition, parse_time
+from dedicated.api.conditions import UNMODIFIED, Condition, parse_time, rfc3339, shorten
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 
 SHOWN_FOR = timedelta(hours=24)
 """How long a repaired modification keeps `Unmodified` False, so that people see it."""
 LIMIT = 20
 FIELDS_LIMIT = 10
+FIELD_LENGTH = 256
+YEARS = range(2000, 9000)
+"""Of a time that can be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,14 @@ class Modification:
                 "manager": self.manager,
                 "operation": self.operation,
                 "at": self.at,
-                "fields": list(self.fields[:FIELDS_LIMIT]),
+                "fields": list(bounded(self.fields)),
             },
             sort_keys=True,
         )
 
     def manifest(self) -> Manifest:
         """The modification as an item of `status.modifications`."""
-        fields: list[JsonValue] = list(self.fields[:FIELDS_LIMIT])
+        fields: list[JsonValue] = list(bounded(self.fields))
         found: Manifest = {
             "object": self.object,
             "manager": self.manager[:128],
@@ -55,21 +58,32 @@ class Modification:
 
 
 def from_annotation(text: str, *, of: str) -> Modification | None:
-    """The modification kept in an annotation; None where it is absent or not ours to read."""
+    """The modification kept in an annotation; None where it is absent or not ours to read.
+
+    Anyone who may edit the object may have written it: what the status cannot hold is not taken over.
+    """
     try:
         kept = json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(kept, dict):
+        return None
+    at = parse_time(get_str(kept, "at"))
+    if at is None or at.year not in YEARS:
         return None
     fields = tuple(item for item in get_list(kept, "fields") if isinstance(item, str))
     return Modification(
         object=of,
         manager=get_str(kept, "manager"),
         operation=get_str(kept, "operation"),
-        at=get_str(kept, "at"),
-        fields=fields,
+        at=rfc3339(at),
+        fields=bounded(fields),
     )
+
+
+def bounded(fields: Sequence[str]) -> tuple[str, ...]:
+    """The first fields, each short enough for a status."""
+    return tuple(shorten(item, FIELD_LENGTH) for item in fields[:FIELDS_LIMIT])
 
 
 def newest(modifications: Iterable[Modification]) -> tuple[Modification, ...]:

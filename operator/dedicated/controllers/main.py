@@ -22,7 +22,7 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.objects import NODE, Key
 from dedicated.cluster.client import Client, connect
 from dedicated.cluster.events import EventRecorder
-from dedicated.cluster.lease import LeaderLease
+from dedicated.cluster.lease import LeaderLease, lease_times
 from dedicated.cluster.transport import Login
 from dedicated.controllers import http
 from dedicated.controllers.http import Vitals, WatchState
@@ -80,6 +80,7 @@ async def run(settings: Settings) -> None:
             namespace=settings.lease_namespace,
             name=settings.lease_name,
             identity=settings.identity,
+            times=lease_times(settings.lease_seconds),
         )
         metrics.leader.set_function(lambda: float(lease.is_leader))
         process = _Process(settings, catalogue, client.fenced(lease.held), metrics)

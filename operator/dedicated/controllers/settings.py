@@ -18,6 +18,7 @@ class Settings:
     releases_file: Path
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
+    lease_seconds: float = 30.0
     kubeconfig: str | None = None
     context: str | None = None
     http_address: tuple[str, int] = ("0.0.0.0", 8080)  # noqa: S104 - the kubelet asks the pod's address
@@ -28,4 +29,5 @@ class Settings:
     probe_ca_file: Path | None = None
     probe_interval: float = 10.0
     qps: float = 50.0
-    burst: int = 100
+    burst: int = 500
+    """Twenty instances applied at once are some 500 requests: they need not wait for each other."""

@@ -102,7 +102,7 @@ def deployment(wanted: Wanted, workload: Workload) -> Manifest:
     template: Manifest = {
         "metadata": {
             "labels": {**labels(wanted.instance, component), **version},
-            "annotations": workload.annotations,
+            **({"annotations": workload.annotations} if workload.annotations else {}),
         },
         "spec": pod,
     }

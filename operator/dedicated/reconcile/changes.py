@@ -12,7 +12,7 @@ from dedicated.api.json import Manifest, digest, get_map
 from dedicated.api.names import ANNOTATION_APPLIED, ANNOTATION_MODIFIED
 from dedicated.api.objects import JOB, Ref, ref_of
 from dedicated.api.resource import Instance
-from dedicated.contract.modifications import FIELDS_LIMIT, Modification, from_annotation
+from dedicated.contract.modifications import Modification, bounded, from_annotation
 from dedicated.reconcile.actions import Action, Apply, Delete
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
@@ -107,7 +107,7 @@ def _outlived_repair(child: Child, drift: Drift) -> Modification | None:
     kept = from_annotation(child.modified, of=str(child.ref))
     if kept is None or drift.lost or drift.time not in ("", kept.at):
         return None
-    found = (drift.manager, drift.operation, tuple(drift.fields()[:FIELDS_LIMIT]))
+    found = (drift.manager, drift.operation, bounded(drift.fields()))
     return kept if found == (kept.manager, kept.operation, kept.fields) else None
 
 

@@ -7,7 +7,7 @@ login of a new version for the server. What waits is left as it is: old pods ser
 from dataclasses import dataclass
 
 from dedicated.api.json import Manifest, digest, get_str
-from dedicated.api.objects import DEPLOYMENT, Ref, ref_of
+from dedicated.api.objects import DEPLOYMENT, JOB, Ref, ref_of
 from dedicated.parts import config, login, network, schema, server, workload
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
@@ -101,19 +101,30 @@ def _schema_steps(
 def _one_job(
     job: Manifest, state: JobState | None, observed: Observed
 ) -> tuple[tuple[Manifest, ...], frozenset[Ref]]:
-    """Single flight: a Job is made only when no pod of an earlier one can still be at work."""
+    """Single flight: a Job is made only when no other is under way and no pod can still be at work.
+
+    One that gets nowhere is replaced by what has been corrected since; one at work is left to its end.
+    """
     if state is None:
+        others = {name: other for name, other in observed.jobs.items() if not other.complete}
+        stuck = (Ref(JOB.kind, name) for name, other in others.items() if _gets_nowhere(other, observed))
         at_work = any(pod.component == schema.COMPONENT and not pod.finished for pod in observed.pods)
-        return ((), frozenset()) if at_work else ((job,), frozenset())
-    if not state.deleting and (state.failed or (state.failures > 0 and _outdated(job, observed))):
-        return (), frozenset({ref_of(job)})
+        return ((), frozenset(stuck)) if others or at_work else ((job,), frozenset())
+    if state.failed or (_outdated(job, observed) and _gets_nowhere(state, observed)):
+        return (), frozenset() if state.deleting else frozenset({ref_of(job)})
     return (job,), frozenset()
 
 
 def _outdated(job: Manifest, observed: Observed) -> bool:
-    """Whether a failing Job still runs with what has been corrected since."""
+    """Whether a Job runs with what has been corrected since."""
     child = observed.children.get(ref_of(job))
     return child is not None and child.applied != digest(job)
+
+
+def _gets_nowhere(state: JobState, observed: Observed) -> bool:
+    """Whether attempts failed, or a pod cannot start: no image, no such key in a Secret, no room."""
+    pods = (pod for pod in observed.pods if pod.component == schema.COMPONENT and not pod.finished)
+    return state.failed or state.failures > 0 or any(pod.problem for pod in pods)
 
 
 def _login_may_follow(wanted: Wanted, observed: Observed) -> bool:

@@ -6,6 +6,7 @@ on to the pods. Whether the database answers is seen by the pods that use it.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,8 @@ FIELD_ENV = {
 """Keys of the Secret's second form, and the rest of the variable each becomes (zitadel.md §2.1)."""
 REQUIRED_FIELDS = ("host", "database", "username", "password")
 DEFAULT_PORT = 5432
+USER_INFO = re.compile(r"(?:[-A-Za-z0-9._:~!$&'()*+,;=@]|%[0-9A-Fa-f]{2})*")
+"""What ZITADEL's URL parser (Go's net/url) takes as user and password; it fails on anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ def read_secret(data: Mapping[str, bytes], *, mark_key: bytes) -> DatabaseReadin
         present = ", ".join(sorted(data)) or "none"
         problem = f"it has neither key dsn nor keys {', '.join(missing)} (keys present: {present})"
         return DatabaseReading(found=True, problem=problem, mark=mark)
+    for key in FIELD_ENV:
+        # A password may begin or end with a space, but a line end is an accident of `echo`.
+        text, blank = _text(data, key), "\r\n" if key == "password" else None
+        if text != text.strip(blank):
+            problem = f"key {key} begins or ends with white space or a line end"
+            return DatabaseReading(found=True, problem=problem, form="Fields", mark=mark)
     port_text = _text(data, "port") or str(DEFAULT_PORT)
     if not port_text.isdigit() or not 0 < int(port_text) < 65536:
         return DatabaseReading(found=True, problem="key port is not a port number", form="Fields", mark=mark)
@@ -112,18 +121,24 @@ def _judge_dsn(dsn: str) -> tuple[str, int]:
     """(what is wrong, port). The text itself never appears in the answer."""
     if dsn != dsn.strip():
         return "key dsn begins or ends with white space or a line end", DEFAULT_PORT
+    if not dsn.isprintable() or " " in dsn:
+        return "key dsn has white space or a control character in it", DEFAULT_PORT
     if "://" not in dsn:
         return "key dsn is not a URL (postgresql://user:password@host:5432/database)", DEFAULT_PORT
     try:
         parts = urlsplit(dsn)
-        port = parts.port or DEFAULT_PORT
+        port = DEFAULT_PORT if parts.port is None else parts.port
     except ValueError:
+        port = 0
+    if port == 0:
         return "key dsn is not a URL: its host or port cannot be read", DEFAULT_PORT
     if parts.scheme not in ("postgres", "postgresql"):
         return "key dsn does not begin with postgresql://", port
     for what, value in (("host", parts.hostname), ("user", parts.username), ("database", parts.path[1:])):
         if not value or not unquote(value).strip():
             return f"key dsn names no {what}", port
+    if not USER_INFO.fullmatch(parts.netloc.rpartition("@")[0]):
+        return "key dsn has a character in user or password that must be percent-encoded", port
     return "", port
 
 
