@@ -65,7 +65,7 @@ def body(name: str = "acme", *, uid: str = UID, **changes: JsonValue) -> Manifes
 
 def instance(name: str = "acme", **changes: JsonValue) -> Instance:
     """A valid instance."""
-    return valid(body(name, **changes))
+    return valid({**body(name), "spec": spec(**changes)})
 
 
 def valid(found: Manifest) -> Instance:

@@ -1,7 +1,6 @@
 """What `make package` makes is complete and of one version."""
 
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import pytest
 import yaml
 
 import packager
+from dedicated import __version__
 
-VERSION = tomllib.loads((packager.ROOT / "pyproject.toml").read_text())["project"]["version"]
+VERSION = __version__
 
 
 def test_charts_have_the_version_of_the_project() -> None:

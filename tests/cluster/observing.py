@@ -8,7 +8,7 @@ import contextlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import urllib3
@@ -24,6 +24,7 @@ from testbed_oracles import Verdict, argo_health, judge
 SECONDS = 120
 """Longest wait for a rollout: two workers share two processors."""
 SERVER, LOGIN = "server", "login"
+DISCOVERY, LOGIN_PAGE = "/.well-known/openid-configuration", "/ui/v2/login/loginname"
 ARGO_OF = {
     "Current": "Healthy",
     "InProgress": "Progressing",
@@ -116,25 +117,20 @@ def wait_stalled(api: Api, namespace: str, reason: str, name: str = "acme") -> M
     return body
 
 
-def has_finding(code: str) -> "Finds":
+def has_finding(code: str) -> Callable[[Manifest | None], bool]:
     """A predicate on an instance: it has a finding with this code."""
-    return Finds(code)
-
-
-@dataclass(frozen=True, slots=True)
-class Finds:
-    """See `has_finding`."""
-
-    code: str
-
-    def __call__(self, body: Manifest | None) -> bool:
-        return any(get_str(item, "code") == self.code for item in get_list(body, "status", "findings"))
+    return lambda body: any(get_str(item, "code") == code for item in get_list(body, "status", "findings"))
 
 
 def finding(body: Manifest, code: str) -> Manifest:
     """The finding with this code; the test fails without it."""
     (found,) = (item for item in get_list(body, "status", "findings") if get_str(item, "code") == code)
     return as_manifest(found)
+
+
+def wait_until(api: Api, namespace: str, holds: Callable[[], bool], *, what: str) -> None:
+    """Until something holds that is not about one object."""
+    api.wait_for("v1/namespaces", "", namespace, lambda _: holds(), timeout=SECONDS, what=what)
 
 
 def pods(api: Api, namespace: str, component: str, name: str = "acme") -> list[Manifest]:
@@ -232,8 +228,13 @@ class Visitor:
 
     pool: urllib3.HTTPSConnectionPool
     domain: str
-    failures: list[str]
-    answers: list[int]
+    answers: list[tuple[str, int, str]]
+    """Path, status (0: none) and body, of the visits by `visited`."""
+
+    def failures(self, path: str = "", *, since: int = 0) -> list[tuple[str, int, str]]:
+        """Visits that went wrong: of one path where it is named, after a number of visits."""
+        asked = (visit for visit in self.answers[since:] if visit[0] == path or not path)
+        return [visit for visit in asked if visit[1] != 200]
 
     def ask(
         self, path: str, *, method: str = "GET", headers: Mapping[str, str] | None = None, body: str = ""
@@ -256,7 +257,7 @@ def visitor(cluster: Cluster, domain: str) -> Visitor:
         retries=False,
         timeout=10,
     )
-    return Visitor(pool, domain, [], [])
+    return Visitor(pool, domain, [])
 
 
 @contextlib.contextmanager
@@ -266,14 +267,12 @@ def visited(cluster: Cluster, domain: str) -> Iterator[Visitor]:
 
     def visit() -> None:
         while not over.wait(0.05):
-            for path in ("/.well-known/openid-configuration", "/ui/v2/login/healthy"):
+            for path in (DISCOVERY, LOGIN_PAGE):
                 try:
                     status, text = guest.ask(path)
                 except urllib3.exceptions.HTTPError as error:
                     status, text = 0, str(error)
-                guest.answers.append(status)
-                if status != 200:
-                    guest.failures.append(f"{path}: {status} {text[:200]}")
+                guest.answers.append((path, status, text[:200]))
 
     thread = threading.Thread(target=visit)
     thread.start()

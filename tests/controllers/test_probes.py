@@ -1,7 +1,6 @@
-"""The probe of the public name over real TLS, and the loop that takes the readings."""
+"""The probe of the public name over real TLS."""
 
 import asyncio
-import itertools
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,11 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dedicated.api.objects import Key
-from dedicated.controllers.prober import Prober
 from dedicated.probes.resolver import ResolveRule, parse_host_port, parse_resolve
-from dedicated.probes.service import BODY_LIMIT, Check, Reading, Target, open_session, read
-from virtual_time import now, run_virtual
+from dedicated.probes.service import BODY_LIMIT, Reading, Target, open_session, read
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOMAIN = "login.acme.example"
@@ -248,158 +244,3 @@ def test_rules_are_parsed_or_refused_with_an_example() -> None:
     for wrong in ("", "a:443", "a=b", "a:443=b:1", *ports):
         with pytest.raises(ValueError, match="is not HOST:PORT=ADDRESS:PORT"):
             parse_resolve(wrong)
-
-
-# The loop, in virtual time.
-
-ACME, OTHER = Key("a", "acme"), Key("b", "other")
-
-
-def outcome(*, ok: bool) -> Reading:
-    return Reading(at=NOON, checks=(Check("ready", ok, 0.0, "GET answered"),))
-
-
-@dataclass
-class Probed:
-    """A prober over a stand-in; `log` has (time, domain) of each begin."""
-
-    log: list[tuple[float, str]] = field(default_factory=list)
-    told: list[Key] = field(default_factory=list)
-    slow: dict[str, float] = field(default_factory=dict)
-    sick: set[str] = field(default_factory=set)
-    broken: set[str] = field(default_factory=set)
-
-    async def read(self, target: Target) -> Reading:
-        self.log.append((now(), target.domain))
-        await asyncio.sleep(self.slow.get(target.domain, 0.0))
-        if target.domain in self.broken:
-            raise RuntimeError("bug")
-        return outcome(ok=target.domain not in self.sick)
-
-    def prober(self) -> Prober:
-        return Prober(
-            read=self.read,
-            on_reading=lambda key, _: self.told.append(key),
-            interval=10.0,
-            monotonic=asyncio.get_running_loop().time,
-        )
-
-    def times(self, domain: str) -> list[float]:
-        return [at for at, name in self.log if name == domain]
-
-
-def gaps(times: list[float]) -> list[float]:
-    return [later - earlier for earlier, later in itertools.pairwise(times)]
-
-
-def test_a_target_is_read_at_once_and_then_once_per_interval_in_its_own_place() -> None:
-    async def main() -> None:
-        it = Probed()
-        prober = it.prober()
-        for number in range(50):
-            prober.watch(Key("a", f"n{number}"), Target(f"n{number}"))
-        await asyncio.sleep(100)
-        for number in range(50):
-            times = it.times(f"n{number}")
-            assert times[0] == 0
-            assert 5 <= times[1] <= 15
-            assert gaps(times)[1:] == pytest.approx([10] * (len(times) - 2))
-        places = {round(it.times(f"n{number}")[-1] % 10) for number in range(50)}
-        assert len(places) > 5, "spread over the interval"
-        await prober.close()
-
-    run_virtual(main())
-
-
-def test_a_sick_or_hurried_target_is_read_every_two_seconds() -> None:
-    async def main() -> None:
-        it = Probed(sick={"acme"})
-        prober = it.prober()
-        prober.watch(ACME, Target("acme"))
-        await asyncio.sleep(9)
-        assert it.times("acme") == [0, 2, 4, 6, 8]
-        it.sick.clear()
-        await asyncio.sleep(21)
-        assert len(it.times("acme")) in {7, 8}
-        count = len(it.times("acme"))
-        prober.watch(ACME, Target("acme"), hurry=True)
-        await asyncio.sleep(7)
-        assert gaps(it.times("acme"))[count:] == pytest.approx([2, 2, 2])
-        await prober.close()
-
-    run_virtual(main())
-
-
-def test_a_slow_target_is_late_for_itself_alone() -> None:
-    async def main() -> None:
-        it = Probed(slow={"acme": 60.0})
-        prober = it.prober()
-        prober.watch(ACME, Target("acme"))
-        prober.watch(OTHER, Target("other"))
-        await asyncio.sleep(100)
-        assert len(it.times("acme")) == 2
-        assert len(it.times("other")) >= 10
-        await prober.close()
-
-    run_virtual(main())
-
-
-def test_a_target_can_be_asked_for_now() -> None:
-    async def main() -> None:
-        it = Probed()
-        prober = it.prober()
-        prober.watch(ACME, Target("acme"))
-        await asyncio.sleep(1)
-        prober.probe_soon(ACME)
-        prober.probe_soon(Key("a", "unknown"))
-        await asyncio.sleep(0.1)
-        assert it.times("acme") == [0, 1]
-        assert it.told == [ACME, ACME]
-        await prober.close()
-
-    run_virtual(main())
-
-
-def test_a_changed_target_loses_its_reading_and_a_late_answer_to_the_old_name_is_dropped() -> None:
-    async def main() -> None:
-        it = Probed(slow={"old": 3.0})
-        prober = it.prober()
-        prober.watch(ACME, Target("old"))
-        await asyncio.sleep(1)
-        it.sick.add("new")
-        prober.watch(ACME, Target("new"))
-        await asyncio.sleep(2.5)
-        assert it.log == [(0, "old"), (3, "new")]
-        assert it.told == [ACME]
-        assert not prober.readings[ACME].ok
-        await prober.close()
-
-    run_virtual(main())
-
-
-def test_a_forgotten_target_is_not_read_again() -> None:
-    async def main() -> None:
-        it = Probed()
-        prober = it.prober()
-        prober.watch(ACME, Target("acme"))
-        await asyncio.sleep(1)
-        assert ACME in prober.readings
-        prober.unwatch(ACME)
-        prober.unwatch(ACME)
-        await asyncio.sleep(100)
-        assert it.times("acme") == [0]
-        assert not prober.readings
-
-    run_virtual(main())
-
-
-def test_a_bug_in_a_reading_ends_nothing() -> None:
-    async def main() -> None:
-        it = Probed(broken={"acme"})
-        prober = it.prober()
-        prober.watch(ACME, Target("acme"))
-        await asyncio.sleep(5)
-        assert it.times("acme") == [0, 2, 4]
-        await prober.close()
-
-    run_virtual(main())

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from builders import NOW
-from reconcile.fieldsets import Flat, Path, build, fields_v1, flatten, new_maps
-
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map, get_str
 from dedicated.api.objects import DEPLOYMENT, Ref, ref_of
+from reconcile.fieldsets import Flat, Path, build, fields_v1, flatten, new_maps
 
 DEFAULTS: dict[str, Flat] = {
     DEPLOYMENT.kind: {

@@ -1,5 +1,5 @@
-"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time move
-on command.
+"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time
+move on command.
 """
 
 from collections.abc import Callable
@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
-from reconcile.api_server import Server
-
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract.prerequisites import Node
-from dedicated.parts import keys
+from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading, read_secret
 from dedicated.parts.keys import Identity, MasterkeyReading
@@ -30,6 +28,7 @@ from dedicated.reconcile.actions import (
     Plan,
     SetFinalizers,
 )
+from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import (
     Failure,
     Observed,
@@ -41,6 +40,7 @@ from dedicated.reconcile.observed import (
 )
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.removal import removal_patch
+from reconcile.api_server import Server
 
 MOST_PASSES = 12
 
@@ -104,10 +104,14 @@ class Cluster:
         if decided.status is not None:
             self.body["status"] = deepcopy(decided.status)
         self.told.extend(note.reason for note in decided.events)
-        for action in decided.actions:
+        self.carry_out(decided.actions)
+        return decided
+
+    def carry_out(self, actions: tuple[Action, ...]) -> None:
+        """Do what a plan asks for."""
+        for action in actions:
             self._execute(action)
         self.deleted -= self.server.objects.keys()
-        return decided
 
     def settle(self) -> Plan:
         """Passes until nothing is to be done; the last one."""
@@ -133,6 +137,12 @@ class Cluster:
         conditions = get_list(self.body, "status", "conditions")
         (found,) = [item for item in conditions if get_str(item, "type") == kind]
         return get_str(found, "status"), get_str(found, "reason")
+
+    def setup(self) -> str:
+        """Name of the setup Job of what is wanted now."""
+        wanted = judge(self.instance(), self.observed(), self.catalogue).wanted
+        assert wanted is not None
+        return schema.setup_ref(wanted).name
 
     def findings(self) -> list[str]:
         """Codes of the findings as last written."""
@@ -274,8 +284,8 @@ class Cluster:
         if held is not None:
             masterkey = keys.read_masterkey(held, key=ref.key, identity=identity)
         data = self.secrets.get(instance.spec.database.external.secret_ref.name)
-        if data is not None:
-            database = read_secret(data, mark_key=(held or {}).get(ref.key, b""))
+        if held is not None and data is not None:
+            database = read_secret(data, mark_key=held.get(ref.key, b""))
         return masterkey, database
 
 

@@ -3,17 +3,14 @@
 from copy import deepcopy
 
 import pytest
-from builders import EXISTING, MASTERKEY, OWN_KEY, body, valid
-from reconcile.simulation import Cluster
 
+from builders import EXISTING, MASTERKEY, OWN_KEY, body
 from dedicated.api.conditions import TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET
-from dedicated.parts import config, schema
-from dedicated.parts.wanted import Wanted
 from dedicated.reconcile.actions import Apply, CreateAdmin, CreateKeyPair, EstablishIdentity, SetFinalizers
-from dedicated.reconcile.judgement import judge
+from reconcile.simulation import Cluster
 
 
 def new() -> Cluster:
@@ -30,18 +27,10 @@ def existing() -> Cluster:
     return cluster
 
 
-def setup_name(cluster: Cluster) -> str:
-    """Name of the setup Job of what is wanted now."""
-    wanted = judge(cluster.instance(), cluster.observed(), cluster.catalogue).wanted
-    assert isinstance(wanted, Wanted)
-    return schema.setup_ref(wanted).name
-
-
 def test_the_first_pass_builds_everything_in_order() -> None:
-    decided = new().step()
-    first, second, third = decided.stages
-    assert first == (SetFinalizers((FINALIZER,)),)
-    assert second == (EstablishIdentity(),)
+    cluster = new()
+    assert cluster.step().stages == ((SetFinalizers((FINALIZER,)),), (EstablishIdentity(),))
+    (third,) = cluster.step().stages
     assert {action.suffix for action in third if isinstance(action, CreateKeyPair)} == {
         "operator-key",
         "login-key",
@@ -67,12 +56,15 @@ def test_schema_before_setup_before_deployments() -> None:
     assert cluster.condition("Available") == ("Unknown", "NotInstalled")
     cluster.jobs_complete()
     cluster.settle()
-    assert cluster.names(JOB.kind) == ["acme-init", setup_name(cluster)]
+    assert cluster.names(JOB.kind) == ["acme-init", cluster.setup()]
     assert cluster.names(DEPLOYMENT.kind) == []
     cluster.jobs_complete()
     cluster.settle()
     assert cluster.names(DEPLOYMENT.kind) == ["acme-login", "acme-server"]
     assert cluster.condition("Ready") == ("False", "RollingOut")
+    assert cluster.condition("Available") == ("Unknown", "NotInstalled")
+    cluster.rollout("acme-server")
+    cluster.settle()
     assert cluster.condition("Available") == ("Unknown", "NotProbed")
 
 
@@ -157,9 +149,8 @@ def test_every_condition_is_there_from_the_first_sight() -> None:
 def test_a_pass_may_be_cut_off_between_any_two_actions(interrupted_after: int) -> None:
     whole, cut = new(), new()
     whole.stand()
-    actions = cut.plan().actions
-    for action in actions[:interrupted_after]:
-        cut._execute(action)
+    cut.step()
+    cut.carry_out(cut.plan().actions[:interrupted_after])
     cut.settled = {}
     cut.stand()
     assert cut.condition("Ready") == ("True", "Ready")
@@ -232,10 +223,3 @@ def test_setup_waits_for_a_pod_of_another_attempt() -> None:
     assert len(cluster.names(JOB.kind)) == 2
 
 
-def test_what_setup_depends_on_is_named_in_its_job() -> None:
-    of = valid(body())
-    cluster = new()
-    cluster.stand()
-    wanted = judge(of, cluster.observed(), cluster.catalogue).wanted
-    assert wanted is not None
-    assert f"acme-setup-{config.setup_digest(wanted)}" in cluster.names(JOB.kind)

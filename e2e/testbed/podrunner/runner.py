@@ -180,7 +180,8 @@ class Runner:
                     if _image_name(get_str(container, "image")) == program:
                         port = next(iter(get_list(container, "ports")), None)
                         number = port.get("containerPort") if isinstance(port, dict) else None
-                        yield f"{pod.around.ip}:{number}"
+                        if number:  # Jobs run the same program and serve nobody
+                            yield f"{pod.around.ip}:{number}"
 
 
 def _no_faults(key: Key) -> Manifest:

@@ -17,6 +17,15 @@ def add_run_arguments(
 ) -> None:
     """Add the arguments of `run`."""
     parser.add_argument("--releases", type=Path, required=True, metavar="FILE", help="the release catalogue")
+    _add_scope(parser, environment=environment, hostname=hostname)
+    _add_connection(parser, environment=environment)
+    _add_probes(parser)
+    parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument("--log-format", choices=("json", "text"), default="json")
+
+
+def _add_scope(parser: argparse.ArgumentParser, *, environment: Mapping[str, str], hostname: str) -> None:
     parser.add_argument(
         "--watch-namespace",
         action="append",
@@ -44,6 +53,9 @@ def add_run_arguments(
         metavar="NAME",
         help="holder of the Lease; default: POD_NAME",
     )
+
+
+def _add_connection(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
     parser.add_argument(
         "--kubeconfig",
         default=environment.get("KUBECONFIG"),
@@ -58,6 +70,11 @@ def add_run_arguments(
         metavar="[HOST]:PORT",
         help="address of /healthz, /readyz and /metrics; default :8080",
     )
+    parser.add_argument("--qps", type=float, default=100.0, help="requests per second at most; default 100")
+    parser.add_argument("--burst", type=int, default=500, help="requests at once beyond that; default 500")
+
+
+def _add_probes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resolve",
         action="append",
@@ -70,11 +87,6 @@ def add_run_arguments(
         "--probe-ca-file", type=Path, metavar="FILE", help="authority that probes trust besides the system's"
     )
     parser.add_argument("--probe-interval", type=float, default=10.0, metavar="SECONDS")
-    parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
-    parser.add_argument("--qps", type=float, default=50.0, help="requests per second at most; default 50")
-    parser.add_argument("--burst", type=int, default=500, help="requests at once beyond that; default 500")
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    parser.add_argument("--log-format", choices=("json", "text"), default="json")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -83,6 +83,33 @@ class Client:
         """One object. `namespace` is ignored for cluster-scoped kinds."""
         return await self._read(Request("get", kind.plural, "GET", path_of(kind, namespace, name)))
 
+    async def pages(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        selector: str = "",
+        metadata_only: bool = False,
+        page: int = 500,
+    ) -> AsyncGenerator[tuple[Manifests, str], None]:
+        """All objects of a kind, in one namespace or all, page by page, so that they need not be kept all.
+
+        With each page comes the resourceVersion to watch from. Items carry their `apiVersion` and `kind`,
+        which the API server leaves out of lists. Raises `ApiError`, `gone` where the list took minutes and
+        its snapshot went meanwhile. Use with `aclosing`.
+        """
+        query = {"limit": str(page)} | ({"labelSelector": selector} if selector else {})
+        accept = METADATA_LIST if metadata_only else "application/json"
+        while True:
+            path = path_of(kind, namespace)
+            answer = await self._read(Request("list", kind.plural, "GET", path, query=query, accept=accept))
+            items = [_named(item, kind) for item in get_list(answer, "items")]
+            yield items, get_str(answer, "metadata", "resourceVersion")
+            token = get_str(answer, "metadata", "continue")
+            if not token:
+                return
+            query = query | {"continue": token}
+
     async def list(
         self,
         kind: Kind,
@@ -92,37 +119,15 @@ class Client:
         metadata_only: bool = False,
         page: int = 500,
     ) -> tuple[Manifests, str]:
-        """All objects of a kind, in one namespace or all, and the resourceVersion to watch from.
-
-        Items carry their `apiVersion` and `kind`, which the API server leaves out of lists.
-        """
-        query = {"limit": str(page)} | ({"labelSelector": selector} if selector else {})
-        request = Request(
-            "list",
-            kind.plural,
-            "GET",
-            path_of(kind, namespace),
-            query=query,
-            accept=METADATA_LIST if metadata_only else "application/json",
-        )
-        items: Manifests = []
-        token = ""
-        while True:
-            asked = replace(request, query=query | {"continue": token}) if token else request
-            try:
-                answer = await self._read(asked)
-            except ApiError as error:
-                if not (error.gone and token):
-                    raise
-                # The snapshot behind the token was compacted: ask for all in one page, as client-go does.
-                query.pop("limit", None)
-                items, token = [], ""
-                request = replace(request, query=query)
-                continue
-            items.extend(_named(item, kind) for item in get_list(answer, "items"))
-            token = get_str(answer, "metadata", "continue")
-            if not token:
-                return items, get_str(answer, "metadata", "resourceVersion")
+        """All `pages` at once, and the resourceVersion to watch from."""
+        found: Manifests = []
+        version = ""
+        pages = self.pages(kind, namespace, selector=selector, metadata_only=metadata_only, page=page)
+        async with aclosing(pages) as each:
+            async for items, at in each:
+                found.extend(items)
+                version = at
+        return found, version
 
     async def watch(
         self,

@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 class Source(Protocol):
     """The part of `cluster.client.Client` that an informer needs."""
 
-    async def list(
+    def pages(
         self, kind: Kind, namespace: str | None = None, *, selector: str = "", metadata_only: bool = False
-    ) -> tuple[list[Manifest], str]:
-        """All objects, and the version to watch from."""
+    ) -> AsyncGenerator[tuple[list[Manifest], str], None]:
+        """All objects page by page, and the version to watch from."""
 
     def watch(
         self,
@@ -167,8 +167,8 @@ class Informer(Generic[T]):
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _note(self, scope: _Scope, error: ApiError) -> None:
-        # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch stays
-        # open and silent (tried on 1.36), or is refused with 504.
+        # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch
+        # stays open and silent (tried on 1.36), or is refused with 504.
         if not error.retriable or error.status == 504 or error.reason == STALLED:
             scope.version = ""
         problem = None if error.gone else f"{self.kind.plural}: {error}"
@@ -178,17 +178,22 @@ class Informer(Generic[T]):
 
     async def _list(self, scope: _Scope) -> None:
         self._ahead = {key: at for key, at in self._ahead.items() if not scope.covers(key)}
-        items, version = await self._client.list(
+        listing = self._client.pages(
             self.kind, scope.namespace, selector=self._selector, metadata_only=self._metadata_only
         )
+        fresh: dict[Key, T | None] = {}
+        version = ""
+        async with aclosing(listing) as pages:
+            async for items, listed_at in pages:
+                version = listed_at
+                fresh |= {(key := _key(item)): self._reduced(key, item) for item in items}
+                self._heard(scope)
         scope.version = version
-        self._heard(scope)
-        fresh = {_key(item): item for item in items}
         gone = [key for key in self._store if scope.covers(key) and key not in fresh]
         for key in (*gone, *fresh):
             # What we wrote during the list is newer than the list; the watch tells how it went on.
             if self._ahead.get(key, 0) <= _number(version):
-                self._take(key, self._reduced(key, fresh[key]) if key in fresh else None)
+                self._take(key, fresh.get(key))
         scope.listed.set()
 
     async def _watch(self, scope: _Scope) -> None:

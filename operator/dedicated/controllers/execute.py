@@ -6,7 +6,8 @@ the next pass; what it cannot do now is raised and retried with back-off.
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Literal, Protocol
 
 from dedicated.api.json import JsonValue, Manifest, get_str
@@ -27,8 +28,9 @@ from dedicated.reconcile.actions import (
     EstablishIdentity,
     SetFinalizers,
 )
-from dedicated.reconcile.observed import Failure
-from dedicated.reconcile.removal import removal_patch
+from dedicated.reconcile.changes import reclaimed
+from dedicated.reconcile.observed import Failure, child_of
+from dedicated.reconcile.removal import exchange_patch, removal_patch
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +66,13 @@ class Writer(Protocol):
 class Executor:
     """Executes actions on children. Writes to the instance itself are the pass's own, see `reconciler`."""
 
-    def __init__(self, *, client: Writer, world: World, secrets: SecretsReader) -> None:
+    def __init__(
+        self, *, client: Writer, world: World, secrets: SecretsReader, now: Callable[[], datetime]
+    ) -> None:
         self._client = client
         self._world = world
         self._secrets = secrets
+        self._now = now
 
     async def run(self, instance: Instance, stages: tuple[tuple[Action, ...], ...]) -> tuple[Failure, ...]:
         """Stage by stage; one with a failure is the last. Raises `ApiError` where a retry may help."""
@@ -149,13 +154,37 @@ class Executor:
 
     async def _apply(self, action: Apply) -> None:
         kind = KIND_BY_NAME[action.ref.kind]
-        made = await self._client.apply(kind, action.manifest, force=not action.fresh)
-        if action.remove:
-            patch = removal_patch(made, action.remove)
-            namespace = get_str(made, "metadata", "namespace")
-            if patch:
-                made = await self._client.patch(kind, namespace, action.ref.name, patch, content="json")
+        try:
+            made = await self._client.apply(kind, action.manifest, force=not action.fresh)
+        except ApiError as error:
+            if action.fresh and error.conflict:
+                made = await self._reclaim(kind, action, error)
+            elif action.remove and error.invalid:
+                live = await self._get(kind, action)
+                await self._patch(kind, action, exchange_patch(live, action.manifest, action.remove))
+                made = await self._client.apply(kind, action.manifest)
+            else:
+                raise
+        patch = removal_patch(made, action.remove)
+        if patch:
+            made = await self._patch(kind, action, patch)
         self._world.learn(made)
+
+    async def _reclaim(self, kind: Kind, action: Apply, error: ApiError) -> Manifest:
+        """Apply over what others did to a child that is ours; raises `error` where it is not."""
+        child = child_of(await self._get(kind, action))
+        manifest = reclaimed(action.manifest, child, now=self._now())
+        if manifest is None:
+            raise error
+        return await self._client.apply(kind, manifest)
+
+    async def _get(self, kind: Kind, action: Apply) -> Manifest:
+        namespace = get_str(action.manifest, "metadata", "namespace")
+        return await self._client.get(kind, namespace, action.ref.name)
+
+    async def _patch(self, kind: Kind, action: Apply, patch: list[JsonValue]) -> Manifest:
+        namespace = get_str(action.manifest, "metadata", "namespace")
+        return await self._client.patch(kind, namespace, action.ref.name, patch, content="json")
 
     async def _gone(self, deletion: Awaitable[None]) -> None:
         try:

@@ -105,10 +105,7 @@ def make_metrics() -> Metrics:
         instances=instances,
         reconciles=Counter(f"{name}_reconcile", "Passes over an instance.", ("result",), registry=registry),
         reconcile_seconds=Histogram(
-            f"{name}_reconcile_duration_seconds",
-            "Duration of a pass.",
-            buckets=BUCKETS,
-            registry=registry,
+            f"{name}_reconcile_duration_seconds", "Duration of a pass.", buckets=BUCKETS, registry=registry
         ),
         queue_depth=Gauge(f"{name}_queue_depth", "Instances that wait for a pass.", registry=registry),
         queue_oldest=Gauge(
@@ -134,7 +131,5 @@ def make_metrics() -> Metrics:
             ("resource",),
             registry=registry,
         ),
-        events_dropped=Counter(
-            f"{name}_events_dropped", "Events not told: too many, or refused.", registry=registry
-        ),
+        events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
     )

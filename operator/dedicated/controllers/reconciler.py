@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
+from dedicated.api.conditions import AVAILABLE
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import INSTANCE, Key, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
@@ -26,7 +27,7 @@ from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.world import World
 from dedicated.probes.service import Reading, Target
-from dedicated.reconcile.actions import Plan, SetFinalizers
+from dedicated.reconcile.actions import Action, Plan, SetFinalizers
 from dedicated.reconcile.observed import Failure, Observed, ServiceReading
 from dedicated.reconcile.plan import plan
 
@@ -63,9 +64,10 @@ class Reconciler:
         self._catalogue = catalogue
         self._now = now
         self._secrets = SecretsReader(client=client, world=world)
-        self._executor = Executor(client=client, world=world, secrets=self._secrets)
+        self._executor = Executor(client=client, world=world, secrets=self._secrets, now=now)
         self._settled: dict[Key, dict[Ref, str]] = {}
         self._failures: dict[Key, tuple[Failure, ...]] = {}
+        self._acted: dict[Key, tuple[tuple[Action, ...], ...]] = {}
         self._written: dict[Key, float] = {}
         self._asked: dict[Key, str] = {}
         self._answers: dict[Key, ServiceReading] = {}
@@ -91,9 +93,9 @@ class Reconciler:
         try:
             result = await self._pass(key)
         except ApiError as error:
-            if not error.conflict:
+            if not error.conflict and not (error.not_found and self._is_going(key)):
                 raise
-            # The object moved on while we looked: its newer version is on its way to us.
+            # The object moved on while we looked: its newer version, or its end, is on its way to us.
             result = "conflict"
             self._queue.failed(key)
         finally:
@@ -140,15 +142,19 @@ class Reconciler:
         )
         known = self._failures.pop(key, ())
         if not stages:
+            self._acted.pop(key, None)
             if known:
                 self._queue.add(key)
             return False
         failures = await self._executor.run(instance, stages)
         self._world.settle(key)
-        if failures:
+        # The same again has changed nothing: wait, instead of asking the API server without pause.
+        stuck = self._acted.get(key) == stages
+        self._acted[key] = stages
+        if failures or stuck:
             self._failures[key] = failures
             self._queue.failed(key)
-        if failures != known or not failures:
+        if failures != known or not (failures or stuck):
             self._queue.add(key)
         return True
 
@@ -171,6 +177,10 @@ class Reconciler:
             return observed
         masterkey, database = await self._secrets.read(instance, known.identity)
         return replace(observed, masterkey=masterkey, database=database)
+
+    def _is_going(self, key: Key) -> bool:
+        body = self._instances.bodies.get(key)
+        return body is None or meta_of(body).deleting
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest other instance in the namespace that is older than this one, or empty."""
@@ -213,6 +223,8 @@ class Reconciler:
         if decided.status is None:
             return
         change = merge_patch(meta.status, decided.status)
+        if change and self._answer_is_due(meta, decided):
+            return
         if change and self._may_wait(meta, decided.status):
             self._queue.add_at(meta.key, self._written[meta.key] + MINOR_PAUSE)
         elif change:
@@ -220,6 +232,17 @@ class Reconciler:
             patch: Manifest = {"metadata": {"resourceVersion": version}, "status": change}
             await self._patch(meta.key, patch, subresource="status")
         self._report(body, meta, decided)
+
+    def _answer_is_due(self, meta: Meta, decided: Plan) -> bool:
+        """Whether the public name was judged before we started, and is being asked for the first time now:
+        its answer comes in seconds and wakes the key, so that a restart does not write `Unknown` before."""
+        first = decided.probe is not None and meta.key not in self._answers
+        seen = meta.status.get("observedGeneration") == meta.generation
+        judged = any(
+            get_str(item, "type") == AVAILABLE and get_str(item, "status") != "Unknown"
+            for item in get_list(meta.status, "conditions")
+        )
+        return first and seen and judged
 
     def _may_wait(self, meta: Meta, status: Manifest) -> bool:
         """Whether only figures moved, and the last write is less than a moment ago: a rollout changes them
@@ -257,6 +280,7 @@ class Reconciler:
         self._world.forget(key)
         self._metrics.instances.drop(key)
         self._settled.pop(key, None)
+        self._acted.pop(key, None)
         self._failures.pop(key, None)
         self._written.pop(key, None)
         self._asked.pop(key, None)

@@ -70,11 +70,15 @@ async def run_shell(
     `kind_exists` returns once the kind is there (the roll has synced): a kopf started before watches nothing.
     """
     pauses = iter(JitteredForever(FIRST_PAUSE, LONGEST_PAUSE))
+    now = asyncio.get_running_loop().time
     while await before(stop, kind_exists()):
+        started = now()
         try:
             await _run_kopf(source=source, namespaces=namespaces, on_instance=on_instance, stop=stop)
         except Exception as error:  # noqa: BLE001 - whatever ended kopf, it is started again
             logger.warning("kopf ended, starting it again: %s: %s", type(error).__name__, error)
+        if now() - started > LONGEST_PAUSE:
+            pauses = iter(JitteredForever(FIRST_PAUSE, LONGEST_PAUSE))
         if not await before(stop, asyncio.sleep(next(pauses))):
             return
 

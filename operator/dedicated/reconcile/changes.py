@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import Manifest, digest, get_map
+from dedicated.api.json import Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import ANNOTATION_APPLIED, ANNOTATION_MODIFIED
 from dedicated.api.objects import JOB, Ref, ref_of
 from dedicated.api.resource import Instance
@@ -68,6 +68,16 @@ def changes(
                 mended.extend([] if again else [fact])
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished)
+
+
+def reclaimed(manifest: Manifest, child: Child, *, now: datetime) -> Manifest | None:
+    """The manifest for a child that seemed to be gone, but has only lost the label it is found by: it tells
+    who took it. None where the object belongs to somebody else."""
+    owners = get_list(manifest, "metadata", "ownerReferences")
+    if not child.owner_uid or child.owner_uid not in [get_str(owner, "uid") for owner in owners]:
+        return None
+    drift = drift_of(manifest, child)
+    return _remember(manifest, _done_by_others(child, drift, now) if drift else None)
 
 
 def _stamp(manifest: Manifest) -> tuple[Manifest, str]:

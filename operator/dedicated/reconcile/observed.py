@@ -6,19 +6,23 @@ a child holds strings that are shared between instances and no manifest.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from dedicated.api.conditions import UP_TO_DATE
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     ANNOTATION_MODIFIED,
+    API_VERSION,
     FIELD_MANAGER,
+    KIND,
     LABEL_APP_VERSION,
     LABEL_COMPONENT,
     LABEL_INSTANCE,
     ZONE_LABEL,
 )
 from dedicated.api.objects import Ref
+from dedicated.api.resource import Meta
 from dedicated.contract.prerequisites import Node
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
@@ -146,6 +150,23 @@ class Observed:
     """Name of an older instance in the same namespace."""
 
 
+def without_lag(observed: Observed, meta: Meta) -> Observed:
+    """Deployments whose controller has not looked at their newest generation yet count as if it had, once
+    the status says that this generation of the instance is applied: then the step was none of ours. An
+    annotation of somebody else is one too, and must not make an instance that is Ready look otherwise."""
+    applied = any(
+        get_str(item, "type") == UP_TO_DATE and get_str(item, "status") == "True"
+        for item in get_list(meta.status, "conditions")
+    )
+    if not applied or meta.status.get("observedGeneration") != meta.generation:
+        return observed
+    deployments = {
+        name: replace(state, observed_generation=max(state.generation, state.observed_generation))
+        for name, state in observed.deployments.items()
+    }
+    return replace(observed, deployments=deployments)
+
+
 def child_of(manifest: Manifest) -> Child:
     """The reduced form of a child's manifest or metadata."""
     metadata = get_map(manifest, "metadata")
@@ -167,7 +188,10 @@ def child_of(manifest: Manifest) -> Child:
 
 
 def instance_of(manifest: Manifest) -> str:
-    """Name of the instance that a child belongs to, by its label."""
+    """Name of the instance that a child belongs to: its owner, else by its label, which others can change."""
+    for owner in get_list(manifest, "metadata", "ownerReferences"):
+        if get_str(owner, "kind") == KIND and get_str(owner, "apiVersion") == API_VERSION:
+            return get_str(owner, "name")
     return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
 
 

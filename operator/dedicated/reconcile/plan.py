@@ -27,7 +27,7 @@ from dedicated.reconcile.changes import Changes, changes, kept_modifications
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
-from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.status import Facts, Progress, is_served, render, render_invalid
 
 TOLD = {
@@ -55,6 +55,7 @@ def plan(
     if isinstance(instance, InvalidInstance):
         status = render_invalid(instance.meta, judge_invalid(instance), now=now)
         return Plan(status=status, events=_events(instance.meta, status, ()))
+    observed = without_lag(observed, instance.meta)
     judgement = judge(instance, observed, catalogue)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(instance, observed, judgement, now=now)

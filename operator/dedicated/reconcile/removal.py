@@ -5,6 +5,7 @@ the wrong place; the patch then fails, and the next pass looks again.
 """
 
 import json
+from collections.abc import Iterable
 
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.reconcile.ownership import Path, value_at
@@ -26,25 +27,45 @@ def exchange_patch(live: Manifest, desired: Manifest, paths: tuple[Path, ...]) -
     """As `removal_patch`, and what is wanted beside a removed field but missing comes in its place.
 
     Where the API allows one of several fields (`value` or `valueFrom`, a probe's handler, a volume's source,
-    a budget's bound), apply is refused while the other one stands, and neither step is valid alone.
+    a budget's bound) or one item of a name (a Service's ports), apply is refused while the other one stands,
+    and neither step is valid alone.
     """
-    added: dict[tuple[str, ...], JsonValue] = {}
+    operations: list[JsonValue] = []
     for path in paths:
-        parent, wanted = _pointer(live, path[:-1]), _wanted(desired, path[:-1])
-        if parent is not None and isinstance(parent[1], dict):
-            missing = wanted.keys() - parent[1].keys()
-            added.update({(*parent[0], key): wanted[key] for key in sorted(missing)})
-    operations: list[JsonValue] = [
-        {"op": "add", "path": _json_pointer(steps), "value": value} for steps, value in added.items()
-    ]
+        parent = _pointer(live, path[:-1])
+        if parent is None:
+            continue
+        for step, value in _missing(parent[1], _wanted(desired, path[:-1]), path[-1]):
+            add: JsonValue = {"op": "add", "path": _json_pointer((*parent[0], step)), "value": value}
+            if add not in operations:
+                operations.append(add)
     return [*operations, *removal_patch(live, paths)]
 
 
-def _wanted(desired: Manifest, path: Path) -> Manifest:
+def _wanted(desired: Manifest, path: Path) -> JsonValue:
     value: JsonValue = desired
     for step in path:
         value = value_at(value, step)
-    return value if isinstance(value, dict) else {}
+    return value
+
+
+def _missing(live: JsonValue, wanted: JsonValue, removed: str) -> list[tuple[str, JsonValue]]:
+    """What `wanted` has and `live` lacks, with the last step of its place; a list's items go to its end."""
+    match live, wanted:
+        case dict(), dict():
+            return [(key, wanted[key]) for key in sorted(wanted.keys() - live.keys())]
+        case list(), list() if removed.startswith("k:"):
+            keys = json.loads(removed.removeprefix("k:")).keys()
+            return [("-", item) for item in wanted if not any(_same(item, other, keys) for other in live)]
+        case _:
+            return []
+
+
+def _same(wanted: JsonValue, live: JsonValue, keys: Iterable[str]) -> bool:
+    """Whether both are the same item of a list, by the keys that the wanted one has."""
+    if not isinstance(wanted, dict) or not isinstance(live, dict):
+        return False
+    return all(wanted[key] == live.get(key) for key in keys if key in wanted)
 
 
 def _json_pointer(steps: tuple[str, ...]) -> str:

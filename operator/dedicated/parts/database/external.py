@@ -29,6 +29,7 @@ FIELD_ENV = {
 """Keys of the Secret's second form, and the rest of the variable each becomes (zitadel.md §2.1)."""
 REQUIRED_FIELDS = ("host", "database", "username", "password")
 DEFAULT_PORT = 5432
+SCHEMES = ("postgresql://", "postgres://")
 USER_INFO = re.compile(r"(?:[-A-Za-z0-9._:~!$&'()*+,;=@]|%[0-9A-Fa-f]{2})*")
 """What ZITADEL's URL parser (Go's net/url) takes as user and password; it fails on anything else."""
 
@@ -69,7 +70,7 @@ def read_secret(data: Mapping[str, bytes], *, mark_key: bytes) -> DatabaseReadin
             problem = f"key {key} begins or ends with white space or a line end"
             return DatabaseReading(found=True, problem=problem, form="Fields", mark=mark)
     port_text = _text(data, "port") or str(DEFAULT_PORT)
-    if not port_text.isdigit() or not 0 < int(port_text) < 65536:
+    if not re.fullmatch("[0-9]{1,5}", port_text) or not 0 < int(port_text) < 65536:
         return DatabaseReading(found=True, problem="key port is not a port number", form="Fields", mark=mark)
     return DatabaseReading(found=True, form="Fields", port=int(port_text), mark=mark)
 
@@ -93,7 +94,7 @@ def judge(instance: Instance, reading: DatabaseReading) -> Finding | None:
             responsible=party,
             message=f"{where} cannot be used: {reading.problem}",
             action="correct it; it is read again as soon as it changes",
-            blocks="Rollout",
+            blocks="Stalled",
         )
     return None
 
@@ -119,27 +120,27 @@ def _from_secret(variable: str, secret: str, key: str, *, optional: bool) -> Jso
 
 def _judge_dsn(dsn: str) -> tuple[str, int]:
     """(what is wrong, port). The text itself never appears in the answer."""
-    if dsn != dsn.strip():
-        return "key dsn begins or ends with white space or a line end", DEFAULT_PORT
-    if not dsn.isprintable() or " " in dsn:
-        return "key dsn has white space or a control character in it", DEFAULT_PORT
-    if "://" not in dsn:
-        return "key dsn is not a URL (postgresql://user:password@host:5432/database)", DEFAULT_PORT
     try:
         parts = urlsplit(dsn)
         port = DEFAULT_PORT if parts.port is None else parts.port
     except ValueError:
-        port = 0
-    if port == 0:
-        return "key dsn is not a URL: its host or port cannot be read", DEFAULT_PORT
-    if parts.scheme not in ("postgres", "postgresql"):
-        return "key dsn does not begin with postgresql://", port
-    for what, value in (("host", parts.hostname), ("user", parts.username), ("database", parts.path[1:])):
-        if not value or not unquote(value).strip():
-            return f"key dsn names no {what}", port
-    if not USER_INFO.fullmatch(parts.netloc.rpartition("@")[0]):
-        return "key dsn has a character in user or password that must be percent-encoded", port
-    return "", port
+        parts, port = urlsplit(""), 0
+    named = (("host", parts.hostname), ("user", parts.username), ("database", parts.path[1:]))
+    missing = [what for what, value in named if not unquote(value or "").strip()]
+    problem = ""
+    if dsn != dsn.strip():
+        problem = "key dsn begins or ends with white space or a line end"
+    elif not dsn.isprintable() or " " in dsn:
+        problem = "key dsn has white space or a control character in it"
+    elif not dsn.startswith(SCHEMES):
+        problem = "key dsn does not begin with postgresql:// (postgresql://user:password@host:5432/database)"
+    elif port == 0:
+        problem = "key dsn is not a URL: its host or port cannot be read"
+    elif missing:
+        problem = f"key dsn names no {missing[0]}"
+    elif not USER_INFO.fullmatch(parts.netloc.rpartition("@")[0]):
+        problem = "key dsn has a character in user or password that must be percent-encoded"
+    return problem, port or DEFAULT_PORT
 
 
 def _text(data: Mapping[str, bytes], key: str) -> str:

@@ -1,0 +1,248 @@
+"""The status as readers judge it: kstatus, the schema, and the same words for the same facts."""
+
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import (
+    CATALOGUE,
+    DATABASE_FOUND,
+    IDENTITY,
+    KEY_FOUND,
+    NOW,
+    OWN_KEY,
+    body,
+    nodes,
+)
+from dedicated.api.conditions import TYPES
+from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.objects import Ref
+from dedicated.api.resource import parse_instance
+from dedicated.api.status import InstanceStatus
+from dedicated.contract.modifications import Modification
+from dedicated.parts.database.external import DatabaseReading
+from dedicated.parts.keys import MasterkeyReading
+from dedicated.parts.schema import JobState
+from dedicated.reconcile.actions import Plan
+from dedicated.reconcile.observed import (
+    Child,
+    DeploymentState,
+    Failure,
+    Observed,
+    PodState,
+    ServiceReading,
+)
+from dedicated.reconcile.plan import TOLD, plan
+
+SETUPS = ("acme-setup-00000000", "acme-init")
+VERSIONS = st.sampled_from(["v4.14.0", "v4.15.2", "v4.16.0", "", "main"])
+SMALL = st.integers(0, 5)
+TEXT = st.text(max_size=12)
+
+
+@st.composite
+def deployments(draw: st.DrawFn) -> dict[str, DeploymentState]:
+    """Any two, one or no Deployment in any state."""
+    names = draw(st.sets(st.sampled_from(["acme-server", "acme-login"])))
+    return {
+        name: DeploymentState(
+            generation=draw(SMALL),
+            observed_generation=draw(SMALL),
+            replicas=draw(SMALL),
+            updated=draw(SMALL),
+            ready=draw(SMALL),
+            available=draw(SMALL),
+            surplus=draw(SMALL),
+            version=draw(VERSIONS),
+            complete=draw(st.booleans()),
+            revision=draw(st.sampled_from(["", "1", "7"])),
+        )
+        for name in names
+    }
+
+
+def jobs() -> st.SearchStrategy[dict[str, JobState]]:
+    """Any Jobs in any state."""
+    state = st.builds(
+        JobState,
+        complete=st.booleans(),
+        failed=st.booleans(),
+        failures=SMALL,
+        version=VERSIONS,
+        deleting=st.booleans(),
+    )
+    return st.dictionaries(st.sampled_from(SETUPS), state)
+
+
+PODS = st.lists(
+    st.builds(
+        PodState,
+        name=TEXT,
+        component=st.sampled_from(["server", "login", "schema", ""]),
+        node=st.sampled_from(["z1-1", "z2-1", "z3-1", "gone", ""]),
+        ready=st.booleans(),
+        finished=st.booleans(),
+        deleting=st.booleans(),
+        problem=st.sampled_from(["", "server: CrashLoopBackOff", "x" * 2000]),
+    ),
+    max_size=6,
+)
+MEMORIES = st.builds(
+    Modification,
+    object=st.just(""),
+    manager=TEXT,
+    operation=TEXT,
+    at=st.sampled_from(["2026-03-01T11:00:00Z", "2026-02-01T11:00:00Z", ""]),
+    fields=st.lists(st.text(max_size=2000), max_size=14).map(tuple),
+)
+REFS = [Ref("Service", f"s{number}") for number in range(3)]
+CHILDREN = st.lists(MEMORIES, max_size=3).map(
+    lambda facts: {
+        ref: Child(ref, "u", "1", modified=fact.annotation())
+        for ref, fact in zip(REFS, facts, strict=False)
+    }
+)
+MASTERKEYS = st.sampled_from(
+    [KEY_FOUND, MasterkeyReading(False), MasterkeyReading(True, "bad"), MasterkeyReading(True, "", "other")]
+)
+OBSERVED = st.builds(
+    Observed,
+    children=CHILDREN,
+    deployments=deployments(),
+    jobs=jobs(),
+    pods=PODS.map(tuple),
+    nodes=st.sampled_from([None, (), nodes(2), nodes(3), nodes(12)]),
+    identity=st.sampled_from([None, IDENTITY]),
+    masterkey=MASTERKEYS,
+    database=st.sampled_from(
+        [DATABASE_FOUND, DatabaseReading(False), DatabaseReading(True, problem="it is bad")]
+    ),
+    service=st.sampled_from([None, ServiceReading(True, "answers"), ServiceReading(False, "502 " * 999)]),
+    failures=st.lists(
+        st.builds(
+            Failure, what=TEXT, reason=st.sampled_from(["ApplyRefused", "NameTaken"]), message=TEXT
+        ),
+        max_size=30,
+    ).map(tuple),
+    deleted=st.just(frozenset()),
+    senior=st.sampled_from(["", "elder"]),
+)
+BODIES = st.sampled_from(
+    [
+        body(),
+        body(release={"version": "v9.9.9"}),
+        body(release={"version": "v4.14.0"}),
+        body(keys=OWN_KEY),
+        body(domain="?"),
+        body(infrastructure={"zones": {"names": ["z1", "z2", "z3"]}}),
+        body(database={"external": {"maxConnections": 20}}),
+    ]
+)
+
+
+def decide(instance: Manifest, observed: Observed) -> Plan:
+    """One pass."""
+    return plan(parse_instance(instance), observed, catalogue=CATALOGUE, now=NOW, settled={})
+
+
+def conditions(status: Manifest | None) -> dict[str, str]:
+    """Status by condition type."""
+    return {get_str(item, "type"): get_str(item, "status") for item in get_list(status, "conditions")}
+
+
+Verdict = Literal["Terminating", "InProgress", "Failed", "Current"]
+
+
+def kstatus(instance: Manifest, status: Manifest) -> Verdict:
+    """How Flux, Helm and others read an object: the rules of cli-utils' kstatus, restated."""
+    metadata, found = get_map(instance, "metadata"), conditions(status)
+    if metadata.get("deletionTimestamp"):
+        return "Terminating"
+    if get_int(status, "observedGeneration") != get_int(metadata, "generation"):
+        return "InProgress"
+    if found.get("Reconciling") == "True":
+        return "InProgress"
+    if found.get("Stalled") == "True":
+        return "Failed"
+    return "Current" if found.get("Ready", "True") == "True" else "InProgress"
+
+
+@settings(max_examples=100, deadline=None)
+@given(BODIES, OBSERVED)
+def test_readers_of_the_status_are_never_misled(instance: Manifest, observed: Observed) -> None:
+    status = decide(instance, observed).status
+    assert status is not None
+    found = conditions(status)
+    assert tuple(found) == TYPES
+    assert not (found["Reconciling"] == "True" and found["Stalled"] == "True")
+    if found["Ready"] == "True":
+        assert found["Reconciling"] == found["Stalled"] == "False"
+        assert found["Available"] == "True"
+    assert (kstatus(instance, status) == "Current") == (found["Ready"] == "True")
+    assert (kstatus(instance, status) == "Failed") == (found["Stalled"] == "True")
+    assert get_int(status, "observedGeneration") == get_int(instance, "metadata", "generation")
+
+
+@settings(max_examples=100, deadline=None)
+@given(BODIES, OBSERVED)
+def test_the_api_server_takes_every_status(instance: Manifest, observed: Observed) -> None:
+    status = decide(instance, observed).status
+    assert status is not None
+    InstanceStatus.model_validate(status)
+    assert None not in status.values()
+
+
+@settings(max_examples=100, deadline=None)
+@given(BODIES, OBSERVED)
+def test_every_finding_says_who_must_act_and_how(instance: Manifest, observed: Observed) -> None:
+    status = decide(instance, observed).status
+    for finding in get_list(status, "findings"):
+        assert get_str(finding, "responsible") in ("Provider", "Customer")
+        assert get_str(finding, "action")
+        assert get_str(finding, "message")
+        assert get_str(finding, "code")
+    stalled = conditions(status)["Stalled"] == "True"
+    assert not stalled or get_list(status, "findings")
+
+
+@settings(max_examples=60, deadline=None)
+@given(BODIES, OBSERVED)
+def test_the_status_does_not_depend_on_the_status_before(instance: Manifest, observed: Observed) -> None:
+    once = decide(instance, observed)
+    again = decide({**instance, "status": once.status}, observed)
+    assert again.status == once.status
+    assert [note for note in again.events if note.reason != "ModificationRepaired"] == []
+    assert again.stages == once.stages
+    assert again.wake_at == once.wake_at
+
+
+@settings(max_examples=60, deadline=None)
+@given(OBSERVED, OBSERVED)
+def test_events_tell_of_transitions_only(first: Observed, second: Observed) -> None:
+    instance = body()
+    before = decide(instance, first).status
+    decided = decide({**instance, "status": before}, second)
+    old, new = conditions(before), conditions(decided.status)
+    changed = {kind for kind in TOLD if old[kind] != new[kind] and new[kind] != "Unknown"}
+    told = [note.reason for note in decided.events if note.reason != "ModificationRepaired"]
+    assert len(told) <= len(changed)
+    assert set(told) <= {TOLD[kind][new[kind] != "True"] for kind in changed}
+
+
+@pytest.mark.parametrize("count", [0, 1, 25])
+def test_findings_are_bounded_and_summed_up(count: int) -> None:
+    failures = tuple(Failure(f"object {number}", "ApplyRefused", "no") for number in range(count))
+    observed = Observed(
+        nodes=nodes(), identity=IDENTITY, masterkey=KEY_FOUND, database=DATABASE_FOUND, failures=failures
+    )
+    status = decide(body(), observed).status
+    assert len(get_list(status, "findings")) == min(count, 20)
+    assert get_str(status, "summary", "findings") == ("ApplyRefused" if count else "")
+
+
+def test_several_kinds_of_findings_are_counted_in_the_summary() -> None:
+    observed = Observed(nodes=nodes(2), identity=IDENTITY, masterkey=KEY_FOUND)
+    status = decide(body(), observed).status
+    assert get_str(status, "summary", "findings") == "DatabaseSecretMissing +1"
