@@ -50,9 +50,11 @@ class Standing:
         rest(self.cluster, self.operator)
 
 
-def stand_simulated(cluster: Cluster, namespace: str, run_operator: RunOperator) -> Standing:
-    """A rolled out instance whose pods are simulated, its operator at rest."""
-    operator = run_operator(namespace, watch=(namespace,))
+def stand_simulated(
+    cluster: Cluster, namespace: str, run_operator: RunOperator, *, extra: tuple[str, ...] = ()
+) -> Standing:
+    """A rolled out instance whose pods are simulated, its operator (with `extra` arguments) at rest."""
+    operator = run_operator(namespace, watch=(namespace,), extra=extra)
     create_simulated(cluster.api, namespace)
     wait_applied(cluster.api, namespace)
     standing = Standing(cluster, namespace, operator)

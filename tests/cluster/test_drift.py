@@ -146,7 +146,7 @@ MEDDLINGS = {
         kubectl("annotate", "pdb/acme-server", f"{ANNOTATION_APPLIED}=forged", "--overwrite"),
         "kubectl-annotate",
         "Update",
-        f"metadata.annotations.{ANNOTATION_APPLIED}",
+        "metadata.annotations",
     ),
     "managed-by": Meddling(
         SERVICE,

@@ -13,8 +13,9 @@ from dedicated.parts.database.external import read_secret
 from dedicated.parts.keys import Identity
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$&*+=~"
-SECRETS = st.text(ALPHABET, min_size=10, max_size=40)
-KEYS = st.text(ALPHABET, min_size=32, max_size=32)
+SECRETS = st.text(ALPHABET, min_size=10, max_size=40).map(lambda text: f"Zq7~{text}")
+KEYS = st.text(ALPHABET, min_size=28, max_size=28).map(lambda text: f"Yk3~{text}")
+"""The prefix keeps them from being a word that a manifest holds anyway."""
 
 
 def found_in(text: str, secret: str) -> bool:

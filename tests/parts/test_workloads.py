@@ -158,6 +158,9 @@ def test_the_login_finds_the_server_and_signs_with_its_key_file() -> None:
     mounts = [get_str(item, "mountPath") for item in get_list(container("login"), "volumeMounts")]
     assert folder in mounts
     assert file == "private.pem"
+    volumes = get_list(deployment("login"), "template", "spec", "volumes")
+    (secret,) = [get_map(item, "secret") for item in volumes if "secret" in get_map(item)]
+    assert secret == {"secretName": "acme-login-key", "items": [{"key": file, "path": file}]}
     assert not [name for name in variables if "TOKEN" in name], "a token would expire"
 
 

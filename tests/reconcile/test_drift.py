@@ -191,6 +191,8 @@ def test_two_managers_of_one_addition_are_repaired_by_one_removal() -> None:
     cluster.server.apply(theirs, manager="helm")
     cluster.server.apply(theirs, manager="argocd")
     cluster.settle()
+    (fact,) = get_list(cluster.body, "status", "modifications")
+    assert get_list(fact, "fields") == ["spec.template.spec.containers[name=server].env[name=EVIL]"]
     assert without_memory(cluster.server.objects[SERVER].manifest) == without_memory(before)
 
 

@@ -18,16 +18,21 @@ REMEMBERED_DEAD = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """What the roll knows of an instance."""
+    """What the roll knows of an instance. `created` is the API server's time, RFC 3339."""
 
     uid: str
     version: int
+    created: str = ""
 
 
 def presence_of(manifest: Manifest) -> Presence:
     """For the roll's informer: `reduce`, on metadata only."""
     version = get_str(manifest, "metadata", "resourceVersion")
-    return Presence(get_str(manifest, "metadata", "uid"), int(version) if version.isdecimal() else 0)
+    return Presence(
+        uid=get_str(manifest, "metadata", "uid"),
+        version=int(version) if version.isdecimal() else 0,
+        created=get_str(manifest, "metadata", "creationTimestamp"),
+    )
 
 
 class Instances:

@@ -20,7 +20,7 @@ from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.controllers.execute import Executor
-from dedicated.controllers.instances import Instances
+from dedicated.controllers.instances import Instances, presence_of
 from dedicated.controllers.metrics import InstanceFigures, Metrics
 from dedicated.controllers.prober import Prober
 from dedicated.controllers.queue import WorkQueue
@@ -183,17 +183,17 @@ class Reconciler:
         return body is None or meta_of(body).deleting
 
     def _senior(self, key: Key) -> str:
-        """Name of the oldest other instance in the namespace that is older than this one, or empty."""
-        names = self._world.roll.in_namespace(key.namespace)
-        if len(names) < 2:
-            return ""
+        """Name of the oldest instance in the namespace that is older than this one, or empty.
+
+        The roll tells, since it has all of them from the start; kopf brings their bodies one by one.
+        """
+        own = presence_of(self._instances.bodies[key])
         ages = {
-            name: (get_str(body, "metadata", "creationTimestamp"), get_str(body, "metadata", "uid"))
-            for name in names
-            if (body := self._instances.bodies.get(Key(key.namespace, name))) is not None
+            name: (presence.created, presence.uid)
+            for name, presence in self._world.roll.in_namespace(key.namespace).items()
+            if name != key.name and (presence.created, presence.uid) < (own.created, own.uid)
         }
-        oldest = min(ages, key=lambda name: ages[name], default=key.name)
-        return "" if oldest == key.name or key.name not in ages else oldest
+        return min(ages, key=lambda name: ages[name], default="")
 
     def _probe(self, key: Key, decided: Plan) -> None:
         if decided.probe != self._asked.get(key):
