@@ -84,7 +84,14 @@ def release(version: str = "v4.15.2") -> ResolvedRelease:
 
 def wanted(of: Instance | None = None, *, zones: int = 3, version: str = "v4.15.2") -> Wanted:
     """Input of the parts for an instance."""
-    return Wanted(instance=of or instance(), release=release(version), zones=zones, database_mark="d1")
+    return Wanted(
+        instance=of or instance(),
+        release=release(version),
+        zones=zones,
+        database_port=5432,
+        database_mark="d1",
+        keys_mark="k1",
+    )
 
 
 def nodes(zones: int = 3, *, per_zone: int = 2, schedulable: bool = True) -> tuple[Node, ...]:

@@ -52,6 +52,8 @@ class Meddling:
     manager: str
     operation: str
     told: str
+    event: str = ""
+    """What the event tells instead: what is out of sight looks deleted until it is found again."""
 
     @property
     def child(self) -> str:
@@ -155,6 +157,7 @@ MEDDLINGS = {
         "kubectl-label",
         "Update",
         f"metadata.labels.{LABEL_MANAGED_BY}",
+        event="(whole object)",
     ),
     "instance": Meddling(
         NETWORK_POLICY,
@@ -205,7 +208,7 @@ def meddle(at: Standing, case: Meddling) -> float:
 def noted(at: Standing, case: Meddling) -> bool:
     """Whether exactly one event tells of it."""
     notes = [get_str(event, "note") for event in events_of(at.api, at.namespace, "ModificationRepaired")]
-    return len([note for note in notes if case.child in note and case.told in note]) == 1
+    return len([note for note in notes if case.child in note and (case.event or case.told) in note]) == 1
 
 
 def test_every_modification_is_repaired_and_told(

@@ -146,3 +146,10 @@ def test_the_owner_of_the_database_must_act() -> None:
         assert (finding.responsible, finding.blocks) == ("Customer", blocks)
         assert "acme-ns/database" in finding.message
     assert judge(instance(), DatabaseReading(found=True)) is None
+
+
+def test_several_hosts_with_one_port_are_one_database() -> None:
+    reading = read_secret({"dsn": b"postgresql://u:p@a.example:6432,b.example:6432/db"}, mark_key=b"k")
+    assert (reading.usable, reading.port) == (True, 6432)
+    apart = read_secret({"dsn": b"postgresql://u:p@a.example:6432,b.example/db"}, mark_key=b"k")
+    assert "one port they share" in apart.problem

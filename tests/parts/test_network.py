@@ -1,5 +1,7 @@
 """Who may talk to whom (S-1)."""
 
+from dataclasses import replace
+
 import pytest
 
 from builders import children, instance, named, pod_templates, wanted
@@ -76,3 +78,9 @@ def test_the_login_reaches_the_server_only() -> None:
     assert ports(server) == {(8080, "TCP")}
     (to,) = get_list(server, "to")
     assert get_map(to) == {"podSelector": get_map(policy("server"), "podSelector")}
+
+
+def test_while_the_databases_port_is_not_known_the_jobs_policy_is_left_alone() -> None:
+    unknown = replace(wanted(), database_port=None)
+    names = [get_str(manifest, "metadata", "name") for manifest in network.policies(unknown)]
+    assert names == ["acme-default-deny", "acme-server", "acme-login"]

@@ -6,6 +6,7 @@ from builders import body
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_APP_VERSION
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, Ref
+from dedicated.parts.server import KEYS_MARK
 from dedicated.reconcile.actions import Apply, Delete
 from reconcile.simulation import Cluster
 
@@ -293,3 +294,17 @@ def test_a_child_on_its_way_out_is_waited_for() -> None:
     cluster = standing()
     cluster.server.objects[LOGIN].deleting = True
     assert cluster.settle().actions == ()
+
+
+def test_a_key_pair_made_anew_is_rolled_out() -> None:
+    cluster = standing()
+    before = cluster.manifest("Deployment", "acme-login")
+    cluster.delete(Ref("Secret", "acme-login-key"))
+    cluster.settle()
+    after = cluster.manifest("Deployment", "acme-login")
+    assert keys_mark(before) != keys_mark(after)
+    assert keys_mark(after) == keys_mark(cluster.manifest("Deployment", "acme-server"))
+
+
+def keys_mark(deployment: Manifest) -> str:
+    return get_str(deployment, "spec", "template", "metadata", "annotations", KEYS_MARK)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from dedicated import __version__
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.objects import NODE, Key
+from dedicated.api.objects import INSTANCE, NODE, Key
 from dedicated.cluster.client import Client, connect
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import LeaderLease, lease_times
@@ -101,8 +101,8 @@ class _Process:
         self._metrics = metrics
         self._queue: WorkQueue[Key] = WorkQueue()
         self._instances = Instances(changed=self._queue.add)
+        self._leading = False
         self._world: World | None = None
-        self._missing: tuple[str, ...] = ()
         metrics.watch_queue(depth=lambda: self._queue.depth, oldest=self._queue.oldest_age)
 
     def vitals(self) -> Vitals:
@@ -111,13 +111,13 @@ class _Process:
             watches=self._watches,
             queue_oldest=self._queue.oldest_age,
             queue_stuck=self._queue.stuck_age,
-            missing=lambda: self._missing,
+            missing=self._unsynced,
         )
 
     async def work(self, stop: asyncio.Event) -> None:
         """Lead until `stop` is set."""
+        self._leading = True
         logger.info("leading", extra={"namespaces": list(self._settings.namespaces) or "all"})
-        self._missing = ("informers are not synced",)
         namespaces = self._settings.namespaces or None
         with_nodes = await self._check_rights()
         world = self._world = World(
@@ -193,7 +193,6 @@ class _Process:
     async def _work_when_synced(self, world: World, reconciler: Reconciler, stop: asyncio.Event) -> None:
         if not await before(stop, world.synced()):
             return
-        self._missing = ()
         logger.info("informers are synced")
         await self._queue.run(self._settings.workers, reconciler.handle, stop=stop)
 
@@ -208,6 +207,17 @@ class _Process:
                         namespace or "all namespaces",
                     )
         return await self._client.can_i(NODE, "list")
+
+    def _unsynced(self) -> list[str]:
+        """What a leader has not listed yet, and why not; nothing for a standby."""
+        if self._world is None:
+            return ["informers: not started yet"] if self._leading else []
+        informers = (*self._world.informers(), (INSTANCE.plural, self._world.roll))
+        return [
+            informer.problem or f"{name}: not listed yet"
+            for name, informer in informers
+            if not informer.has_synced
+        ]
 
     def _watches(self) -> Mapping[str, WatchState]:
         if self._world is None:

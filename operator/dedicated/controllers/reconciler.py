@@ -116,7 +116,6 @@ class Reconciler:
             now=self._now(),
             settled=self._settled.get(key, {}),
         )
-        self._settled[key] = decided.settled
         self._probe(key, decided)
         version = await self._write_finalizers(instance.meta, decided)
         first = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
@@ -124,6 +123,11 @@ class Reconciler:
             await self._write_status(body, instance.meta, decided, version=version)
         try:
             acted = isinstance(instance, Instance) and await self._act(instance, decided)
+        except BaseException:
+            self._settled.pop(key, None)  # what was found in order may have been left half done
+            raise
+        else:
+            self._settled[key] = decided.settled
         finally:
             if not first:
                 await self._write_status(body, instance.meta, decided, version=version)

@@ -245,6 +245,8 @@ def entry_of(manifest: Manifest) -> Entry:
     """The kept form of a child."""
     instance = instance_of(manifest)
     child = child_of(manifest)
+    if not instance:  # somebody's own Secret: only that it changed is of interest
+        return Entry("", Child(child.ref, child.uid, child.resource_version))
     match child.ref.kind:
         case DEPLOYMENT.kind:
             return Entry(instance, child, deployment=deployment_of(manifest))

@@ -6,6 +6,7 @@ A personal access token would expire (the chart's end in 2029); the key pair of 
 from dedicated.api.json import Manifest
 from dedicated.parts import keys
 from dedicated.parts.server import COMPONENT as SERVER
+from dedicated.parts.server import KEYS_MARK
 from dedicated.parts.wanted import PORT as SERVER_PORT
 from dedicated.parts.wanted import Wanted, public_url
 from dedicated.parts.workload import Workload, resources
@@ -52,5 +53,5 @@ def workload(wanted: Wanted) -> Workload:
         resources=resources(wanted.spec.login.resources, default=DEFAULT_RESOURCES),
         liveness=f"{BASE_PATH}/healthy",
         readiness=f"{BASE_PATH}/security",
-        annotations={},
+        annotations={KEYS_MARK: wanted.keys_mark},
     )

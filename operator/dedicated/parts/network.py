@@ -24,9 +24,8 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
         "to": [{"podSelector": {"matchLabels": selector(wanted.instance, server.COMPONENT)}}],
         "ports": [_port(PORT)],
     }
-    to_database: JsonValue = {"ports": [_port(wanted.database_port)]}
     anywhere: JsonValue = {}
-    return (
+    found = (
         _policy(wanted, "default-deny", everything, ingress=[], egress=[dns]),
         _policy(
             wanted,
@@ -42,14 +41,12 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
             ingress=[_from_gateways_and_own(wanted, login.PORT)],
             egress=[dns, to_server],
         ),
-        _policy(
-            wanted,
-            schema.COMPONENT,
-            selector(wanted.instance, schema.COMPONENT),
-            ingress=[],
-            egress=[dns, to_database],
-        ),
     )
+    if wanted.database_port is None:  # the Jobs' way out is made, or left as it is, when the port is known
+        return found
+    jobs = selector(wanted.instance, schema.COMPONENT)
+    to_database: JsonValue = {"ports": [_port(wanted.database_port)]}
+    return (*found, _policy(wanted, schema.COMPONENT, jobs, ingress=[], egress=[dns, to_database]))
 
 
 def _from_gateways_and_own(wanted: Wanted, port: int) -> JsonValue:

@@ -14,6 +14,7 @@ DEFAULT_RESOURCES: Manifest = {
     "limits": {"memory": "1Gi"},
 }
 DATABASE_MARK = f"{GROUP}/database-secret"
+KEYS_MARK = f"{GROUP}/keys"
 
 
 def workload(wanted: Wanted, *, config_name: str) -> Workload:
@@ -31,8 +32,8 @@ def workload(wanted: Wanted, *, config_name: str) -> Workload:
         resources=resources(wanted.spec.server.resources, default=DEFAULT_RESOURCES),
         liveness="/debug/healthz",
         readiness="/debug/ready",
-        # New credentials reach the pods by a rollout.
-        annotations={DATABASE_MARK: wanted.database_mark},
+        # New credentials and keys reach the pods by a rollout.
+        annotations={DATABASE_MARK: wanted.database_mark, KEYS_MARK: wanted.keys_mark},
     )
 
 

@@ -21,15 +21,17 @@ DatabaseForm = Literal["Dsn", "Fields"]
 class Wanted:
     """Input of every part.
 
-    `database_mark` changes when the database Secret's content does, and tells nothing of it.
+    `database_mark` changes when the database Secret's content does, and tells nothing of it; `keys_mark`
+    when a system user's key pair was made anew. `database_port` is None where the Secret is not known.
     """
 
     instance: Instance
     release: ResolvedRelease
     zones: int
     database_form: DatabaseForm = "Dsn"
-    database_port: int = 5432
+    database_port: int | None = None
     database_mark: str = ""
+    keys_mark: str = ""
 
     @property
     def spec(self) -> InstanceSpec:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from dedicated.api.catalogue import Catalogue, ResolvedRelease, resolve, version_key
 from dedicated.api.findings import Finding
+from dedicated.api.json import digest
+from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.contract import agreements, isolation, prerequisites
 from dedicated.contract.responsibilities import responsible
@@ -72,8 +74,9 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue) -> Judge
             release=release,
             zones=zones,
             database_form=observed.database.form,
-            database_port=observed.database.port,
+            database_port=observed.database.port if observed.database.usable else None,
             database_mark=observed.database.mark,
+            keys_mark=_keys_mark(instance, observed),
         )
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
@@ -110,6 +113,12 @@ def serving_version(instance: Instance, observed: Observed) -> str:
     deployment = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
     versions += [deployment.version] if deployment else []
     return max((v for v in versions if version_key(v)), key=version_key, default="")
+
+
+def _keys_mark(instance: Instance, observed: Observed) -> str:
+    """Pods read a key pair when they start: one made anew reaches them by a rollout."""
+    refs = (Ref(SECRET.kind, f"{instance.name}-{suffix}") for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY))
+    return digest([child.uid if (child := observed.children.get(ref)) else "" for ref in refs])
 
 
 def _release_findings(

@@ -5,6 +5,7 @@ a child holds strings that are shared between instances and no manifest.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +29,7 @@ from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.schema import JobState
 
+OWNERS = "f:ownerReferences"
 PLATFORM_MANAGERS = frozenset(
     {"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"}
 )
@@ -46,7 +48,8 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child's metadata. `ours` is the `fieldsV1` of our last apply (empty: created, never applied)."""
+    """A child's metadata. `ours` is the `fieldsV1` of our last apply (empty: created, never applied), but
+    for the owner reference, which `owner_uid` tells."""
 
     ref: Ref
     uid: str
@@ -285,12 +288,19 @@ def _owners(entries: list[JsonValue]) -> tuple[str, tuple[Ownership, ...]]:
         subresource = get_str(entry, "subresource")
         if manager == FIELD_MANAGER:
             if operation == "Apply" and not subresource:
-                ours = _compact(get_map(entry, "fieldsV1"))
+                ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
             operation = f"{operation} ({subresource})" if subresource else operation
             fields = _compact(get_map(entry, "fieldsV1"))
             foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))
     return ours, tuple(foreign)
+
+
+def _without_owner(fields: Manifest) -> Manifest:
+    """Our field set without the owner reference, whose uid is the one thing in it that differs between
+    instances: without it the same child of every instance shares one string."""
+    metadata = {key: value for key, value in get_map(fields, "f:metadata").items() if key != OWNERS}
+    return {**fields, "f:metadata": metadata}
 
 
 def _compact(fields: Manifest) -> str:

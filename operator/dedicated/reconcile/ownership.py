@@ -15,13 +15,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dedicated.api.json import JsonValue, Manifest, as_manifest
-from dedicated.reconcile.observed import Child, Ownership
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
+from dedicated.reconcile.observed import OWNERS, Child, Ownership
 
 Path = tuple[str, ...]
 """Steps of fieldsV1 keys: `f:name`, `k:{...}`, `v:...`."""
 
 IDENTIFYING = frozenset({"f:apiVersion", "f:kind", "f:status"})
+UNSHARED = frozenset({"name", "namespace", "ownerReferences"})
+"""Metadata that differs between instances; owner references are compared by uid."""
 UNKNOWN = "unknown"
 
 
@@ -45,7 +47,7 @@ def drift_of(desired: Manifest, child: Child) -> Drift | None:
     if not child.ours:
         return None
     ours = _parsed(child.ours)
-    lost = tuple(_lost(as_fields(desired), ours))
+    lost = (*_lost_owner(desired, child), *_lost(as_fields(desired), ours))
     if not lost and not child.foreign:
         return None
     found = (path for entry in child.foreign for path in _added(_parsed(entry.fields), ours, desired))
@@ -56,11 +58,16 @@ def drift_of(desired: Manifest, child: Child) -> Drift | None:
     return Drift(lost, added, culprit.manager, culprit.operation, culprit.time)
 
 
+def _lost_owner(desired: Manifest, child: Child) -> tuple[Path, ...]:
+    wanted = [get_str(owner, "uid") for owner in get_list(desired, "metadata", "ownerReferences")]
+    return (("f:metadata", OWNERS),) if wanted and child.owner_uid not in wanted else ()
+
+
 def as_fields(desired: Manifest) -> Manifest:
     """The part of a manifest that apply can own."""
     metadata = desired.get("metadata")
     kept = (
-        {key: value for key, value in metadata.items() if key not in ("name", "namespace")}
+        {key: value for key, value in metadata.items() if key not in UNSHARED}
         if isinstance(metadata, dict)
         else {}
     )

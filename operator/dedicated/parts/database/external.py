@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from dedicated.api.findings import Finding
 from dedicated.api.json import JsonValue, canonical
@@ -46,6 +46,11 @@ class DatabaseReading:
     form: DatabaseForm = "Dsn"
     port: int = DEFAULT_PORT
     mark: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether pods can be given this Secret."""
+        return self.found and not self.problem
 
 
 def read_secret(data: Mapping[str, bytes], *, mark_key: bytes) -> DatabaseReading:
@@ -120,11 +125,7 @@ def _from_secret(variable: str, secret: str, key: str, *, optional: bool) -> Jso
 
 def _judge_dsn(dsn: str) -> tuple[str, int]:
     """(what is wrong, port). The text itself never appears in the answer."""
-    try:
-        parts = urlsplit(dsn)
-        port = DEFAULT_PORT if parts.port is None else parts.port
-    except ValueError:
-        parts, port = urlsplit(""), 0
+    parts, port = _split_dsn(dsn)
     named = (("host", parts.hostname), ("user", parts.username), ("database", parts.path[1:]))
     missing = [what for what, value in named if not unquote(value or "").strip()]
     problem = ""
@@ -135,12 +136,26 @@ def _judge_dsn(dsn: str) -> tuple[str, int]:
     elif not dsn.startswith(SCHEMES):
         problem = "key dsn does not begin with postgresql:// (postgresql://user:password@host:5432/database)"
     elif port == 0:
-        problem = "key dsn is not a URL: its host or port cannot be read"
+        problem = "key dsn is not a URL: its hosts, or the one port they share, cannot be read"
     elif missing:
         problem = f"key dsn names no {missing[0]}"
     elif not USER_INFO.fullmatch(parts.netloc.rpartition("@")[0]):
         problem = "key dsn has a character in user or password that must be percent-encoded"
     return problem, port or DEFAULT_PORT
+
+
+def _split_dsn(dsn: str) -> tuple[SplitResult, int]:
+    """The URL's parts, with the first of its hosts (PostgreSQL takes several), and the port they share; 0
+    where it cannot be read."""
+    try:
+        whole = urlsplit(dsn)
+        user, at, hosts = whole.netloc.rpartition("@")
+        each = [urlsplit(f"//{host}") for host in hosts.split(",")]
+        ports = {DEFAULT_PORT if host.port is None else host.port for host in each}
+        parts = whole._replace(netloc=f"{user}{at}{each[0].netloc}")
+    except ValueError:
+        return urlsplit(""), 0
+    return parts, ports.pop() if len(ports) == 1 and all(host.hostname for host in each) else 0
 
 
 def _text(data: Mapping[str, bytes], key: str) -> str:
