@@ -33,16 +33,16 @@ down: ## stop the demo and the control plane; leaves nothing
 env: ## settings for a shell: eval "$$(make -s env)"
 	@$(BIN)/python -m testbed env && echo 'export PATH=$(CURDIR)/$(BIN):$$PATH'
 
-tools: $(STAMP) ## build the control plane's programs (done by the others when needed)
+tools: $(STAMP) ## build the control plane's programs, once (tests and demo do it by themselves)
 	@$(BIN)/python -m testbed build
 
 test-fast: $(STAMP) ## pure tests, without a control plane
 	$(PYTEST) -n $(WORKERS) -m 'not cluster'
 
-test: $(STAMP) ## pure tests and a fair sample on the control plane
+test: tools ## pure tests and a fair sample on the control plane
 	$(PYTEST) -n $(WORKERS) -m 'not slow'
 
-test-all: $(STAMP) ## everything
+test-all: tools ## everything
 	$(PYTEST) -n $(WORKERS)
 
 lint: $(STAMP) ## ruff, mypy, layers, generated files

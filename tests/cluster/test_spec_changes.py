@@ -214,8 +214,9 @@ def test_replicas_and_an_unknown_release(
     assert (work(api, namespace), versions(api, namespace, *STANDING)) == before
 
 
-def test_ten_rollouts_each_end_even_over_the_zones(
-    cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
+@pytest.mark.parametrize("rollouts", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_rollouts_in_a_row_each_end_even_over_the_zones(
+    cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator, rollouts: int
 ) -> None:
     namespace = make_namespace(labels=SIMULATED)
     api = cluster.api
@@ -224,10 +225,10 @@ def test_ten_rollouts_each_end_even_over_the_zones(
     api.create(instance(namespace))
     wait_applied(api, namespace)
     ended = []
-    for number in range(10):
+    for number in range(rollouts):
         change(api, namespace, {"server": {"config": {"AuditLogRetention": f"{number}h"}}})
         body = wait_applied(api, namespace)
         ended.append(pods_by_zone(api, namespace, SERVER))
         zones = {get_str(item, "name"): get_int(item, "server") for item in get_list(body, "status", "zones")}
         assert zones == EVEN, number
-    assert ended == [EVEN] * 10
+    assert ended == [EVEN] * rollouts
