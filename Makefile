@@ -52,7 +52,7 @@ lint: $(STAMP) ## ruff, mypy, layers, generated files
 	$(BIN)/python -m house.current
 
 bench: $(STAMP) ## the figures of docs/figures.md, one JSON line each
-	$(BIN)/python -m bench
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench
 
 crds: $(STAMP) ## generate crds/ and the charts' copies from the models
 	$(BIN)/python -m dedicated crds --output crds

@@ -100,7 +100,7 @@ MEDDLINGS = {
         kubectl("rollout", "restart", "deployment/acme-login"),
         "kubectl-rollout",
         "Update",
-        "spec.template.metadata.annotations",
+        "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt",
     ),
     "container": Meddling(
         DEPLOYMENT,

@@ -158,7 +158,8 @@ class Reconciler:
         if failures or stuck:
             self._failures[key] = failures
             self._queue.failed(key)
-        if failures != known or not (failures or stuck):
+        # Refusals are told at once; those that follow wait, or a namespace on its end would keep us busy.
+        if not (failures or stuck) or (failures and not known):
             self._queue.add(key)
         return True
 
