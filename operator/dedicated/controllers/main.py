@@ -38,6 +38,8 @@ from dedicated.controllers.waiting import before
 from dedicated.controllers.world import World, kinds_to_read
 from dedicated.probes import service
 
+SETTLE_SECONDS = 0.1
+"""From a child's change to the pass that looks at it."""
 FLUSH_SECONDS = 5.0
 """Time for the last events at a clean stop."""
 
@@ -124,7 +126,7 @@ class _Process:
             client=self._client,
             namespaces=namespaces,
             with_nodes=with_nodes,
-            wake=self._queue.add,
+            wake=self._wake_soon,
             wake_all=self._wake_all,
             roll=self._instances.present,
             is_alive=self._is_alive,
@@ -232,9 +234,13 @@ class _Process:
         found["kopf"] = WatchState(self._instances.lateness())
         return found
 
+    def _wake_soon(self, key: Key) -> None:
+        """Children change in bursts (a rollout, a Job): one pass sees the whole burst."""
+        self._queue.add_at(key, monotonic() + SETTLE_SECONDS)
+
     def _wake_all(self) -> None:
         for key in self._instances.bodies:
-            self._queue.add(key)
+            self._wake_soon(key)
 
     def _is_alive(self, key: Key) -> bool:
         body = self._instances.bodies.get(key)
