@@ -6,7 +6,7 @@ import pytest
 
 from cluster.instances import wait_for
 from cluster.observing import change, is_applied
-from cluster.standing import SIMULATED, create_simulated, until, writes
+from cluster.standing import SIMULATED, create_simulated, rest, until, writes
 from dedicated.api.json import get_str
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
@@ -44,7 +44,7 @@ def replicas(cluster: Cluster, namespace: str, number: int) -> None:
     wait_for(cluster.api, namespace, is_applied, what=f"{number} replicas")
 
 
-def test_a_clean_stop_hands_over_at_once(
+def test_a_leader_that_stops_and_one_that_is_killed(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
     home, namespace = make_namespace(), make_namespace(labels=SIMULATED)
@@ -59,17 +59,11 @@ def test_a_clean_stop_hands_over_at_once(
     replicas(cluster, namespace, 4)
     assert any("dedicatedinstances/status" in write for write in writes(cluster, standby, since))
 
-
-def test_a_killed_leader_is_replaced_when_its_lease_is_over(
-    cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
-) -> None:
-    home, namespace = make_namespace(), make_namespace(labels=SIMULATED)
-    leader, standby = pair(run_operator, home, namespace)
-    leader.kill()
-    create_simulated(cluster.api, namespace)
-    seconds = until(lambda: is_leader(standby), "the standby leads")
-    assert seconds < LEASE_SECONDS + RETRY_SECONDS + 2
-    wait_for(cluster.api, namespace, is_applied, what="applied")
+    third = run_operator(home, watch=(namespace,), identity="operator-2", extra=EXTRA)
+    assert not is_leader(third)
+    standby.kill()
+    assert until(lambda: is_leader(third), "the third leads") < LEASE_SECONDS + RETRY_SECONDS + 2
+    replicas(cluster, namespace, 3)
 
 
 def test_a_leader_that_wakes_up_late_ends_and_writes_nothing(
@@ -79,6 +73,7 @@ def test_a_leader_that_wakes_up_late_ends_and_writes_nothing(
     leader, standby = pair(run_operator, home, namespace)
     create_simulated(cluster.api, namespace)
     wait_for(cluster.api, namespace, is_applied, what="applied")
+    rest(cluster, leader)
     leader.pause()
     paused = time.monotonic()
     until(lambda: is_leader(standby), "the standby leads")
@@ -89,6 +84,7 @@ def test_a_leader_that_wakes_up_late_ends_and_writes_nothing(
     cluster.api.wait_for(
         "v1/services", namespace, "acme-server", lambda found: found is not None, what="made again"
     )
+    rest(cluster, standby)
     # Both replicas share one account: only the newcomer's end tells them apart, by their process.
     standby.pause()
     try:

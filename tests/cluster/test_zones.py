@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.instances import condition, database_secret, instance, is_ready, wait_for, wait_ready
+from cluster.instances import condition, database_secret, instance, is_ready, wait_for
 from cluster.observing import LOGIN, SECONDS, SERVER, finding, kstatus_of, pods_by_zone, visitor
 from cluster.standing import NOWHERE, SIMULATED, children, stand
 from dedicated.api.json import Manifest, get_list, get_str
@@ -30,7 +30,7 @@ def is_whole(body: Manifest | None) -> bool:
     return is_ready(body) and told and get_str(body, "status", "summary", "zones") == "3/3"
 
 
-def test_a_zone_lost_and_back(
+def test_a_zone_lost_and_back_and_one_cordoned(
     cluster: Cluster, crds: None, alone: None, namespace: str, database: str, run_operator: RunOperator
 ) -> None:
     at = stand(cluster, namespace, database, run_operator)
@@ -70,6 +70,22 @@ def test_a_zone_lost_and_back(
     assert pods_by_zone(at.api, namespace, SERVER) == EVEN
     assert pods_by_zone(at.api, namespace, LOGIN) == EVEN
 
+    cordoned = nodes_of(at.api, "zone-b")
+    cluster.kubectl("cordon", *cordoned)
+    try:
+        body = wait_for(
+            at.api,
+            namespace,
+            lambda body: condition(body, "PrerequisitesMet").get("status") == "False",
+            what="TooFewZones",
+        )
+        # Nothing is lost, but nothing could be put there again.
+        assert is_ready(body)
+        assert told_zones(body) == dict.fromkeys(EVEN, (1, 1))
+    finally:
+        cluster.kubectl("uncordon", *cordoned)
+    wait_for(at.api, namespace, is_whole, what="everything True once more")
+
 
 def test_nothing_is_built_on_two_zones(
     cluster: Cluster, crds: None, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator
@@ -105,24 +121,3 @@ def test_nothing_is_built_on_two_zones(
         assert condition(body, "PrerequisitesMet")["status"] == "True"
     finally:
         cluster.kubectl("uncordon", *cordoned)
-
-
-def test_a_ready_instance_stays_ready_while_nodes_are_cordoned(
-    cluster: Cluster, crds: None, alone: None, namespace: str, database: str, run_operator: RunOperator
-) -> None:
-    at = stand(cluster, namespace, database, run_operator)
-    cordoned = nodes_of(at.api, "zone-b")
-    cluster.kubectl("cordon", *cordoned)
-    try:
-        body = wait_for(
-            at.api,
-            namespace,
-            lambda body: condition(body, "PrerequisitesMet").get("status") == "False",
-            what="TooFewZones",
-        )
-        # The pods that stand there go on: nothing is lost yet, but nothing could be put there again.
-        assert is_ready(body)
-        assert condition(body, "HighlyAvailable")["status"] == "True"
-    finally:
-        cluster.kubectl("uncordon", *cordoned)
-    wait_ready(at.api, namespace)
