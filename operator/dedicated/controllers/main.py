@@ -25,11 +25,11 @@ from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import LeaderLease, lease_times
 from dedicated.cluster.transport import Login
 from dedicated.controllers import http
+from dedicated.controllers.answers import Answers
 from dedicated.controllers.http import Vitals, WatchState
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.leadership import lead
 from dedicated.controllers.metrics import Metrics, make_metrics
-from dedicated.controllers.prober import Prober
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
 from dedicated.controllers.settings import Settings
@@ -137,13 +137,12 @@ class _Process:
             session = await stack.enter_async_context(
                 service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
             )
-            prober = Prober(
+            answers = Answers(
                 read=partial(service.read, session=session, now=_utc_now),
-                # The two know each other; the reconciler is made below, before the first reading.
-                on_reading=lambda key, reading: reconciler.heard(key, reading),  # noqa: PLW0108
+                wake=self._queue.add,
                 interval=self._settings.probe_interval,
             )
-            stack.push_async_callback(prober.close)
+            stack.push_async_callback(answers.close)
             recorder = EventRecorder(
                 client=self._client,
                 instance=self._settings.identity,
@@ -154,7 +153,7 @@ class _Process:
                 world=world,
                 instances=self._instances,
                 queue=self._queue,
-                prober=prober,
+                answers=answers,
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,

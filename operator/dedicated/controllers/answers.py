@@ -1,0 +1,68 @@
+"""What the public names answer, as far as passes need it: one believed answer per instance.
+
+One wrong answer alone is not believed: the next one, soon after, decides. An answer like the last one wakes
+nobody, so that readings every few seconds cost no pass.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from dedicated.api.objects import Key
+from dedicated.controllers.prober import Prober
+from dedicated.probes.service import Reading, Target
+from dedicated.reconcile.observed import ServiceReading
+
+WELL = "ready, discovery document and keys answer"
+
+
+class Answers:
+    """Asks the public names it is told of. `wake(key)` is called when a believed answer changed."""
+
+    def __init__(
+        self,
+        *,
+        read: Callable[[Target], Awaitable[Reading]],
+        wake: Callable[[Key], None],
+        interval: float,
+    ) -> None:
+        self._wake = wake
+        self._prober = Prober(read=read, on_reading=self._heard, interval=interval)
+        self._asked: dict[Key, str] = {}
+        self._believed: dict[Key, ServiceReading] = {}
+        self._doubted: set[Key] = set()
+
+    def of(self, key: Key) -> ServiceReading | None:
+        """The answer believed now; None before the first."""
+        return self._believed.get(key)
+
+    def ask(self, key: Key, domain: str | None, *, hurry: bool) -> None:
+        """Ask this name from now on, or none; `hurry` asks more often. Idempotent and cheap."""
+        if domain is None:
+            self.forget(key)
+            return
+        if domain != self._asked.get(key):  # what the old name answered says nothing about the new one
+            self._believed.pop(key, None)
+            self._doubted.discard(key)
+        self._asked[key] = domain
+        self._prober.watch(key, Target(domain=domain), hurry=hurry)
+
+    def forget(self, key: Key) -> None:
+        """The instance is gone, or has no service to ask."""
+        self._prober.unwatch(key)
+        self._asked.pop(key, None)
+        self._believed.pop(key, None)
+        self._doubted.discard(key)
+
+    async def close(self) -> None:
+        """End all readings."""
+        await self._prober.close()
+
+    def _heard(self, key: Key, reading: Reading) -> None:
+        new = ServiceReading(reading.ok, reading.detail or WELL)
+        old = self._believed.get(key)
+        if old is not None and old.ok and not new.ok and key not in self._doubted:
+            self._doubted.add(key)
+            return
+        self._doubted.discard(key)
+        if new != old:
+            self._believed[key] = new
+            self._wake(key)
