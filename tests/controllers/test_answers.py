@@ -1,0 +1,65 @@
+"""One answer of a public name is believed at a time, and only news wakes anybody."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dedicated.api.objects import Key
+from dedicated.controllers.answers import WELL, Answers
+from dedicated.probes.service import Check, Reading, Target
+from dedicated.reconcile.observed import ServiceReading
+
+KEY = Key("acme", "acme")
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+GOOD = Reading(AT, (Check("ready", ok=True, seconds=0.1, detail=""),))
+BAD = Reading(AT, (Check("ready", ok=False, seconds=0.1, detail="answered 503"),))
+
+
+class Woken(list[Key]):
+    """Keys that were woken."""
+
+
+@pytest.fixture
+async def told() -> tuple[Answers, Woken]:
+    """Answers that are told readings by hand: the name itself is never asked."""
+    woken = Woken()
+
+    async def never(_: Target) -> Reading:
+        raise AssertionError("nobody is asked")
+
+    return Answers(read=never, wake=woken.append, interval=60), woken
+
+
+def tell(answers: Answers, *readings: Reading) -> ServiceReading | None:
+    for reading in readings:
+        answers._heard(KEY, reading)
+    return answers.of(KEY)
+
+
+async def test_only_news_wakes(told: tuple[Answers, Woken]) -> None:
+    answers, woken = told
+    assert tell(answers, GOOD, GOOD, GOOD) == ServiceReading(True, WELL)
+    assert woken == [KEY]
+
+
+async def test_one_wrong_answer_alone_is_not_believed(told: tuple[Answers, Woken]) -> None:
+    answers, woken = told
+    assert tell(answers, GOOD, BAD, GOOD, BAD) == ServiceReading(True, WELL)
+    assert woken == [KEY]
+    assert tell(answers, BAD) == ServiceReading(False, "answered 503")
+    assert woken == [KEY, KEY]
+
+
+async def test_the_first_answer_and_the_first_good_one_are_believed_at_once(
+    told: tuple[Answers, Woken],
+) -> None:
+    answers, _ = told
+    assert tell(answers, BAD) == ServiceReading(False, "answered 503")
+    assert tell(answers, GOOD) == ServiceReading(True, WELL)
+
+
+async def test_a_forgotten_instance_has_no_answer(told: tuple[Answers, Woken]) -> None:
+    answers, _ = told
+    tell(answers, GOOD)
+    answers.forget(KEY)
+    assert answers.of(KEY) is None
