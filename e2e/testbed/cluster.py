@@ -183,8 +183,10 @@ class Cluster:
     def requests(self, *, since: int = 0, user: str = "") -> list[Request]:
         """Requests in the audit log after a position, of one user if given."""
         with self.home.audit.open("rb") as file:
-            file.seek(since)
-            lines = file.read().splitlines()
+            file.seek(max(since - 1, 0))
+            tail = file.read()
+        # The API server writes in blocks: a position may lie inside a line, which then is of before.
+        lines = (tail.partition(b"\n")[2] if since else tail).splitlines()
         found = [_request(as_manifest(json.loads(line))) for line in lines if line.endswith(b"}")]
         return [request for request in found if request and (not user or request.user == user)]
 
