@@ -9,7 +9,8 @@ from testbed.cluster import Cluster
 
 
 def line(name: str) -> bytes:
-    return json.dumps({"verb": "get", "user": {"username": "ada"}, "objectRef": {"name": name}}).encode() + b"\n"
+    event = {"verb": "get", "user": {"username": "ada"}, "objectRef": {"name": name}}
+    return json.dumps(event).encode() + b"\n"
 
 
 def test_a_position_inside_a_line_leaves_that_line_to_the_past(tmp_path: Path) -> None:
