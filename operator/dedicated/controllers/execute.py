@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from dedicated.api.json import JsonValue, Manifest, get_str
-from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind, ref_of
+from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind
 from dedicated.api.resource import Instance
 from dedicated.cluster.errors import ApiError
 from dedicated.controllers import material
@@ -179,12 +179,10 @@ class Executor:
         return await self._client.apply(kind, manifest)
 
     async def _get(self, kind: Kind, action: Apply) -> Manifest:
-        namespace = get_str(action.manifest, "metadata", "namespace")
-        return await self._client.get(kind, namespace, action.ref.name)
+        return await self._client.get(kind, action.namespace, action.ref.name)
 
     async def _patch(self, kind: Kind, action: Apply, patch: list[JsonValue]) -> Manifest:
-        namespace = get_str(action.manifest, "metadata", "namespace")
-        return await self._client.patch(kind, namespace, action.ref.name, patch, content="json")
+        return await self._client.patch(kind, action.namespace, action.ref.name, patch, content="json")
 
     async def _gone(self, deletion: Awaitable[None]) -> None:
         try:
@@ -196,7 +194,7 @@ class Executor:
 
 def refusal(action: Action, error: ApiError) -> Failure | None:
     """What a person must solve; None where trying again may help."""
-    what = f"{type(action).__name__} {ref_of(action.manifest)}" if isinstance(action, Apply) else str(action)
+    what = f"{type(action).__name__} {action.ref}" if isinstance(action, Apply) else str(action)
     if isinstance(action, Apply) and action.fresh and error.conflict:
         text = f"the name is taken by an object that is not ours, and it is left alone ({error.message})"
         return Failure(what=what, reason="NameTaken", message=text)

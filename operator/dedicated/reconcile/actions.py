@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from dedicated.api.json import Manifest
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import Ref, ref_of
 from dedicated.reconcile.ownership import Path
 
@@ -49,6 +49,11 @@ class Apply:
     def ref(self) -> Ref:
         """The object applied."""
         return ref_of(self.manifest)
+
+    @property
+    def namespace(self) -> str:
+        """Where it is applied."""
+        return get_str(self.manifest, "metadata", "namespace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,14 @@ def changes(
         stamped, mark = _stamp(manifest)
         if child is None:
             fact = _deleted(ref, now) if ref in observed.deleted else None
-            actions.append(Apply(_remember(stamped, fact), fresh=True))
+            actions.append(Apply(_remember(stamped, fact.annotation() if fact else ""), fresh=True))
             mended.extend([fact] if fact else [])
             unfinished = unfinished or fact is None
         elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
             continue  # a Job's template cannot change: it keeps the manifest it was made with
         elif not child.ours or (child.applied != mark and not _only_annotation_lost(child)):
             # Without an entry of ours (anyone may reset managedFields) drift could not be told.
-            actions.append(Apply(_keep_memory(stamped, child), fresh=False))
+            actions.append(Apply(_remember(stamped, child.modified), fresh=False))
             unfinished = unfinished or child.applied != mark
         elif settled.get(ref) == child.resource_version:
             clean[ref] = child.resource_version
@@ -64,7 +64,7 @@ def changes(
                 clean[ref] = child.resource_version
             if drift is not None:
                 fact = again or _done_by_others(child, drift, now)
-                actions.append(Apply(_remember(stamped, fact), fresh=False, remove=drift.added))
+                actions.append(Apply(_remember(stamped, fact.annotation()), fresh=False, remove=drift.added))
                 mended.extend([] if again else [fact])
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished)
@@ -77,7 +77,7 @@ def reclaimed(manifest: Manifest, child: Child, *, now: datetime) -> Manifest | 
     if not child.owner_uid or child.owner_uid not in [get_str(owner, "uid") for owner in owners]:
         return None
     drift = drift_of(manifest, child)
-    return _remember(manifest, _done_by_others(child, drift, now) if drift else None)
+    return _remember(manifest, _done_by_others(child, drift, now).annotation() if drift else "")
 
 
 def _stamp(manifest: Manifest) -> tuple[Manifest, str]:
@@ -88,18 +88,12 @@ def _stamp(manifest: Manifest) -> tuple[Manifest, str]:
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}, mark
 
 
-def _remember(manifest: Manifest, fact: Modification | None) -> Manifest:
-    """The manifest with a modification kept on it."""
-    return manifest if fact is None else _annotated(manifest, fact.annotation())
-
-
-def _keep_memory(manifest: Manifest, child: Child) -> Manifest:
-    return _annotated(manifest, child.modified) if child.modified else manifest
-
-
-def _annotated(manifest: Manifest, value: str) -> Manifest:
+def _remember(manifest: Manifest, kept: str) -> Manifest:
+    """The manifest with a modification kept on it, in the form of its annotation; empty: none."""
+    if not kept:
+        return manifest
     metadata = get_map(manifest, "metadata")
-    annotations = {**get_map(metadata, "annotations"), ANNOTATION_MODIFIED: value}
+    annotations = {**get_map(metadata, "annotations"), ANNOTATION_MODIFIED: kept}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 

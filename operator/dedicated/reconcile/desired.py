@@ -129,8 +129,8 @@ def _gets_nowhere(state: JobState, observed: Observed) -> bool:
 
 def _login_may_follow(wanted: Wanted, observed: Observed) -> bool:
     """The login runs the server's release: on a first start at once, in an upgrade after the server."""
-    current = observed.deployments.get(f"{wanted.name}-{login.COMPONENT}")
+    current = observed.deployment(wanted.name, login.COMPONENT)
     if current is None or current.version == wanted.release.version:
         return True
-    ahead = observed.deployments.get(f"{wanted.name}-{server.COMPONENT}")
+    ahead = observed.deployment(wanted.name, server.COMPONENT)
     return ahead is not None and ahead.version == wanted.release.version and ahead.rolled_out

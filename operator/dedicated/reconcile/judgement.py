@@ -50,7 +50,7 @@ class Judgement:
 def judge(instance: Instance, observed: Observed, catalogue: Catalogue) -> Judgement:
     """Judge one snapshot."""
     infrastructure = instance.spec.infrastructure
-    installed = is_installed(instance, observed)
+    installed = is_installed(observed)
     zones, findings = agreements.zones_in_force(instance.spec, valid=())
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
@@ -98,9 +98,8 @@ def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:
     )
 
 
-def is_installed(instance: Instance, observed: Observed) -> bool:
+def is_installed(observed: Observed) -> bool:
     """Whether a database may hold data of this instance: a schema Job or a server was made once."""
-    del instance
     return bool(observed.jobs) or bool(observed.deployments)
 
 
@@ -110,7 +109,7 @@ def serving_version(instance: Instance, observed: Observed) -> str:
     versions = [
         state.version for name, state in observed.jobs.items() if state.complete and name.startswith(setups)
     ]
-    deployment = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
+    deployment = observed.deployment(instance.name, server.COMPONENT)
     versions += [deployment.version] if deployment else []
     return max((v for v in versions if version_key(v)), key=version_key, default="")
 

@@ -152,6 +152,10 @@ class Observed:
     senior: str = ""
     """Name of an older instance in the same namespace."""
 
+    def deployment(self, instance: str, component: str) -> DeploymentState | None:
+        """The Deployment of one of an instance's components, where it exists."""
+        return self.deployments.get(f"{instance}-{component}")
+
 
 def without_lag(observed: Observed, meta: Meta) -> Observed:
     """Deployments whose controller has not looked at their newest generation yet count as if it had, once

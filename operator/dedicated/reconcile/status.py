@@ -68,8 +68,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         unmodified,
     )
     meta = instance.meta
-    server_state = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
-    login_state = observed.deployments.get(f"{instance.name}-{login.COMPONENT}")
+    server_state = observed.deployment(instance.name, server.COMPONENT)
+    login_state = observed.deployment(instance.name, login.COMPONENT)
     status: Manifest = {
         "observedGeneration": meta.generation,
         "url": public_url(instance.spec.domain),
@@ -164,7 +164,7 @@ def _stalled(finding: Finding | None) -> Condition:
 
 def is_served(instance: Instance, observed: Observed) -> bool:
     """Whether there can be a service to judge: until the first rollout has a ready pod there is none."""
-    state = observed.deployments.get(f"{instance.name}-{server.COMPONENT}")
+    state = observed.deployment(instance.name, server.COMPONENT)
     return state is not None and state.served
 
 
