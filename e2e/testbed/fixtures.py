@@ -139,11 +139,12 @@ class RunOperator(Protocol):
         extra: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
         values: Manifest | None = None,
+        server: str = "",
         ready: bool = True,
     ) -> OperatorProcess:
         """Start an operator that lives in `namespace` and watches it, or `watch`.
 
-        `watch=()` watches all namespaces, other tests' too: only with `alone`.
+        `watch=()` watches all namespaces, other tests' too: only with `alone`. `server` is a proxy's URL.
         """
 
 
@@ -161,10 +162,17 @@ def run_operator(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Pat
         extra: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
         values: Manifest | None = None,
+        server: str = "",
         ready: bool = True,
     ) -> OperatorProcess:
         settings = Settings(
-            namespace, (namespace,) if watch is None else watch, identity, extra, env or {}, values or {}
+            namespace,
+            (namespace,) if watch is None else watch,
+            identity,
+            extra,
+            env or {},
+            values or {},
+            server,
         )
         operator = operator_process.start(cluster, settings, tmp_path / "operator", ready=ready)
         running.append(operator)

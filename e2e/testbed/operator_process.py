@@ -19,6 +19,7 @@ import urllib3
 import yaml
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
+from faultproxy import proxied_kubeconfig
 from testbed import tools
 from testbed.client import Api
 from testbed.cluster import Cluster
@@ -46,6 +47,8 @@ class Settings:
     env: dict[str, str] = field(default_factory=dict)
     values: Manifest = field(default_factory=dict)
     """Chart values over those of `chart_values`."""
+    server: str = ""
+    """URL of a proxy (`faultproxy`) in the API server's place; empty: none."""
 
 
 def command(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
@@ -228,30 +231,52 @@ class OperatorProcess:
             self.process.send_signal(signal.SIGCONT)
 
 
-def start(cluster: Cluster, settings: Settings, folder: Path, *, ready: bool = True) -> OperatorProcess:
-    """Install its rights, start it, and wait until it is ready unless told not to."""
-    manifests = render(settings)
-    account = install_rights(cluster, manifests, settings.namespace)
-    config = cluster.account_kubeconfig(settings.namespace, account)
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an operator finds where it starts: its account and rights, and its release catalogue."""
+
+    account: str
+    """User name of its ServiceAccount, as the audit log has it."""
+    api: Api
+    """The API with its rights."""
+    config: Path
+    """Its kubeconfig."""
+    releases: Path
+    chart: tuple[Manifest, ...]
+
+
+def install(cluster: Cluster, settings: Settings, folder: Path, manifests: Sequence[Manifest]) -> Installed:
+    """Install the rights of a rendered chart, and write the operator's files into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    account = install_rights(cluster, manifests, settings.namespace)
+    direct = cluster.account_kubeconfig(settings.namespace, account)
     releases = folder / "releases.yaml"
     releases.write_text(releases_of(manifests))
+    config = direct
+    if settings.server:
+        config = proxied_kubeconfig(folder / f"{settings.identity}.kubeconfig", direct, settings.server)
+    user = f"system:serviceaccount:{settings.namespace}:{account}"
+    return Installed(user, Api.from_kubeconfig(direct), config, releases, tuple(manifests))
+
+
+def start(cluster: Cluster, settings: Settings, folder: Path, *, ready: bool = True) -> OperatorProcess:
+    """Install its rights, start it, and wait until it is ready unless told not to."""
+    installed = install(cluster, settings, folder, render(settings))
     port = free_port()
     log = folder / f"{settings.identity}-{port}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command(settings, cluster, port=port, releases=releases),
+            command(settings, cluster, port=port, releases=installed.releases),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment(settings, config),
+            env=environment(settings, installed.config),
             cwd=folder,
             start_new_session=True,
             preexec_fn=tied_to_parent(),  # noqa: PLW1509 - it only calls prctl
         )
-    user = f"system:serviceaccount:{settings.namespace}:{account}"
     operator = OperatorProcess(
-        process, log, f"http://127.0.0.1:{port}", user, Api.from_kubeconfig(config), tuple(manifests)
+        process, log, f"http://127.0.0.1:{port}", installed.account, installed.api, installed.chart
     )
     if ready:
         try:
