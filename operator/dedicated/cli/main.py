@@ -14,15 +14,12 @@ from pathlib import Path
 from dedicated import __version__
 from dedicated.cli.arguments import add_run_arguments, settings_of
 
-FAILURE = 1
 USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code: 0 done, 1 failed, 2 wrong arguments."""
-    parser = argparse.ArgumentParser(
-        prog="dedicated", description="Operator of dedicated ZITADEL instances."
-    )
+    """Run the command line; the exit code: 0 done, 2 wrong arguments."""
+    parser = argparse.ArgumentParser(prog="dedicated", description="Operator of dedicated ZITADEL instances.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the operator until SIGTERM")
@@ -38,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from dedicated.cluster.lease import NotLeader
     from dedicated.controllers import logs
-    from dedicated.controllers.leadership import LeadershipLostError
     from dedicated.controllers.main import SettingsError, run
 
     settings = settings_of(options)
@@ -50,9 +45,6 @@ def _run(options: argparse.Namespace) -> int:
     except (SettingsError, ValueError) as error:
         print(f"dedicated run: {error}", file=sys.stderr)
         return USAGE
-    except (LeadershipLostError, NotLeader) as error:
-        print(f"dedicated run: {error}", file=sys.stderr)
-        return FAILURE
     return 0
 
 

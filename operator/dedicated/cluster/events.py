@@ -19,6 +19,7 @@ from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import GROUP
 from dedicated.api.objects import Kind
 from dedicated.cluster.errors import ApiError
+from dedicated.cluster.lease import NotLeader
 
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
 CONTROLLER = f"{GROUP}/operator"
@@ -116,7 +117,7 @@ class EventRecorder:
             event, count = await self._queue.get()
             try:
                 await self._send(event, count)
-            except ApiError as error:
+            except (ApiError, NotLeader) as error:
                 self.dropped += 1
                 self._on_drop()
                 logger.info("event %s not told: %s", get_str(event, "reason"), error)

@@ -2,10 +2,15 @@
 
 Ours because `kubernetes.aio.leaderelection` bounds no attempt in time, asks twice per renewal and trusts the
 wall clocks of others. Here a lease has expired when *we* have seen it unchanged for its whole duration, on
-our own monotonic clock; and we hold it until `renew_deadline` after the moment the last successful renewal
-was *sent*. Others wait the longer `duration` from when they saw that renewal, so what we send just before the
-deadline has the difference to arrive. `held` is asked before each write (`Client.fenced`): a process that was
-frozen writes nothing when it wakes up.
+our own clock; and we hold it until `renew_deadline` after the moment the last successful renewal was *sent*.
+Others wait the longer `duration` from when they saw that renewal, so what we send just before the deadline
+has the difference to arrive.
+
+From `acquire` to `release` is a term. Its `fence` is asked before each attempt of each write
+(`Client.fenced`): a process that was frozen writes nothing when it wakes up, and what is left over from one
+term writes nothing in the next. The clock is the one that also runs while the machine is suspended; a virtual
+machine that is stopped as a whole sees no time pass. What slips through between the fence and the wire is
+refused by resourceVersion or uid, see docs/architecture.md.
 """
 
 import asyncio
@@ -45,7 +50,8 @@ class LeaseClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
-    """Seconds. `duration` > `renew_deadline` > `renew_every`; standbys look every `retry_every`.
+    """Seconds. `duration` > `renew_deadline` > `renew_every`; standbys look every `retry_every`, by 20 % more
+    or less, which is how long a lease that was released stays free.
 
     A single request has `request` seconds.
     """
@@ -53,7 +59,7 @@ class LeaseTimes:
     duration: float = 30.0
     renew_deadline: float = 20.0
     renew_every: float = 10.0
-    retry_every: float = 5.0
+    retry_every: float = 1.2
     request: float = 5.0
 
 
@@ -62,7 +68,10 @@ SHORTEST_LEASE = 3.0
 
 
 def lease_times(duration: float) -> LeaseTimes:
-    """The default times in proportion to another duration in seconds. Raises `ValueError` below 3 s."""
+    """The default times in proportion to another duration in seconds; a standby looks as often as ever.
+
+    Raises `ValueError` below 3 s.
+    """
     if duration < SHORTEST_LEASE:
         raise ValueError(f"a lease of {duration:g} s is too short: at least {SHORTEST_LEASE:g} s")
     part = duration / DEFAULT_TIMES.duration
@@ -70,10 +79,16 @@ def lease_times(duration: float) -> LeaseTimes:
         duration=duration,
         renew_deadline=DEFAULT_TIMES.renew_deadline * part,
         renew_every=DEFAULT_TIMES.renew_every * part,
-        retry_every=DEFAULT_TIMES.retry_every * part,
         request=DEFAULT_TIMES.request * part,
     )
 
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _elapsed() -> float:
+    """Seconds, those of a suspended machine included, which `time.monotonic` leaves out on Linux."""
+    return time.clock_gettime(_CLOCK)
 
 
 def _utc_now() -> datetime:
@@ -81,7 +96,10 @@ def _utc_now() -> datetime:
 
 
 class LeaderLease:
-    """The Lease `namespace/name`, wanted by `identity`, one per process: acquire, keep, release."""
+    """The Lease `namespace/name`, wanted by `identity`, one per process: acquire, keep, release, and again.
+
+    No two processes may have the same `identity`.
+    """
 
     def __init__(
         self,
@@ -91,11 +109,10 @@ class LeaderLease:
         name: str,
         identity: str,
         times: LeaseTimes = DEFAULT_TIMES,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = _elapsed,
         wall: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.identity = identity
-        self.lost = asyncio.Event()
         self._client = client
         self._namespace = namespace
         self._name = name
@@ -106,6 +123,7 @@ class LeaderLease:
         self._seen_version = ""
         self._seen_at = 0.0
         self._valid_until: float | None = None
+        self._term = 0
 
     @property
     def is_leader(self) -> bool:
@@ -124,33 +142,44 @@ class LeaderLease:
             return f"{self.holder or 'nobody'} holds lease {self._namespace}/{self._name}"
         return f"lease {self._namespace}/{self._name} not renewed for {self._times.renew_deadline:g} s"
 
-    def held(self) -> None:
-        """The fence before each write: raises `NotLeader` unless we hold the lease at this moment."""
-        if not self.is_leader:
-            raise NotLeader(f"{self.identity} does not hold lease {self._namespace}/{self._name}")
+    def fence(self) -> Callable[[], None]:
+        """The fence of the present term, to be called before each write.
+
+        It raises `NotLeader` unless we hold the lease at that moment, and for ever once the term is over.
+        """
+        term = self._term
+
+        def held() -> None:
+            if term != self._term or not self.is_leader:
+                raise NotLeader(f"{self.identity} does not hold lease {self._namespace}/{self._name}")
+
+        return held
 
     async def acquire(self) -> None:
-        """Wait until we are the leader. Ends only so, or by cancellation."""
+        """Wait until we are the leader: a term begins. Ends only so, or by cancellation."""
         while True:
             if await self._attempt(self._try_acquire):
+                self._term += 1
                 logger.info("%s leads", self.identity)
                 return
             await asyncio.sleep(self._times.retry_every * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
     async def keep(self) -> None:
-        """Renew until the lease is lost (`lost` is set then), or until cancelled."""
+        """Renew until the lease is lost, or until cancelled.
+
+        A lease that lapsed and that nobody took may be renewed: nothing was written meanwhile.
+        """
         while True:
             await asyncio.sleep(self._times.renew_every)
             while not await self._attempt(self._try_renew):
                 if not self.is_leader:
-                    logger.error("%s no longer leads: %s", self.identity, self.loss)
-                    self.lost.set()
                     return
                 await asyncio.sleep(min(1.0, self._times.renew_every))
 
     async def release(self) -> None:
-        """Let the next one take over at once. Writes are forbidden from here on. Never raises `ApiError`."""
+        """End the term and let the next one take over at once. Never raises `ApiError`."""
         was_leader, self._valid_until = self.is_leader, None
+        self._term += 1
         if was_leader:
             try:
                 self._lease = await self._timed(self._client.update(LEASE, self._wanted(holder="")))

@@ -7,10 +7,11 @@ the next pass; what it cannot do now is raised and retried with back-off.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, Protocol
 
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind
 from dedicated.api.resource import Instance
 from dedicated.cluster.errors import ApiError
@@ -29,8 +30,11 @@ from dedicated.reconcile.actions import (
     SetFinalizers,
 )
 from dedicated.reconcile.changes import reclaimed
-from dedicated.reconcile.observed import Failure, child_of
+from dedicated.reconcile.observed import Child, Failure, child_of
 from dedicated.reconcile.removal import exchange_patch, removal_patch
+
+STATUS_MOVES = 3
+"""So often an apply is sent again because the child's version moved on without a change that matters."""
 
 logger = logging.getLogger(__name__)
 
@@ -155,14 +159,15 @@ class Executor:
     async def _apply(self, action: Apply) -> None:
         kind = KIND_BY_NAME[action.ref.kind]
         try:
-            made = await self._client.apply(kind, action.manifest, force=not action.fresh)
+            made = await self._apply_over(kind, action)
         except ApiError as error:
             if action.fresh and error.conflict:
                 made = await self._reclaim(kind, action, error)
             elif action.remove and error.invalid:
                 live = await self._get(kind, action)
-                await self._patch(kind, action, exchange_patch(live, action.manifest, action.remove))
-                made = await self._client.apply(kind, action.manifest)
+                patch = exchange_patch(live, action.manifest, action.remove)
+                patched = child_of(await self._patch(kind, action, patch))
+                made = await self._client.apply(kind, at_version(action.manifest, patched))
             else:
                 raise
         patch = removal_patch(made, action.remove)
@@ -170,13 +175,38 @@ class Executor:
             made = await self._patch(kind, action, patch)
         self._world.learn(made)
 
+    async def _apply_over(self, kind: Kind, action: Apply) -> Manifest:
+        """Apply to nothing, or to the child that was judged and to no other state of it.
+
+        What does not matter to the judgement (a Deployment's status, above all) may move meanwhile.
+        """
+        if action.seen is None:
+            return await self._client.apply(kind, action.manifest, force=False)
+        live, left = action.seen, STATUS_MOVES
+        while True:
+            try:
+                return await self._client.apply(kind, at_version(action.manifest, live))
+            except ApiError as error:
+                found = await self._find(kind, action) if error.conflict and left else None
+                if found is None or replace(found, resource_version=live.resource_version) != live:
+                    raise
+            live, left = found, left - 1
+
+    async def _find(self, kind: Kind, action: Apply) -> Child | None:
+        try:
+            return child_of(await self._get(kind, action))
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return None
+
     async def _reclaim(self, kind: Kind, action: Apply, error: ApiError) -> Manifest:
         """Apply over what others did to a child that is ours; raises `error` where it is not."""
         child = child_of(await self._get(kind, action))
         manifest = reclaimed(action.manifest, child, now=self._now())
         if manifest is None:
             raise error
-        return await self._client.apply(kind, manifest)
+        return await self._client.apply(kind, at_version(manifest, child))
 
     async def _get(self, kind: Kind, action: Apply) -> Manifest:
         return await self._client.get(kind, action.namespace, action.ref.name)
@@ -192,10 +222,20 @@ class Executor:
                 raise
 
 
+def at_version(manifest: Manifest, child: Child) -> Manifest:
+    """The manifest to apply to this very state of a child: the API server answers 409 for any other one.
+
+    The version alone would not do: it is ignored where nothing of that name exists any more.
+    """
+    named: Manifest = {"uid": child.uid, "resourceVersion": child.resource_version}
+    return {**manifest, "metadata": {**get_map(manifest, "metadata"), **named}}
+
+
 def refusal(action: Action, error: ApiError) -> Failure | None:
     """What a person must solve; None where trying again may help."""
     what = f"{type(action).__name__} {action.ref}" if isinstance(action, Apply) else str(action)
-    if isinstance(action, Apply) and action.fresh and error.conflict:
+    # Only fields that others own have causes: without one, the object moved on while we looked.
+    if isinstance(action, Apply) and action.fresh and error.conflict and error.causes:
         text = f"the name is taken by an object that is not ours, and it is left alone ({error.message})"
         return Failure(what=what, reason="NameTaken", message=text)
     if error.forbidden or error.invalid or error.status == 400:

@@ -40,6 +40,10 @@ class InstanceCollector(Collector):
         """The instance is gone."""
         self._figures.pop(key, None)
 
+    def clear(self) -> None:
+        """Nothing is known any more."""
+        self._figures.clear()
+
     def collect(self) -> Iterator[Metric]:
         """All series, for one scrape. May run in another thread."""
         condition = GaugeMetricFamily(
@@ -92,6 +96,11 @@ class Metrics:
     def watch_heartbeat(self, resource: str, age: Callable[[], float]) -> None:
         """Read a watch's age at each scrape."""
         self.watch_age.labels(resource=resource).set_function(age)
+
+    def forget_term(self) -> None:
+        """A standby knows no instance and has no watch; what was counted stays."""
+        self.instances.clear()
+        self.watch_age.clear()
 
 
 def make_metrics() -> Metrics:

@@ -18,6 +18,7 @@ from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, par
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
+from dedicated.cluster.lease import NotLeader
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances, presence_of
@@ -85,6 +86,10 @@ class Reconciler:
                 raise
             # The object moved on while we looked: its newer version, or its end, is on its way to us.
             result = "conflict"
+            self._queue.failed(key)
+        except NotLeader:
+            # Either the lease is renewed in a moment, or this is the end of the term.
+            result = "fenced"
             self._queue.failed(key)
         finally:
             self._metrics.reconciles.labels(result=result).inc()

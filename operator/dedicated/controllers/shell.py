@@ -32,7 +32,7 @@ OnInstance = Callable[[str, Manifest], None]
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 STOP_SECONDS = 20.0
-"""A kopf that does not end in this time is left to its daemon thread."""
+"""A kopf that does not end in this time at a stop is left alone: its thread ends with the process."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ async def run_shell(
     """Watch DedicatedInstances (everywhere if `namespaces` is empty) until `stop` is set.
 
     `kind_exists` returns once the kind is there (the roll has synced): a kopf started before watches nothing.
+    Cancelled, it ends when kopf's thread has ended, however long that takes.
     """
     pauses = iter(JitteredForever(FIRST_PAUSE, LONGEST_PAUSE))
     now = asyncio.get_running_loop().time
@@ -115,10 +116,14 @@ async def _run_kopf(
     try:
         await before(stop, asyncio.shield(ended))
     finally:
+        either: tuple[asyncio.Future[Any], ...] = (started, ended)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
-            (await started)()
-    async with asyncio.timeout(STOP_SECONDS):
-        await ended
+            started.result()()
+        await asyncio.wait({ended}, timeout=STOP_SECONDS if stop.is_set() else None)
+    if not ended.done():
+        raise TimeoutError(f"not ended within {STOP_SECONDS:g} s")
+    ended.result()
 
 
 def _registry(

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import Ref, ref_of
+from dedicated.reconcile.observed import Child
 from dedicated.reconcile.ownership import Path
 
 
@@ -37,13 +38,20 @@ class CreateAdmin:
 class Apply:
     """Server-side apply of a whole manifest.
 
-    `fresh`: nothing of that name is known, so an object that others made there is not taken over.
+    `seen`: the child that was judged, and the only state of it that may be written over; None where nothing
+    of that name is known, so that an object that others made there is not taken over. It makes no difference
+    between two actions: the same manifest again is the same action.
     `remove`: fields that others added, to be taken out after the apply.
     """
 
     manifest: Manifest
-    fresh: bool
+    seen: Child | None = field(default=None, compare=False)
     remove: tuple[Path, ...] = ()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it is to be a new object."""
+        return self.seen is None
 
     @property
     def ref(self) -> Ref:

@@ -46,14 +46,14 @@ def changes(
         stamped, mark = _stamp(manifest)
         if child is None:
             fact = _deleted(ref, now) if ref in observed.deleted else None
-            actions.append(Apply(_remember(stamped, fact.annotation() if fact else ""), fresh=True))
+            actions.append(Apply(_remember(stamped, fact.annotation() if fact else "")))
             mended.extend([fact] if fact else [])
             unfinished = unfinished or fact is None
         elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
             continue  # a Job's template cannot change: it keeps the manifest it was made with
         elif not child.ours or (child.applied != mark and not _only_annotation_lost(child)):
             # Without an entry of ours (anyone may reset managedFields) drift could not be told.
-            actions.append(Apply(_remember(stamped, child.modified), fresh=False))
+            actions.append(Apply(_remember(stamped, child.modified), seen=child))
             unfinished = unfinished or child.applied != mark
         elif settled.get(ref) == child.resource_version:
             clean[ref] = child.resource_version
@@ -64,7 +64,7 @@ def changes(
                 clean[ref] = child.resource_version
             if drift is not None:
                 fact = again or _done_by_others(child, drift, now)
-                actions.append(Apply(_remember(stamped, fact.annotation()), fresh=False, remove=drift.added))
+                actions.append(Apply(_remember(stamped, fact.annotation()), seen=child, remove=drift.added))
                 mended.extend([] if again else [fact])
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished)
@@ -153,7 +153,5 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
 def kept_modifications(observed: Observed, mended: tuple[Modification, ...]) -> list[Modification]:
     """Modifications known: those found in this pass, and those that children remember."""
     fresh = {fact.object for fact in mended}
-    remembered = (
-        from_annotation(child.modified, of=str(ref)) for ref, child in observed.children.items()
-    )
+    remembered = (from_annotation(child.modified, of=str(ref)) for ref, child in observed.children.items())
     return [*mended, *(fact for fact in remembered if fact is not None and fact.object not in fresh)]

@@ -1,0 +1,188 @@
+"""One term of leading: informers, queue, kopf and all they hold, made when it begins and gone when it ends.
+
+The informers and kopf start first, and the work only when both have listed everything, so that neither a
+restart nor a new term mistakes what it has not seen for missing. A term that is cancelled ends when all that
+it started has ended; what it knew is lost with it, which costs the next term reads only.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+
+from dedicated.api.catalogue import Catalogue
+from dedicated.api.objects import INSTANCE, NODE, Key
+from dedicated.cluster.client import Client
+from dedicated.cluster.events import EventRecorder
+from dedicated.controllers.answers import Answers
+from dedicated.controllers.http import WatchState
+from dedicated.controllers.instances import Instances
+from dedicated.controllers.metrics import Metrics
+from dedicated.controllers.queue import WorkQueue
+from dedicated.controllers.reconciler import Reconciler
+from dedicated.controllers.settings import Settings
+from dedicated.controllers.shell import run_shell
+from dedicated.controllers.waiting import before
+from dedicated.controllers.world import World, kinds_to_read
+from dedicated.probes import service
+
+SETTLE_SECONDS = 0.1
+"""From a child's change to the pass that looks at it."""
+FLUSH_SECONDS = 5.0
+"""Time for the last events at a clean stop."""
+
+logger = logging.getLogger(__name__)
+
+
+class Term:
+    """The leader's work, once. `client` is fenced, and nobody else's."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, client: Client, metrics: Metrics) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._client = client
+        self._metrics = metrics
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self._instances = Instances(changed=self.queue.add)
+        self._world: World | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead until `stop` is set. Raises `ApiError` where the API server does not let it begin."""
+        logger.info("leading", extra={"namespaces": list(self._settings.namespaces) or "all"})
+        namespaces = self._settings.namespaces or None
+        with_nodes = await self._check_rights()
+        world = self._world = World(
+            client=self._client,
+            namespaces=namespaces,
+            with_nodes=with_nodes,
+            wake=self._wake_soon,
+            wake_all=self._wake_all,
+            roll=self._instances.present,
+            is_alive=self._is_alive,
+        )
+        for name, informer in (*world.informers(), ("dedicatedinstances", world.roll)):
+            self._metrics.watch_heartbeat(name, partial(_age, informer.heartbeat_age))
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(
+                service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
+            )
+            answers = Answers(
+                read=partial(service.read, session=session, now=_utc_now),
+                wake=self.queue.add,
+                interval=self._settings.probe_interval,
+            )
+            stack.push_async_callback(answers.close)
+            recorder = EventRecorder(
+                client=self._client,
+                instance=self._settings.identity,
+                on_drop=self._metrics.events_dropped.inc,
+            )
+            reconciler = Reconciler(
+                client=self._client,
+                world=world,
+                instances=self._instances,
+                queue=self.queue,
+                answers=answers,
+                recorder=recorder,
+                metrics=self._metrics,
+                catalogue=self._catalogue,
+                now=_utc_now,
+            )
+            await self._loop(world, reconciler, recorder, stop)
+
+    def missing(self) -> list[str]:
+        """What has not been listed yet, and why not."""
+        if self._world is None:
+            return ["informers: not started yet"]
+        informers = (*self._world.informers(), (INSTANCE.plural, self._world.roll))
+        return [
+            informer.problem or f"{name}: not listed yet"
+            for name, informer in informers
+            if not informer.has_synced
+        ]
+
+    def watches(self) -> Mapping[str, WatchState]:
+        """How each watch is."""
+        if self._world is None:
+            return {}
+        now = monotonic()
+        found = {
+            name: WatchState(informer.heartbeat_age(now), informer.problem)
+            for name, informer in self._world.informers()
+        }
+        roll = self._world.roll
+        found["dedicatedinstances"] = WatchState(roll.heartbeat_age(now), roll.problem)
+        found["kopf"] = WatchState(self._instances.lateness())
+        return found
+
+    async def _loop(
+        self, world: World, reconciler: Reconciler, recorder: EventRecorder, stop: asyncio.Event
+    ) -> None:
+        background = [
+            asyncio.create_task(world.run(), name="informers"),
+            asyncio.create_task(recorder.run(), name="events"),
+            asyncio.create_task(
+                run_shell(
+                    source=self._client,
+                    namespaces=self._settings.namespaces,
+                    on_instance=self._instances.deliver,
+                    stop=stop,
+                    kind_exists=world.roll.synced,
+                ),
+                name="kopf",
+            ),
+        ]
+        working = asyncio.create_task(self._work_when_synced(world, reconciler, stop), name="queue")
+        try:
+            done, _ = await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await working
+            with suppress(TimeoutError):
+                await asyncio.wait_for(recorder.flush(), FLUSH_SECONDS)
+        finally:
+            for task in (working, *background):
+                task.cancel()
+            await asyncio.gather(working, *background, return_exceptions=True)
+
+    async def _work_when_synced(self, world: World, reconciler: Reconciler, stop: asyncio.Event) -> None:
+        if not await before(stop, world.synced()):
+            return
+        logger.info("informers are synced")
+        await self.queue.run(self._settings.workers, reconciler.handle, stop=stop)
+
+    async def _check_rights(self) -> bool:
+        """Say which rights are missing; whether nodes may be read."""
+        for namespace in self._settings.namespaces or (None,):
+            for kind in kinds_to_read():
+                if not await self._client.can_i(kind, "list", namespace):
+                    logger.error(
+                        "may not list %s in %s: grant the rights of the chart",
+                        kind.plural,
+                        namespace or "all namespaces",
+                    )
+        return await self._client.can_i(NODE, "list")
+
+    def _wake_soon(self, key: Key) -> None:
+        """Children change in bursts (a rollout, a Job): one pass sees the whole burst."""
+        self.queue.add_at(key, monotonic() + SETTLE_SECONDS)
+
+    def _wake_all(self) -> None:
+        for key in self._instances.bodies:
+            self._wake_soon(key)
+
+    def _is_alive(self, key: Key) -> bool:
+        body = self._instances.bodies.get(key)
+        metadata = body.get("metadata") if body else None
+        return isinstance(metadata, dict) and not metadata.get("deletionTimestamp")
+
+
+def _age(heartbeat_age: Callable[[float], float]) -> float:
+    return heartbeat_age(monotonic())
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
