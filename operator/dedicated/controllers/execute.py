@@ -33,7 +33,7 @@ from dedicated.reconcile.changes import reclaimed
 from dedicated.reconcile.observed import Child, Failure, child_of
 from dedicated.reconcile.removal import exchange_patch, removal_patch
 
-STATUS_MOVES = 3
+STATUS_MOVES = 8
 """So often an apply is sent again because the child's version moved on without a change that matters."""
 
 logger = logging.getLogger(__name__)
@@ -187,12 +187,16 @@ class Executor:
             try:
                 return await self._client.apply(kind, at_version(action.manifest, live))
             except ApiError as error:
-                found = await self._find(kind, action) if error.conflict and left else None
+                found = await self._newer(kind, action, live) if error.conflict and left else None
                 if found is None or replace(found, resource_version=live.resource_version) != live:
                     raise
             live, left = found, left - 1
 
-    async def _find(self, kind: Kind, action: Apply) -> Child | None:
+    async def _newer(self, kind: Kind, action: Apply, live: Child) -> Child | None:
+        """The child as it is now: what its informer has heard meanwhile, else what the API server says."""
+        heard = self._world.child(action.namespace, action.ref)
+        if live is action.seen and heard not in (None, live):
+            return heard
         try:
             return child_of(await self._get(kind, action))
         except ApiError as error:

@@ -193,6 +193,11 @@ class World:
             deleted=frozenset(gone),
         )
 
+    def child(self, namespace: str, ref: Ref) -> Child | None:
+        """One child as last heard of."""
+        entry = self._children[KIND_BY_NAME[ref.kind]].in_namespace(namespace).get(ref.name)
+        return None if entry is None else entry.child
+
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
         self._interests.setdefault(Key(instance.namespace, name), set()).add(instance)
