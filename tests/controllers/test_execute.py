@@ -8,7 +8,7 @@ import pytest
 
 from builders import NOW, instance
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
-from dedicated.api.names import FIELD_MANAGER
+from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
 from dedicated.api.objects import DEPLOYMENT, Kind
 from dedicated.cluster.errors import ApiError
 from dedicated.controllers.execute import STATUS_MOVES, Executor
@@ -22,7 +22,7 @@ TAKEN = ApiError(status=409, reason="Conflict", message="conflict with helm", ca
 MANIFEST: Manifest = {
     "apiVersion": DEPLOYMENT.api_version,
     "kind": DEPLOYMENT.kind,
-    "metadata": {"name": "acme-server", "namespace": "a"},
+    "metadata": {"name": "acme-server", "namespace": "a", "labels": {LABEL_INSTANCE: "acme"}},
     "spec": {"replicas": 3},
 }
 
@@ -47,6 +47,7 @@ class Api:
     gone: bool = False
     taken: bool = False
     applied: list[tuple[str, str, bool]] = field(default_factory=list)
+    looks: int = 0
 
     def live(self) -> Manifest:
         metadata: Manifest = {
@@ -58,6 +59,7 @@ class Api:
         return {**MANIFEST, "metadata": metadata}
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        self.looks += 1
         if self.gone:
             raise ApiError(status=404, reason="NotFound", message=f"{kind.plural} {namespace}/{name}")
         return self.live()
@@ -113,7 +115,7 @@ class Nothing:
         raise NotImplementedError
 
 
-async def run(api: Api, seen: Child | None) -> tuple[Failure, ...]:
+async def run(api: Api, seen: Child | None, *, heard: Manifest | None = None) -> tuple[Failure, ...]:
     world = World(
         client=Nothing(),
         namespaces=("a",),
@@ -123,6 +125,8 @@ async def run(api: Api, seen: Child | None) -> tuple[Failure, ...]:
         roll=lambda *_: None,
         is_alive=lambda _: True,
     )
+    if heard is not None:
+        world.learn(heard)
     executor = Executor(
         client=api, world=world, secrets=SecretsReader(client=api, world=world), now=lambda: NOW
     )
@@ -143,6 +147,15 @@ async def test_a_status_that_moves_meanwhile_costs_a_look_and_no_pass() -> None:
     api = Api(move_twice)
     assert await run(api, child_of(api.live())) == ()
     assert [version for _, version, _ in api.applied] == ["1", "2", "3"]
+
+
+async def test_a_status_that_was_heard_of_meanwhile_costs_no_look() -> None:
+    api = Api()
+    seen = child_of(api.live())
+    api.version = 2
+    assert await run(api, seen, heard=api.live()) == ()
+    assert [version for _, version, _ in api.applied] == ["1", "2"]
+    assert api.looks == 0
 
 
 async def test_a_status_that_never_rests_is_left_to_the_next_pass() -> None:
