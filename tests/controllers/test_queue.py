@@ -314,3 +314,25 @@ def test_whatever_happens_no_change_is_lost_and_no_key_is_worked_on_twice_at_onc
             assert done == wanted
 
     run_virtual(main())
+
+
+def test_a_queue_that_is_cancelled_ends_although_a_handler_swallows_it() -> None:
+    async def main() -> None:
+        queue = make()
+
+        async def stubborn(_: str) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise RuntimeError("fenced") from None
+
+        it = Running(queue, workers=1, handler=stubborn)
+        queue.add("a")
+        queue.add("b")
+        await settle()
+        it.task.cancel()
+        async with asyncio.timeout(60):
+            await asyncio.wait({it.task})
+        assert it.log == [(0, "a")]
+
+    run_virtual(main())

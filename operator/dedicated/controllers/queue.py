@@ -147,7 +147,8 @@ class WorkQueue(Generic[K]):
     ) -> None:
         task = asyncio.current_task()
         assert task is not None
-        while not stop.is_set():
+        # Asked too whether it was cancelled: a handler may turn that into another exception as it ends.
+        while not (stop.is_set() or task.cancelling()):
             idle.add(task)
             key = await self._ready.get()
             idle.discard(task)

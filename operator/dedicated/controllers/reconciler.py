@@ -126,9 +126,12 @@ class Reconciler:
             await report()
         try:
             acted = isinstance(instance, Instance) and await self._act(instance, decided, memory)
-        finally:
+        except Exception:  # not where the pass is cut off: the report would go on beyond its end
             if not first:
                 await report()
+            raise
+        if not first:
+            await report()
         memory.settled = decided.settled
         if decided.wake_at is not None:
             delay = (decided.wake_at - self._now()).total_seconds()
