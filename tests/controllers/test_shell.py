@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -52,6 +53,7 @@ class Running:
         self.present = asyncio.Event()
         self.present.set()
         self.seen: list[tuple[str, str]] = []
+        self.task: asyncio.Task[None] | None = None
 
     def note(self, event: str, manifest: Manifest) -> None:
         asyncio.get_running_loop()
@@ -79,7 +81,7 @@ async def running(
         it = Running(api)
         if not present:
             it.present.clear()
-        task = asyncio.create_task(
+        it.task = asyncio.create_task(
             run_shell(
                 source=client,
                 namespaces=namespaces,
@@ -93,7 +95,9 @@ async def running(
         finally:
             it.stop.set()
             async with asyncio.timeout(15):
-                await task
+                await asyncio.wait({it.task})
+        if not it.task.cancelled():
+            it.task.result()
 
 
 async def test_objects_and_events_are_handed_over_and_nothing_is_written(tmp_path: Path) -> None:
@@ -114,6 +118,20 @@ async def test_objects_and_events_are_handed_over_and_nothing_is_written(tmp_pat
     assert signal.getsignal(signal.SIGTERM) is before
     ours.cancel()
     younger.cancel()
+
+
+async def test_cancelled_it_ends_with_its_thread(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        await it.until(lambda: bool(it.api.streams))
+        (thread,) = (thread for thread in threading.enumerate() if thread.name == "kopf")
+        assert it.task is not None
+        it.task.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.wait({it.task})
+        assert it.task.cancelled()
+        thread.join(0.05)  # its last word was that it is done
+        assert not thread.is_alive()
+        await it.until(lambda: not it.api.streams)
 
 
 async def test_namespaces_are_watched_one_by_one(tmp_path: Path) -> None:
