@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import kopf
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest, get_str
@@ -120,7 +122,14 @@ async def test_objects_and_events_are_handed_over_and_nothing_is_written(tmp_pat
     younger.cancel()
 
 
-async def test_cancelled_it_ends_with_its_thread(tmp_path: Path) -> None:
+async def test_cancelled_it_ends_with_its_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = kopf.operator
+
+    async def slow_to_end(**settings: Any) -> None:
+        await operator(**settings)
+        await asyncio.sleep(0.5)
+
+    monkeypatch.setattr(kopf, "operator", slow_to_end)
     async with running(tmp_path) as it:
         await it.until(lambda: bool(it.api.streams))
         (thread,) = (thread for thread in threading.enumerate() if thread.name == "kopf")

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind
@@ -182,21 +182,18 @@ class Executor:
         """
         if action.seen is None:
             return await self._client.apply(kind, action.manifest, force=False)
-        live, left = action.seen, STATUS_MOVES
+        heard = self._world.child(action.namespace, action.ref)
+        live, left = heard if is_same(heard, action.seen) else action.seen, STATUS_MOVES
         while True:
             try:
                 return await self._client.apply(kind, at_version(action.manifest, live))
             except ApiError as error:
-                found = await self._newer(kind, action, live) if error.conflict and left else None
-                if found is None or replace(found, resource_version=live.resource_version) != live:
+                found = await self._find(kind, action) if error.conflict and left else None
+                if not is_same(found, live):
                     raise
             live, left = found, left - 1
 
-    async def _newer(self, kind: Kind, action: Apply, live: Child) -> Child | None:
-        """The child as it is now: what its informer has heard meanwhile, else what the API server says."""
-        heard = self._world.child(action.namespace, action.ref)
-        if live is action.seen and heard not in (None, live):
-            return heard
+    async def _find(self, kind: Kind, action: Apply) -> Child | None:
         try:
             return child_of(await self._get(kind, action))
         except ApiError as error:
@@ -224,6 +221,11 @@ class Executor:
         except ApiError as error:
             if not error.not_found and not error.conflict:
                 raise
+
+
+def is_same(found: Child | None, judged: Child) -> TypeGuard[Child]:
+    """Whether a child is what was judged, at whatever version."""
+    return found is not None and replace(found, resource_version=judged.resource_version) == judged
 
 
 def at_version(manifest: Manifest, child: Child) -> Manifest:
