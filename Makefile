@@ -40,10 +40,10 @@ test-fast: $(STAMP) ## pure tests, without a control plane
 	$(PYTEST) -n $(WORKERS) -m 'not cluster'
 
 test: tools ## pure tests and a fair sample on the control plane
-	$(PYTEST) -n $(WORKERS) -m 'not slow'
+	$(PYTEST) -n $(WORKERS) -m 'not slow' --all-rights
 
 test-all: tools ## everything
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) -n $(WORKERS) --all-rights
 
 lint: $(STAMP) ## ruff, mypy, layers, generated files
 	$(BIN)/ruff check .

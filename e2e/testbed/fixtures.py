@@ -25,6 +25,7 @@ from testbed.home import CHECKOUT, Home, default_home
 from testbed.locks import fair, locked
 from testbed.nodes import NODES, ZONES, return_zone
 from testbed.operator_process import OperatorProcess, Settings
+from testbed.rights_plugin import note_usage
 from testbed.session import keep_logs_of_failure, used
 from testbed.summary import summarize
 
@@ -42,6 +43,7 @@ def cluster(testbed_home: Home, request: pytest.FixtureRequest) -> Iterator[Clus
     """The running control plane; started for the session if it is not up."""
     with used(testbed_home) as state:
         yield Cluster.of(testbed_home, state)
+        note_usage(request.config, testbed_home)
         if request.session.testsfailed:
             target = testbed_home.root.with_name("testbed-failed-logs")
             keep_logs_of_failure(testbed_home, target)

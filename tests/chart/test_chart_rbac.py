@@ -56,21 +56,21 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     manifests = operator()
     granted = rights(*bound(manifests, "ClusterRole"))
     children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
-    # Keys are never deleted: they outlive their instance.
-    children["", "secrets"] = CHILD_VERBS - {"delete"}
+    # Keys are never changed, and never deleted: they outlive their instance.
+    children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
     assert granted == children | {
-        (INSTANCE.group, INSTANCE.plural): {"get", "list", "watch", "patch"},
+        (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
-        (POD.group, POD.plural): {"get", "list", "watch"},
-        ("", "nodes"): {"get", "list", "watch"},
+        (POD.group, POD.plural): {"list", "watch"},
+        ("", "nodes"): {"list", "watch"},
         ("events.k8s.io", "events"): {"create", "patch"},
     }
 
 
 def test_named_namespaces_get_a_role_each_and_nothing_beyond() -> None:
     manifests = operator(watchNamespaces=["acme", "globex"])
-    assert rights(*bound(manifests, "ClusterRole")) == {("", "nodes"): {"get", "list", "watch"}}
+    assert rights(*bound(manifests, "ClusterRole")) == {("", "nodes"): {"list", "watch"}}
     cluster_mode = rights(*bound(operator(rbac={"nodes": False}), "ClusterRole"))
     roles = {get_str(role, "metadata", "namespace"): role for role in bound(manifests, "Role")}
     assert set(roles) == {"acme", "globex", "dedicated-system"}
