@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+MINUTES ?= 30
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/e2e
 export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -12,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down env test test-fast test-all lint bench crds package tools requirements clean
+.PHONY: help install demo down env test test-fast test-all lint bench soak crds package tools requirements clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +54,9 @@ lint: $(STAMP) ## ruff, mypy, layers, generated files
 
 bench: $(STAMP) ## the figures of docs/figures.md, one JSON line each
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench
+
+soak: tools ## 30 minutes of churn and faults (MINUTES=30): what creeps?
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 crds: $(STAMP) ## generate crds/ and the charts' copies from the models
 	$(BIN)/python -m dedicated crds --output crds

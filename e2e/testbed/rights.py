@@ -1,7 +1,8 @@
 """What the operator may do, compared with what it did: the chart's rules against the API server's audit log.
 
 A right that no request used is one too many, a request that was denied is one too few. RBAC alone is judged:
-an admission policy that refuses, or a namespace on its end, denies no right.
+an admission policy that refuses, or a namespace on its end, denies no right. Nor does an API server that has
+just started and not read its roles yet: what the same user was allowed there at another time was granted.
 Limits: an audit log shows a server-side apply as `patch`, so one that made the object counts as `create` too,
 as RBAC judges it. Checks inside the API server leave no line of their own: see `UNSEEN`.
 """
@@ -46,10 +47,9 @@ class Usage:
     denied: frozenset[str] = frozenset()
     requests: int = 0
 
-    def joined(self, other: "Usage") -> "Usage":
-        """Both. Workers read the same log one after the other, so the larger count is the count."""
-        requests = max(self.requests, other.requests)
-        return Usage(self.used | other.used, self.denied | other.denied, requests)
+    def fuller(self, other: "Usage") -> "Usage":
+        """Workers read the same log one after the other: who saw more, saw everything."""
+        return max(self, other, key=lambda found: found.requests)
 
     def to_json(self) -> str:
         """For the way from a worker to its controller."""
@@ -90,8 +90,8 @@ def usage(audit: Path) -> Usage:
 
 def usage_of(events: Iterable[Manifest]) -> Usage:
     """What operators did by these audit events."""
-    used: set[Right] = set()
-    denied: set[str] = set()
+    allowed: set[tuple[str, str, Right]] = set()
+    denied: set[tuple[str, str, Right]] = set()
     requests = 0
     for event in events:
         user, resource = get_str(event, "user", "username"), get_str(event, "objectRef", "resource")
@@ -101,13 +101,15 @@ def usage_of(events: Iterable[Manifest]) -> Usage:
         subresource = get_str(event, "objectRef", "subresource")
         full = f"{resource}/{subresource}" if subresource else resource
         right = Right(get_str(event, "objectRef", "apiGroup"), full, get_str(event, "verb"))
+        asked = (user, get_str(event, "objectRef", "namespace"), right)
         if get_str(event, "annotations", DECISION) == "forbid":
-            denied.add(f"{right} in {get_str(event, 'objectRef', 'namespace') or 'the cluster'} by {user}")
+            denied.add(asked)
             continue
-        used.add(right)
+        allowed.add(asked)
         if right.verb == "patch" and get_int(event, "responseStatus", "code") == 201:
-            used.add(Right(right.group, right.resource, "create"))
-    return Usage(frozenset(used), frozenset(denied), requests)
+            allowed.add((*asked[:2], Right(right.group, right.resource, "create")))
+    lines = {f"{right} in {place or 'the cluster'} by {user}" for user, place, right in denied - allowed}
+    return Usage(frozenset(right for _, _, right in allowed), frozenset(lines), requests)
 
 
 def verdict(found: Usage, rights: frozenset[Right], *, custom: Iterable[str], whole: bool) -> Sequence[str]:

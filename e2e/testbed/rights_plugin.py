@@ -64,4 +64,4 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _add(config: pytest.Config, found: Usage) -> None:
-    config.stash[_FOUND] = config.stash.get(_FOUND, Usage()).joined(found)
+    config.stash[_FOUND] = config.stash.get(_FOUND, Usage()).fuller(found)

@@ -1,6 +1,5 @@
 """No secret value stands in any manifest but in the key Secrets."""
 
-import base64
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -11,18 +10,12 @@ from dedicated.api.json import canonical
 from dedicated.parts import keys
 from dedicated.parts.database.external import read_secret
 from dedicated.parts.keys import Identity
+from hidden import found_in
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!$&*+=~"
 SECRETS = st.text(ALPHABET, min_size=10, max_size=40).map(lambda text: f"Zq7~{text}")
 KEYS = st.text(ALPHABET, min_size=28, max_size=28).map(lambda text: f"Yk3~{text}")
 """The prefix keeps them from being a word that a manifest holds anyway."""
-
-
-def found_in(text: str, secret: str) -> bool:
-    """Whether a secret stands in a text, plain, in hexadecimal or in base64 (at any of its three offsets)."""
-    raw = secret.encode()
-    encoded = [base64.b64encode(b"x" * shift + raw).decode()[4 * bool(shift) : -4] for shift in range(3)]
-    return any(form in text for form in (secret, raw.hex(), *encoded))
 
 
 @settings(max_examples=60, deadline=None)

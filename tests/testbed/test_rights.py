@@ -59,6 +59,11 @@ def test_a_refusal_by_rbac_is_no_use_and_one_by_a_policy_is_no_denial() -> None:
     assert found.denied == {f"get nodes in acme by {ACCOUNT}"}
 
 
+def test_an_api_server_that_has_not_read_its_roles_yet_denies_nothing() -> None:
+    found = usage_of([event("patch", "services", code=403, decision="forbid"), event("patch", "services")])
+    assert found == Usage(frozenset({SERVICES}), frozenset(), 2)
+
+
 def test_rights_for_people_are_not_the_operators() -> None:
     ours = role(apiGroups=[""], resources=["services"], verbs=["patch", "get"])
     theirs = role(
@@ -87,5 +92,5 @@ def test_workers_say_the_same_to_their_controller(tmp_path: Path) -> None:
     assert found.used == {SERVICES}
     assert found.requests == 2
     assert Usage.from_json(found.to_json()) == found
-    assert found.joined(Usage()) == found
+    assert Usage().fuller(found) == found
     assert usage(tmp_path / "nothing") == Usage()

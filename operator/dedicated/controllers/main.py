@@ -54,6 +54,7 @@ async def run(settings: Settings) -> None:
     metrics = make_metrics()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    metrics.watch_tasks(lambda: len(asyncio.all_tasks(loop)))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     # Connections of its own: a renewal must not wait behind the requests of a thousand instances.

@@ -79,6 +79,7 @@ class Metrics:
     api_seconds: Histogram
     leader: Gauge
     watch_age: Gauge
+    tasks: Gauge
     events_dropped: Counter
 
     def observe_request(self, verb: str, plural: str, code: int, seconds: float) -> None:
@@ -92,6 +93,10 @@ class Metrics:
         """Read the queue at each scrape."""
         self.queue_depth.set_function(depth)
         self.queue_oldest.set_function(oldest)
+
+    def watch_tasks(self, count: Callable[[], int]) -> None:
+        """Count the event loop's tasks at each scrape."""
+        self.tasks.set_function(count)
 
     def watch_heartbeat(self, resource: str, age: Callable[[], float]) -> None:
         """Read a watch's age at each scrape."""
@@ -139,6 +144,9 @@ def make_metrics() -> Metrics:
             "Seconds since the last list, event or bookmark of a watch.",
             ("resource",),
             registry=registry,
+        ),
+        tasks=Gauge(
+            f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak.", registry=registry
         ),
         events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
     )

@@ -1,0 +1,113 @@
+"""Whatever is in a Secret stays there: in no log, event, status, metric, command line, nor in what we write.
+
+Values are planted in every Secret that an instance reads, and taken from those that the operator makes. What
+it writes elsewhere is seen whole by the fault proxy between it and the API server.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.instances import condition, instance, wait_for
+from cluster.observing import is_applied, secret, wait_applied
+from cluster.standing import SIMULATED, Standing, until
+from dedicated.api.json import JsonValue, canonical, get_str
+from dedicated.api.objects import INSTANCE, POD, SECRET, SERVICE
+from faultproxy import FaultProxy, fault_proxy
+from hidden import found_in, hidden_values
+from testbed.cluster import Cluster
+from testbed.fixtures import MakeNamespace, RunOperator
+
+pytestmark = pytest.mark.cluster
+
+MASTERKEY = "Planted-masterkey-of-32-letters-"
+PASSWORD, NEXT_PASSWORD = "planted-database-password", "planted-database-password-two"
+FIRST_PASSWORD, FOREIGN = "Planted-first-password-1!", "planted-foreign-value"
+BROKEN = "planted-in-a-broken-address"
+
+
+def dsn(password: str) -> str:
+    return f"postgresql://acme:{password}@db.example.test:5432/acme"
+
+
+@pytest.fixture
+def proxy(cluster: Cluster) -> Iterator[FaultProxy]:
+    with fault_proxy(server=cluster.state.server, ca=cluster.ca) as found:
+        yield found
+
+
+def test_what_is_in_a_secret_is_told_nowhere(
+    cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator, proxy: FaultProxy
+) -> None:
+    api, namespace = cluster.api, make_namespace(labels=SIMULATED)
+    at = Standing(cluster, namespace, run_operator(namespace, watch=(namespace,), server=proxy.url))
+    for planted in (
+        secret(namespace, "own-key", masterkey=MASTERKEY),
+        secret(namespace, "database", dsn=dsn(PASSWORD)),
+        secret(namespace, "first", word=FIRST_PASSWORD),
+        secret(namespace, "foreign", token=FOREIGN),
+    ):
+        api.create(planted)
+    admin: JsonValue = {"passwordSecretRef": {"name": "first", "key": "word"}}
+    own: JsonValue = {"masterkey": {"secretRef": {"name": "own-key"}}}
+    api.create(instance(namespace, keys=own, firstInstance={"admin": admin}))
+    wait_applied(api, namespace)
+    _live_through_a_lot(at)
+    at.rest()
+
+    values = {f"planted {value}": value for value in (PASSWORD, NEXT_PASSWORD, BROKEN)}
+    for body in api.list(SECRET, namespace):
+        name = get_str(body, "metadata", "name")
+        values |= {f"{name}/{field}": value for field, value in hidden_values(body).items()}
+    holders = {name.partition("/")[0] for name in values}
+    assert holders >= {"own-key", "first", "foreign", "database", "acme-operator-key", "acme-login-key"}
+    for where, text in {**_places(at), **_written(proxy)}.items():
+        assert [what for what, value in values.items() if found_in(text, value)] == [], where
+
+
+def _live_through_a_lot(at: Standing) -> None:
+    """Rotation, an address that makes no sense, drift, an invalid release, a restart."""
+    api, namespace = at.api, at.namespace
+    api.apply(secret(namespace, "database", dsn=dsn(NEXT_PASSWORD)))
+    wait_for(api, namespace, lambda body: not is_applied(body), what="the rollout on new credentials")
+    wait_applied(api, namespace)
+    api.apply(secret(namespace, "database", dsn=f"postgresql://acme:{BROKEN}@:port/acme?sslmode={BROKEN}"))
+    until(lambda: "DatabaseSecretInvalid" in str(at.body()), "the finding")
+    api.apply(secret(namespace, "database", dsn=dsn(NEXT_PASSWORD)))
+    wait_applied(api, namespace)
+    api.delete(SERVICE, namespace, "acme-login")
+    until(lambda: api.find(SERVICE, namespace, "acme-login") is not None, "the Service again")
+    api.patch(INSTANCE, namespace, "acme", {"spec": {"release": {"version": "v9.9.9"}}})
+    until(lambda: condition(at.body(), "Stalled")["status"] == "True", "stalled")
+
+
+def _places(at: Standing) -> dict[str, str]:
+    """Everywhere that the operator tells something."""
+    return {
+        "log": at.operator.log.read_text(),
+        "status": str(at.body()),
+        "events": str(at.api.list("events.k8s.io/v1/events", at.namespace)),
+        "metrics": at.operator.http("/metrics")[1],
+        "health": at.operator.http("/healthz")[1],
+        "command lines": _command_lines(),
+        "pods": str(at.api.list(POD, at.namespace)),
+    }
+
+
+def _written(proxy: FaultProxy) -> dict[str, str]:
+    """What the operator wrote, Secrets apart: they are where such values belong."""
+    asked = (exchange.asked for exchange in proxy.writes() if exchange.asked.resource != SECRET.plural)
+    found = {f"{one} (write {one.write})": canonical(one.body).decode() for one in asked}
+    assert len(found) > 30
+    return found
+
+
+def _command_lines() -> str:
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it has ended meanwhile
+            continue
+    return "\n".join(lines)
