@@ -4,6 +4,7 @@ import pytest
 
 from cluster.instances import database_secret, instance, wait_for
 from cluster.observing import SECONDS, kstatus_of, uids, wait_applied, wait_until
+from cluster.standing import SIMULATED, rest
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import (
@@ -25,7 +26,6 @@ from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
 
-SIMULATED = {"testbed/pods": "simulated"}
 HOLD = "example.com/hold"
 KEPT = {
     "ConfigMap/acme-identity",
@@ -107,6 +107,7 @@ def test_nothing_is_rebuilt_while_an_instance_goes(
     api = cluster.api
     operator = run_operator(namespace, watch=(namespace,))
     create(api, namespace)
+    rest(cluster, operator)
     position = cluster.audit_position()
     api.delete(INSTANCE, namespace, "acme", propagation="Foreground")
     api.wait_for(INSTANCE, namespace, "acme", is_gone, timeout=SECONDS, what="the instance is gone")
