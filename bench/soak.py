@@ -41,6 +41,8 @@ OUTAGE_EVERY, OUTAGE_SECONDS = 300.0, 15.0
 STALL_EVERY = 420.0
 NOTICE_SECONDS = 100.0
 """From silence on all watches to watches that hear again: 70 s without a bookmark, and a new list."""
+GRAIN = 1.0
+"""MB: the allocator's blocks; a drift below that is none."""
 MEGABYTE = 1024 * 1024
 
 
@@ -241,7 +243,7 @@ def _figures(soak: Soak, *, calm: Sample) -> Iterator[Figure]:
     yield report("soak_rss_start", first.rss, "MB")
     yield report("soak_rss_end", calm.rss, "MB")
     yield report("soak_rss_noise", noise, "MB, standard deviation around the trend")
-    yield at_most("soak_rss_drift", slope * window, "MB over the last two thirds", round(2 * noise, 3))
+    yield at_most("soak_rss_drift", slope * window, "MB over the last two thirds", max(GRAIN, 2 * noise))
     yield at_most("soak_tasks_more_at_rest", calm.tasks - first.tasks, "tasks", 0)
     yield at_most("soak_threads_more_at_rest", calm.threads - first.threads, "threads", 2)
     yield at_most("soak_files_more_at_rest", calm.files - first.files, "open files", 8)

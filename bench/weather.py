@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from faultproxy import Answer, Asked, CloseWatch, Decision, Delay, Forward, Half, Reset, StallWatch
 
-CHANCE = 0.03
+CHANCE = 0.1
 """Of a request to go wrong while the weather is bad."""
 Fault = Callable[[random.Random], Decision]
 REQUEST_FAULTS: tuple[Fault, ...] = (
@@ -37,7 +37,7 @@ class Weather:
 
     def __call__(self, asked: Asked) -> Decision:
         """What shall become of the request."""
-        chance = CHANCE * 5 if asked.watch else CHANCE
+        chance = CHANCE * 3 if asked.watch else CHANCE
         if not self.bad or asked.resource == "leases" or self.dice.random() >= chance:
             return Forward()
         self.faults += 1
