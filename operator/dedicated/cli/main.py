@@ -8,7 +8,8 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dedicated import __version__
@@ -17,7 +18,12 @@ from dedicated.cli.arguments import add_run_arguments, settings_of
 USAGE = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def main(arguments: Sequence[str] | None = None, *, now: Callable[[], datetime] = utc_now) -> int:
     """Run the command line; the exit code: 0 done, 2 wrong arguments."""
     parser = argparse.ArgumentParser(prog="dedicated", description="Operator of dedicated ZITADEL instances.")
     parser.add_argument("--version", action="version", version=__version__)
@@ -29,19 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     match options.command:
         case "run":
-            return _run(options)
+            return _run(options, now)
         case _:
             return _crds(options.output)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     from dedicated.controllers import logs
     from dedicated.controllers.main import SettingsError, run
 
     settings = settings_of(options)
     logs.configure(level=settings.log_level, form=settings.log_format)
     try:
-        asyncio.run(run(settings))
+        asyncio.run(run(settings, now=now))
     except (SettingsError, ValueError) as error:
         print(f"dedicated run: {error}", file=sys.stderr)
         return USAGE

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -45,9 +46,10 @@ def load_catalogue(path: Path) -> Catalogue:
         raise SettingsError(f"--releases {path}: {where}: {first['msg']}") from error
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
     """Run until SIGTERM or SIGINT. Raises `SettingsError`, or what broke it.
 
+    `now` is the wall clock, which may jump: what must not jump with it is on the monotonic clock.
     Ends the process where a term does not end: what goes on would keep asyncio from ending, too.
     """
     catalogue = load_catalogue(settings.releases_file)
@@ -65,9 +67,10 @@ async def run(settings: Settings) -> None:
             name=settings.lease_name,
             identity=settings.identity,
             times=lease_times(settings.lease_seconds),
+            wall=now,
         )
         metrics.leader.set_function(lambda: float(lease.is_leader))
-        process = _Process(settings, catalogue, metrics)
+        process = _Process(settings, catalogue, metrics, now)
         pages = http.serve(settings.http_address, vitals=process.vitals(), registry=metrics.registry)
         async with pages as port:
             logger.info("serving health and metrics", extra={"port": port, "identity": settings.identity})
@@ -92,8 +95,11 @@ def _connect(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManage
 class _Process:
     """One term at a time, and what `/healthz`, `/readyz` and `/metrics` say of it; a standby has none."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, metrics: Metrics, now: Callable[[], datetime]
+    ) -> None:
         self._settings = settings
+        self._now = now
         self._catalogue = catalogue
         self._metrics = metrics
         self._term: Term | None = None
@@ -114,7 +120,8 @@ class _Process:
     async def work(self, stop: asyncio.Event, fence: Callable[[], None]) -> None:
         """Lead until `stop` is set, in a term of which nothing is left afterwards."""
         async with _connect(self._settings, self._metrics) as client:
-            self._term = Term(self._settings, self._catalogue, client.fenced(fence), self._metrics)
+            fenced = client.fenced(fence)
+            self._term = Term(self._settings, self._catalogue, fenced, self._metrics, self._now)
             try:
                 await self._term.run(stop)
             finally:

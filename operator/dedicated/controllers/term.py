@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from time import monotonic
 
@@ -40,8 +40,16 @@ logger = logging.getLogger(__name__)
 class Term:
     """The leader's work, once. `client` is fenced, and nobody else's."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, client: Client, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        client: Client,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+    ) -> None:
         self._settings = settings
+        self._now = now
         self._catalogue = catalogue
         self._client = client
         self._metrics = metrics
@@ -79,6 +87,7 @@ class Term:
                 client=self._client,
                 instance=self._settings.identity,
                 on_drop=self._metrics.events_dropped.inc,
+                wall=self._now,
             )
             reconciler = Reconciler(
                 client=self._client,
@@ -89,7 +98,7 @@ class Term:
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,
-                now=_utc_now,
+                now=self._now,
             )
             await self._loop(world, reconciler, recorder, stop)
 
@@ -182,7 +191,3 @@ class Term:
 
 def _age(heartbeat_age: Callable[[float], float]) -> float:
     return heartbeat_age(monotonic())
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
