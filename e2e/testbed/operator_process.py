@@ -1,6 +1,6 @@
 """The operator under test: a real process, under its own ServiceAccount and the chart's rights.
 
-Everything that ties the testbed to the operator's command line and chart is in `command`, `environment`
+Everything that ties the testbed to the operator's command line and chart is in `arguments`, `environment`
 and `chart_values`; the rest neither knows nor cares.
 """
 
@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import urllib3
 import yaml
@@ -51,12 +52,9 @@ class Settings:
     """URL of a proxy (`faultproxy`) in the API server's place; empty: none."""
 
 
-def command(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
-    """The operator's command line."""
+def arguments(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
+    """The arguments of `dedicated`."""
     return [
-        sys.executable,
-        "-m",
-        "dedicated",
         "run",
         f"--namespace-of-lease={settings.namespace}",
         *(f"--watch-namespace={namespace}" for namespace in settings.watch),
@@ -67,6 +65,11 @@ def command(settings: Settings, cluster: Cluster, *, port: int, releases: Path) 
         "--log-level=info",
         *settings.extra,
     ]
+
+
+def command(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
+    """The operator's command line."""
+    return [sys.executable, "-m", "dedicated", *arguments(settings, cluster, port=port, releases=releases)]
 
 
 def environment(settings: Settings, config: Path) -> dict[str, str]:
@@ -150,11 +153,34 @@ def releases_of(manifests: Sequence[Manifest]) -> str:
     raise AssertionError("the chart renders no release catalogue")
 
 
+class Process(Protocol):
+    """What is asked of a process: the part of `subprocess.Popen` that `forked.Forked` has too."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    def poll(self) -> int | None:
+        """Exit code, or minus the signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code once it has ended. Raises `subprocess.TimeoutExpired`."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 @dataclass(slots=True)
 class OperatorProcess:
     """One running operator."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     """Standard error and output: JSON lines."""
     url: str
@@ -170,8 +196,8 @@ class OperatorProcess:
         """Until `/readyz` answers 200. AssertionError with the log's end if it does not."""
         deadline = time.monotonic() + seconds
         while True:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the operator ended with {self.process.returncode}\n{self.tail()}")
+            if (code := self.process.poll()) is not None:
+                raise AssertionError(f"the operator ended with {code}\n{self.tail()}")
             status, body = self.http("/readyz")
             if status == 200:
                 return
@@ -261,22 +287,33 @@ def install(cluster: Cluster, settings: Settings, folder: Path, manifests: Seque
 
 def start(cluster: Cluster, settings: Settings, folder: Path, *, ready: bool = True) -> OperatorProcess:
     """Install its rights, start it, and wait until it is ready unless told not to."""
-    installed = install(cluster, settings, folder, render(settings))
+    return launch(cluster, settings, install(cluster, settings, folder, render(settings)), ready=ready)
+
+
+def launch(
+    cluster: Cluster,
+    settings: Settings,
+    installed: Installed,
+    *,
+    ready: bool = True,
+    run: Callable[["Launch"], Process] | None = None,
+) -> OperatorProcess:
+    """Start an operator where its rights are installed, by a process of its own unless `run` says how."""
     port = free_port()
-    log = folder / f"{settings.identity}-{port}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command(settings, cluster, port=port, releases=installed.releases),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment(settings, installed.config),
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=tied_to_parent(),  # noqa: PLW1509 - it only calls prctl
-        )
+    folder = installed.releases.parent
+    made = Launch(
+        tuple(arguments(settings, cluster, port=port, releases=installed.releases)),
+        environment(settings, installed.config),
+        folder,
+        folder / f"{settings.identity}-{port}.log",
+    )
     operator = OperatorProcess(
-        process, log, f"http://127.0.0.1:{port}", installed.account, installed.api, installed.chart
+        (run or run_alone)(made),
+        made.log,
+        f"http://127.0.0.1:{port}",
+        installed.account,
+        installed.api,
+        installed.chart,
     )
     if ready:
         try:
@@ -285,3 +322,28 @@ def start(cluster: Cluster, settings: Settings, folder: Path, *, ready: bool = T
             operator.kill()
             raise
     return operator
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A process to be started: `dedicated ARGUMENTS`."""
+
+    arguments: tuple[str, ...]
+    env: dict[str, str]
+    cwd: Path
+    log: Path
+
+
+def run_alone(launch: Launch) -> Process:
+    """A process of its own, tied to this one."""
+    with launch.log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dedicated", *launch.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=launch.env,
+            cwd=launch.cwd,
+            start_new_session=True,
+            preexec_fn=tied_to_parent(),  # noqa: PLW1509 - it only calls prctl
+        )
