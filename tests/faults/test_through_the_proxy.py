@@ -5,7 +5,7 @@ import pytest
 from cluster.observing import wait_applied
 from cluster.standing import SIMULATED, create_simulated, rest, until
 from dedicated.api.objects import CHILD_KINDS
-from faultproxy import fault_proxy
+from faultproxy import Answer, Asked, Decision, Forward, fault_proxy
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
@@ -39,3 +39,24 @@ def test_an_operator_behind_the_proxy(
         # Nothing passes by the proxy: without it there is no API server for the operator.
         operator.kill()
         until(lambda: not proxy.watches, "no watches of a dead process")
+
+
+def test_rights_that_nobody_tells_are_asked_for_again(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    """An API server in trouble right after the lease was won: no reason to end."""
+    namespace = make_namespace(labels=SIMULATED)
+    refused: list[Asked] = []
+
+    def policy(asked: Asked) -> Decision:
+        if asked.resource == "selfsubjectaccessreviews" and len(refused) < 2:
+            refused.append(asked)
+            return Answer(403, "Forbidden")
+        return Forward()
+
+    with fault_proxy(server=cluster.state.server, ca=cluster.ca, policy=policy) as proxy:
+        operator = run_operator(namespace, watch=(namespace,), server=proxy.url)
+        until(lambda: len(proxy.watches) > len(CHILD_KINDS), "a leader at work")
+        assert len(refused) == 2
+        assert operator.process.poll() is None
+        operator.kill()

@@ -78,7 +78,7 @@ class Term:
                 service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
             )
             answers = Answers(
-                read=partial(service.read, session=session, now=_utc_now),
+                read=partial(service.read, session=session, now=self._now),
                 wake=self.queue.add,
                 interval=self._settings.probe_interval,
             )
