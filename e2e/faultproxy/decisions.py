@@ -67,6 +67,13 @@ class CloseWatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpireWatch:
+    """After some seconds tell a watch that its version is too old (410), and end it."""
+
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StallWatch:
     """After some seconds let nothing through, bookmarks neither, with the connection open."""
 
@@ -99,7 +106,19 @@ class Hold:
     gate: Gate
 
 
-Decision: TypeAlias = Forward | Delay | Answer | Reset | Half | Kill | CloseWatch | StallWatch | Outage | Hold
+Decision: TypeAlias = (
+    Forward
+    | Delay
+    | Answer
+    | Reset
+    | Half
+    | Kill
+    | CloseWatch
+    | ExpireWatch
+    | StallWatch
+    | Outage
+    | Hold
+)
 
 
 class Policy(Protocol):

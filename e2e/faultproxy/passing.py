@@ -17,6 +17,7 @@ from faultproxy.decisions import (
     CloseWatch,
     Decision,
     Delay,
+    ExpireWatch,
     Half,
     Hold,
     Kill,
@@ -56,6 +57,8 @@ class Stream:
 
     asked: Asked
     silent: bool = False
+    last: bytes = b""
+    """What is still sent when it is over."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -234,6 +237,9 @@ class Passing:
         match exchange.decision:
             case CloseWatch(seconds):
                 loop.call_later(seconds, stream.over.set)
+            case ExpireWatch(seconds):
+                stream.last = wire.EXPIRED
+                loop.call_later(seconds, stream.over.set)
             case StallWatch(seconds):
                 loop.call_later(seconds, setattr, stream, "silent", True)
         response = web.StreamResponse(status=answered.status, headers=wire.headers_of(answered))
@@ -250,6 +256,8 @@ class Passing:
             pumping.cancel()
             ending.cancel()
             await asyncio.gather(pumping, ending, return_exceptions=True)
+        if stream.last and stream.over.is_set():
+            await response.write(stream.last)
         return response
 
     async def _kill(self, kill: Callable[[], None]) -> web.StreamResponse:

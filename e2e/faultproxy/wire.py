@@ -51,18 +51,27 @@ def headers_of(answered: aiohttp.ClientResponse) -> dict[str, str]:
     return {name: value for name, value in answered.headers.items() if name.lower() not in OF_THE_CONNECTION}
 
 
-def refusal(answer: Answer) -> web.Response:
-    """A refusal as the API server words it."""
-    details: Manifest = {} if answer.retry_after is None else {"retryAfterSeconds": answer.retry_after}
-    body: Manifest = {
+def status(code: int, *, reason: str = "", retry_after: int | None = None) -> Manifest:
+    """A `Status` object as the API server words it."""
+    details: Manifest = {} if retry_after is None else {"retryAfterSeconds": retry_after}
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "status": "Failure",
-        "code": answer.status,
-        "reason": answer.reason or _REASONS.get(answer.status, "ServiceUnavailable"),
+        "code": code,
+        "reason": reason or _REASONS.get(code, "ServiceUnavailable"),
         "message": "by order of a test",
         "details": details,
     }
+
+
+EXPIRED = json.dumps({"type": "ERROR", "object": status(410)}).encode() + b"\n"
+"""The last event of a watch whose version is too old."""
+
+
+def refusal(answer: Answer) -> web.Response:
+    """A refusal as the API server words it."""
+    body = status(answer.status, reason=answer.reason, retry_after=answer.retry_after)
     headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
     return web.Response(
         status=answer.status, headers=headers, text=json.dumps(body), content_type="application/json"

@@ -20,6 +20,7 @@ from faultproxy import (
     CloseWatch,
     Decision,
     Delay,
+    ExpireWatch,
     FaultProxy,
     Forward,
     Gate,
@@ -237,6 +238,13 @@ def test_a_watch_is_streamed_and_closed_in_good_order(server: Server) -> None:
         eventually(lambda: not server.api.streams)
     with asking(server, CloseWatch(0.05)) as client:
         assert client.watch().read() == b""
+
+
+def test_a_watch_is_told_that_its_version_is_too_old(server: Server) -> None:
+    with asking(server, ExpireWatch(0.05)) as client:
+        told = as_manifest(client.watch().json())
+    assert told["type"] == "ERROR"
+    assert as_manifest(told["object"])["code"] == 410
 
 
 def test_a_stalled_watch_is_open_and_silent(server: Server) -> None:
