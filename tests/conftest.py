@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["testbed.rights_plugin", "testbed.fixtures"]
+pytest_plugins = ["testbed.rights_plugin", "testbed.fixtures", "faults.options"]
 
 SKIPS = Path(__file__).parents[1] / "docs" / "skips.md"
 

@@ -1,0 +1,134 @@
+"""What is there when all is at rest, without what differs between any two runs.
+
+Left out: identities and times of the API server (uid, resourceVersion, addresses), random key material and
+what is derived from it (marks, hashes over marks), and the namespace's name. Everything else must be the
+same, however often the operator was killed on the way: also how often a Deployment was rolled out.
+"""
+
+import difflib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
+from dedicated.api.names import ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
+from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB, POD, SECRET
+from dedicated.parts.server import DATABASE_MARK, KEYS_MARK
+from faults.site import LOOK, Site
+from testbed.client import Api
+
+SETTLE_SECONDS = 20.0
+"""For an end state that is not yet the expected one: a status that follows a reading of the public name."""
+
+EndState = dict[str, JsonValue]
+"""`Kind/name` -> what is compared of it; `pods` and `replica sets` are counted."""
+
+_UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
+_ALLOCATED = ("clusterIP", "clusterIPs")
+_DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
+
+
+def end_state(api: Api, namespace: str) -> EndState:
+    """The namespace's objects as far as they concern an instance."""
+    found: EndState = {}
+    for kind in (INSTANCE, *CHILD_KINDS):
+        for item in api.list(kind, namespace):
+            if kind == INSTANCE or get_str(item, "metadata", "labels", LABEL_INSTANCE):
+                name = get_str(item, "metadata", "name")
+                found[f"{kind.kind}/{name}"] = _neutral(_reduced(item), namespace)
+    pods = Counter(
+        f"{get_str(pod, 'metadata', 'labels', LABEL_COMPONENT)} {get_str(pod, 'status', 'phase')}"
+        for pod in api.list(POD, namespace)
+        if not get_str(pod, "metadata", "deletionTimestamp")
+    )
+    found["pods"] = dict(pods)
+    sets = Counter(
+        f"{get_list(item, 'metadata', 'ownerReferences')[0]['name']}"  # type: ignore[index,call-overload]
+        for item in api.list("apps/v1/replicasets", namespace)
+    )
+    found["replica sets"] = dict(sets)
+    return found
+
+
+def settled(
+    site: Site, expected: EndState | None, seen_as: Callable[[EndState], EndState] = lambda state: state
+) -> EndState:
+    """The end state as seen, once it is the expected one (None: any), or does not become it."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        state = seen_as(end_state(site.api, site.namespace))
+        if expected in (None, state) or time.monotonic() > deadline:
+            return state
+        time.sleep(5 * LOOK)
+
+
+def _reduced(item: Manifest) -> Manifest:
+    metadata = get_map(item, "metadata")
+    kept: Manifest = {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
+    kept["fields of ours"] = _fields_of_ours(item)
+    reduced: Manifest = {**item, "metadata": kept, "status": _status(item)}
+    if "spec" in item:
+        reduced["spec"] = {
+            key: value for key, value in get_map(item, "spec").items() if key not in _ALLOCATED
+        }
+    if get_str(item, "kind") == SECRET.kind or _is_identity(item):
+        reduced["data"] = dict.fromkeys(get_map(item, "data"), "random")
+    return reduced
+
+
+def _is_identity(item: Manifest) -> bool:
+    return get_str(item, "metadata", "name").endswith("-identity")
+
+
+def _fields_of_ours(item: Manifest) -> list[JsonValue]:
+    return [
+        {key: entry[key] for key in ("operation", "subresource", "fieldsV1") if key in entry}
+        for entry in (as_manifest(entry) for entry in get_list(item, "metadata", "managedFields"))
+        if entry.get("manager") == FIELD_MANAGER
+    ]
+
+
+def _status(item: Manifest) -> JsonValue:
+    """The instance's own in full; of others, whether their work is done."""
+    status = get_map(item, "status")
+    match get_str(item, "kind"):
+        case INSTANCE.kind:
+            return status
+        case DEPLOYMENT.kind:
+            counts = ("replicas", "readyReplicas", "updatedReplicas")
+            return {count: get_int(status, count) for count in counts}
+        case JOB.kind:
+            return {count: get_int(status, count) for count in ("succeeded", "failed", "active")}
+    return None
+
+
+def _neutral(item: Manifest, namespace: str) -> JsonValue:
+    text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
+    value: JsonValue = json.loads(_TIME.sub("TIME", _UID.sub("UID", text)))
+    return value
+
+
+def _without_derived(value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return {
+                key: "derived" if key in _DERIVED and isinstance(item, str) else _without_derived(item)
+                for key, item in value.items()
+            }
+        case list():
+            return [_without_derived(item) for item in value]
+    return value
+
+
+def difference(expected: Mapping[str, JsonValue], found: Mapping[str, JsonValue]) -> str:
+    """A unified diff; empty where nothing differs."""
+    if expected == found:
+        return ""
+    old, new = (json.dumps(state, indent=1, sort_keys=True).splitlines() for state in (expected, found))
+    return "\n".join(difflib.unified_diff(old, new, "uninterrupted", "this run", lineterm="", n=4))
+
+

@@ -1,0 +1,90 @@
+"""What must never be, looked for in the history of a site: a list of sentences, empty where all is well."""
+
+import base64
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from cluster.observing import schema_pods_at_once
+from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map, get_str
+from dedicated.api.names import LABEL_INSTANCE
+from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, POD, SECRET, Kind
+from dedicated.parts.keys import MASTERKEY_FIELD, fingerprint
+from faults.scenarios import KEPT
+from faults.site import NAME, Site
+
+_REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+_IDENTITY, _MASTERKEY = f"{NAME}-identity", f"{NAME}-masterkey"
+
+
+def breaches(site: Site, history: Mapping[Kind, Sequence[Manifest]], *, jobs_stay: bool = True) -> list[str]:
+    """All of them. `jobs_stay` is False where somebody else deletes Jobs."""
+    identities = [item for item in history[CONFIG_MAP] if get_str(item, "metadata", "name") == _IDENTITY]
+    return [
+        *_made_twice("Secret", history[SECRET]),
+        *_made_twice("ConfigMap", identities),
+        *(_made_twice("Job", history[JOB]) if jobs_stay else ()),
+        *_at_work_at_once(history),
+        *_orphans(site),
+        *_wrong_fingerprint(site),
+    ]
+
+
+def _made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
+    uids: defaultdict[str, set[str]] = defaultdict(set)
+    for body in bodies:
+        uids[get_str(body, "metadata", "name")].add(get_str(body, "metadata", "uid"))
+    for name, seen in uids.items():
+        if len(seen) > 1:
+            yield f"{kind} {name} was made {len(seen)} times"
+
+
+def _at_work_at_once(history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
+    most = schema_pods_at_once(history[POD])
+    if most > 1:
+        yield f"{most} schema pods were at work at once"
+    for body in history[JOB]:
+        if get_int(body, "status", "active") > 1:
+            yield f"Job {get_str(body, 'metadata', 'name')} had {get_int(body, 'status', 'active')} pods"
+
+
+def _orphans(site: Site) -> Iterator[str]:
+    """Objects that nobody owns, or whose owner is gone, but for those that last."""
+    kinds = (*CHILD_KINDS, _REPLICA_SET, POD)
+    found = {kind: site.api.list(kind, site.namespace, labels=LABEL_INSTANCE) for kind in kinds}
+    instances = site.api.list(INSTANCE, site.namespace)
+    alive = {
+        get_str(item, "metadata", "uid") for items in (instances, *found.values()) for item in items
+    }
+    for kind, items in found.items():
+        for item in items:
+            name = f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
+            owners = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
+            if name in KEPT:
+                if owners:
+                    yield f"{name} lasts, and is owned by {owners}"
+            elif not owners & alive:
+                yield f"{name} is orphaned (owners {owners or 'none'})"
+
+
+def _wrong_fingerprint(site: Site) -> Iterator[str]:
+    identity = site.api.find(CONFIG_MAP, site.namespace, _IDENTITY)
+    masterkey = site.api.find(SECRET, site.namespace, _MASTERKEY)
+    if identity is None or masterkey is None:
+        yield "there is no masterkey, or no identity"
+        return
+    material = base64.b64decode(get_str(masterkey, "data", MASTERKEY_FIELD))
+    data = as_manifest(get_map(identity, "data"))
+    if fingerprint(material, salt=get_str(data, "salt")) != get_str(data, "masterkey"):
+        yield "the identity's fingerprint is not the masterkey's"
+
+
+def errors_logged(site: Site) -> list[str]:
+    """Lines of level error in all of the site's operators' logs, and what is no JSON: tracebacks."""
+    operator = site.operator
+    if operator is None:
+        return []
+    return [
+        f"{get_str(line, 'logger')}: {get_str(line, 'message')}{get_str(line, 'exception')[-2000:]}"
+        for line in operator.logs()
+        if get_str(line, "level").lower() in {"error", "critical", ""}
+    ]

@@ -1,0 +1,126 @@
+"""pytest plugin: what of the fault harness runs, and where its figures go.
+
+`make test` takes one scenario and six seeds, chosen by the commit, so that different commits look in
+different places and the same commit always in the same one. `make test-all` takes all scenarios and `SEEDS`.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from dedicated.api.json import Manifest
+from faults.crashpoints import Point
+from faults.scenarios import SCENARIOS, Scenario
+from faults.site import Stage, stage_on
+from testbed.cluster import Cluster
+from testbed.home import CHECKOUT
+
+SEEDS = 200
+SEEDS_OF_A_COMMIT = 6
+FIXED = "0" * 40
+"""In place of a commit, where there is no git."""
+_SLOW = (pytest.mark.slow,)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Replay of one failure, and the figures' file."""
+    group = parser.getgroup("faults")
+    group.addoption("--crash-point", metavar="SCENARIO:N:before|after", help="try this point only")
+    group.addoption("--fault-seed", type=int, metavar="N", help="try this seed only")
+    group.addoption("--faults-report", metavar="FILE", help="append figures to this file, one JSON line each")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Scenarios and seeds for the tests that ask for them."""
+    if "scenario" in metafunc.fixturenames:
+        wide = "alone" in metafunc.fixturenames
+        found = [scenario for scenario in SCENARIOS if (scenario.happens is not None) == wide]
+        metafunc.parametrize("scenario", list(_scenarios(metafunc.config, found)))
+    if "seeds" in metafunc.fixturenames:
+        metafunc.parametrize("seeds", list(_seeds(metafunc.config)))
+
+
+def _scenarios(config: pytest.Config, found: list[Scenario]) -> "Iterator[object]":
+    given = config.getoption("--crash-point")
+    chosen = None if found[0].happens else chosen_of(found, commit())
+    for scenario in found:
+        if given is None:
+            marks = () if scenario is chosen else _SLOW
+            yield pytest.param(scenario, id=scenario.name, marks=marks)
+        elif Point.parse(given).scenario == scenario.name:
+            yield pytest.param(scenario, id=scenario.name)
+
+
+def _seeds(config: pytest.Config) -> "Iterator[object]":
+    given = config.getoption("--fault-seed")
+    if given is not None:
+        yield pytest.param((given,), id=f"seed-{given}")
+        return
+    seeds = seeds_of(commit(), SEEDS)
+    yield pytest.param(seeds[:SEEDS_OF_A_COMMIT], id="of-this-commit")
+    yield pytest.param(seeds[SEEDS_OF_A_COMMIT:], id="all", marks=_SLOW)
+
+
+def commit() -> str:
+    """The commit checked out."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return FIXED
+    return answer.stdout.strip()
+
+
+def chosen_of(scenarios: list[Scenario], commit: str) -> Scenario:
+    """The scenario of a commit."""
+    return scenarios[int(hashlib.sha256(commit.encode()).hexdigest(), 16) % len(scenarios)]
+
+
+def seeds_of(commit: str, count: int) -> tuple[int, ...]:
+    """The seeds of a commit: the first ones are the same, however many are asked for."""
+    digests = (hashlib.sha256(f"{commit}:{number}".encode()).hexdigest() for number in range(count))
+    return tuple(int(digest[:8], 16) for digest in digests)
+
+
+@pytest.fixture
+def points(request: pytest.FixtureRequest) -> tuple[Point, ...]:
+    """The point asked for; empty: all."""
+    given = request.config.getoption("--crash-point")
+    return (Point.parse(given),) if given else ()
+
+
+class Tell(Protocol):
+    """Type of the fixture `tell`."""
+
+    def __call__(self, figures: Manifest) -> None:
+        """Append one line to the report."""
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Tell:
+    """Where figures go: the file of `--faults-report`, or nowhere."""
+    given = request.config.getoption("--faults-report")
+
+    def append(figures: Manifest) -> None:
+        if given:
+            line = json.dumps({**figures, "commit": commit()}) + "\n"
+            descriptor = os.open(given, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(line)
+
+    return append
+
+
+@pytest.fixture(scope="session")
+def stage(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The fork server and the chronicle of a session."""
+    folder: Path = tmp_path_factory.mktemp("faults")
+    with stage_on(cluster, folder) as made:
+        yield made

@@ -1,0 +1,105 @@
+"""What happens to an instance, as data. A new feature adds its scenario to `SCENARIOS` and is tried at every
+crash point from then on (docs/testing.md)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cluster.instances import condition
+from cluster.observing import is_applied
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD
+from faults.site import NAME, Site
+from testbed.cluster import Cluster
+
+KEPT = frozenset(
+    {
+        "ConfigMap/acme-identity",
+        "Secret/acme-admin",
+        "Secret/acme-login-key",
+        "Secret/acme-masterkey",
+        "Secret/acme-operator-key",
+    }
+)
+"""What outlives an instance."""
+OLD, NEW = "v4.15.2", "v4.16.0"
+CHANGED: Manifest = {"server": {"config": {"AuditLogRetention": "1h"}}, "login": {"replicas": 6}}
+"""Six replicas: as many in each zone, whoever came first."""
+REST_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`prepare` is not disturbed and ends at rest; `act` is what then happens, `is_over` its end.
+
+    `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
+    makes it undone.
+    """
+
+    name: str
+    is_over: Callable[[Site], bool]
+    act: Callable[[Site], None] = lambda _: None
+    prepare: Callable[[Site], None] = lambda _: None
+    happens: Callable[[Cluster], None] | None = None
+    undo: Callable[[Cluster], None] | None = None
+
+
+def is_whole(site: Site) -> bool:
+    """This generation is rolled out, on three zones."""
+    body = site.body()
+    return is_applied(body) and get_str(body, "status", "summary", "zones") == "3/3" and _ready(body)
+
+
+def _ready(body: Manifest | None) -> bool:
+    summary = (get_str(body, "status", "summary", part).partition("/") for part in ("server", "login"))
+    return all(ready and ready == wanted for ready, _, wanted in summary)
+
+
+def stand(site: Site) -> None:
+    """A rolled out instance, at rest."""
+    site.create()
+    site.rest(is_whole, seconds=REST_SECONDS)
+
+
+def has_lost_a_zone(site: Site) -> bool:
+    """The loss is told."""
+    body = site.body()
+    told = get_str(body, "status", "summary", "zones") == "2/3"
+    return told and condition(body, "PrerequisitesMet").get("status") == "False"
+
+
+def is_gone(site: Site) -> bool:
+    """The instance, and all that does not outlive it."""
+    if site.body() is not None or site.api.list(POD, site.namespace):
+        return False
+    left = {
+        f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
+        for kind in CHILD_KINDS
+        for item in site.api.list(kind, site.namespace, labels=f"dedicated.zitadel.com/instance={NAME}")
+    }
+    return left <= KEPT
+
+
+def _delete(site: Site) -> None:
+    site.api.delete(INSTANCE, site.namespace, NAME)
+
+
+def _update(site: Site) -> None:
+    site.change({"release": {"version": NEW}})
+
+
+def _configure(site: Site) -> None:
+    site.change(CHANGED)
+
+
+CREATION = Scenario("creation", act=Site.create, is_over=is_whole)
+CONFIGURATION = Scenario("configuration-change", prepare=stand, act=_configure, is_over=is_whole)
+VERSION = Scenario("version-change", prepare=stand, act=_update, is_over=is_whole)
+DELETION = Scenario("deletion", prepare=stand, act=_delete, is_over=is_gone)
+ZONE_LOSS = Scenario(
+    "zone-loss",
+    prepare=stand,
+    is_over=has_lost_a_zone,
+    happens=lambda cluster: cluster.lose_zone("zone-a"),
+    undo=lambda cluster: cluster.return_zone("zone-a"),
+)
+SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, ZONE_LOSS)

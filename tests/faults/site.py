@@ -1,0 +1,203 @@
+"""A namespace with an operator of its own behind a fault proxy of its own: where one run of a scenario is.
+
+Runs share the control plane and nothing else, so that many go on at once. Pods are simulated (kwok); the
+domain is the same for all, so that objects named by their content have the same names everywhere.
+"""
+
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.instances import database_secret, instance
+from cluster.observing import change
+from cluster.standing import NOWHERE, SIMULATED
+from dedicated.api.json import Manifest
+from dedicated.api.objects import INSTANCE, Kind
+from faultproxy import FaultProxy, fault_proxy
+from faults.chronicle import Chronicle, chronicle
+from testbed import operator_process
+from testbed.client import Api, ApiError
+from testbed.cluster import Cluster
+from testbed.forked import Clock, ForkServer, fork_server
+from testbed.locks import fair
+from testbed.operator_process import Installed, Launch, OperatorProcess, Settings
+
+NAME = "acme"
+DOMAIN = "faults.example.test"
+QUIET = 2.5
+"""Longer than the operator holds back a status in which only figures moved."""
+LOOK = 0.1
+_SAMPLE = "faults-sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all runs of a session share. `chart` is rendered once, for a namespace that does not exist."""
+
+    cluster: Cluster
+    forks: ForkServer
+    folder: Path
+    chronicle: Chronicle
+    chart: str
+
+    def manifests(self, namespace: str) -> list[Manifest]:
+        """The chart for an operator that lives in a namespace and watches it."""
+        found: list[Manifest] = json.loads(self.chart.replace(_SAMPLE, namespace))
+        return found
+
+
+@contextlib.contextmanager
+def stage_on(cluster: Cluster, folder: Path) -> Iterator[Stage]:
+    """The stage on a cluster for the time of the block; logs of operators go into the folder."""
+    rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,)))
+    with fork_server(folder / "forkserver.log") as forks, chronicle(cluster.api) as kept:
+        yield Stage(cluster, forks, folder, kept, json.dumps(rendered))
+
+
+class CrashedError(AssertionError):
+    """An operator ended, and nobody had told it to."""
+
+
+@dataclass(slots=True)
+class Site:
+    """One run's namespace, proxy and operator. Its methods are for the run's own thread, but `kill`."""
+
+    stage: Stage
+    namespace: str
+    settings: Settings
+    installed: Installed
+    proxy: FaultProxy
+    clock: Clock
+    operator: OperatorProcess | None = None
+    started: float = 0.0
+    starts: int = 0
+    killed: bool = False
+    """By us, and not started again yet."""
+    ends: list[str] = field(default_factory=list)
+    """Of operators that ended by themselves, and were allowed to."""
+
+    @property
+    def api(self) -> Api:
+        """The administrator's API."""
+        return self.stage.cluster.api
+
+    def body(self) -> Manifest | None:
+        """The instance now."""
+        return self.api.find(INSTANCE, self.namespace, NAME)
+
+    def create(self) -> None:
+        """What a user creates: a database Secret that leads nowhere, and the instance."""
+        self.api.create(database_secret(self.namespace, NOWHERE))
+        self.api.create(instance(self.namespace, NAME, domain=DOMAIN))
+
+    def change(self, spec: Manifest) -> None:
+        """Merge something into the instance's spec."""
+        change(self.api, self.namespace, spec, NAME)
+
+    def start(self) -> None:
+        """Start an operator, with the same identity as ever."""
+        self.killed = False
+        self.operator = operator_process.launch(
+            self.stage.cluster, self.settings, self.installed, ready=False, run=self._fork
+        )
+        self.started = time.monotonic()
+        self.starts += 1
+
+    def ready(self) -> None:
+        """Wait until the operator just started works."""
+        assert self.operator is not None
+        self.operator.wait_ready()
+
+    def _fork(self, launch: Launch) -> operator_process.Process:
+        return self.stage.forks.start(
+            launch.arguments, env=launch.env, cwd=launch.cwd, log=launch.log, clock=self.clock
+        )
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is dead. For the proxy's thread too."""
+        self.killed = True
+        if self.operator is not None:
+            self.operator.kill()
+
+    def revive(self, may_end: Callable[[int, str], bool] = lambda _code, _log: False) -> None:
+        """Start the operator again if it has ended: killed, or with a code and log that `may_end` accepts."""
+        operator = self.operator
+        if operator is None or (code := operator.process.poll()) is None:
+            return
+        if not self.killed:
+            if not may_end(code, operator.tail(5)):
+                raise CrashedError(f"the operator ended with {code}\n{operator.tail()}")
+            self.ends.append(operator.tail(1))
+        self.start()
+
+    def is_quiet(self) -> bool:
+        """Whether a ready operator has written nothing for a while, nor has one that was just started."""
+        last = max((one.done or time.monotonic() for one in self.proxy.writes()), default=0.0)
+        if time.monotonic() - max(last, self.started) < QUIET or self.operator is None:
+            return False
+        return self.operator.http("/readyz")[0] == 200
+
+    def rest(
+        self,
+        is_over: Callable[["Site"], bool],
+        *,
+        seconds: float,
+        revive: Callable[["Site"], None] = revive,
+    ) -> None:
+        """Wait until the operator is at rest and `is_over` holds; start it again where it ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            revive(self)
+            if self.is_quiet() and is_over(self):
+                return
+            if time.monotonic() > deadline:
+                tail = self.operator.tail() if self.operator else ""
+                raise AssertionError(f"not at rest within {seconds:g} s\n{tail}")
+            time.sleep(LOOK)
+
+    def history(self) -> dict[Kind, Sequence[Manifest]]:
+        """Every version of the chronicle's kinds so far."""
+        return self.stage.chronicle.of(self.namespace)
+
+
+@contextlib.contextmanager
+def site(stage: Stage, *, in_order: bool = False, shared: bool = True) -> Iterator[Site]:
+    """A site for the time of the block, without an operator yet.
+
+    `shared`: with other tests around. One at a time lets those in that want to be alone; without, the test
+    is one of them.
+    """
+    cluster = stage.cluster
+    with contextlib.ExitStack() as stack:
+        if shared:
+            stack.enter_context(fair(cluster.home.tests, shared=True))
+        namespace = f"faults-{secrets.token_hex(4)}"
+        labels: Manifest = {**SIMULATED, "pod-security.kubernetes.io/enforce": "restricted"}
+        cluster.api.create(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+        )
+        stack.callback(stage.chronicle.forget, namespace)
+        stack.callback(_remove, cluster, namespace)
+        proxy = stack.enter_context(
+            fault_proxy(server=cluster.state.server, ca=cluster.ca, in_order=in_order)
+        )
+        settings = Settings(namespace, (namespace,), server=proxy.url)
+        manifests = stage.manifests(namespace)
+        folder = stage.folder / namespace
+        installed = operator_process.install(cluster, settings, folder, manifests)
+        stack.callback(operator_process.remove_rights, cluster, manifests)
+        clock = Clock(folder / "clock")
+        clock.step(0)
+        made = Site(stage, namespace, settings, installed, proxy, clock)
+        stack.callback(made.kill)
+        yield made
+
+
+def _remove(cluster: Cluster, namespace: str) -> None:
+    with contextlib.suppress(ApiError):
+        cluster.api.patch(INSTANCE, namespace, NAME, {"metadata": {"finalizers": None}})
+    cluster.api.delete("v1/namespaces", "", namespace)

@@ -1,0 +1,29 @@
+"""Killed right before and right after each of its writes, the operator gets where it gets without."""
+
+import pytest
+
+from faults.crashpoints import Point, try_points
+from faults.options import Tell
+from faults.scenarios import Scenario
+from faults.site import Stage
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+
+def test_every_crash_point(
+    stage: Stage, scenario: Scenario, points: tuple[Point, ...], tell: Tell
+) -> None:
+    check(stage, scenario, points, tell)
+
+
+def test_every_crash_point_of_what_happens_to_all(
+    stage: Stage, alone: None, scenario: Scenario, points: tuple[Point, ...], tell: Tell
+) -> None:
+    check(stage, scenario, points, tell)
+
+
+def check(stage: Stage, scenario: Scenario, points: tuple[Point, ...], tell: Tell) -> None:
+    result = try_points(stage, scenario, points)
+    tell(result.summary())
+    assert result.writes > 0
+    assert not result.failures(), result.failures()
