@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down env test test-fast test-all lint bench soak crds package tools requirements clean
+.PHONY: help install demo down env test test-fast test-faults test-all lint bench soak crds package tools requirements clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ test-fast: $(STAMP) ## pure tests, without a control plane
 
 test: tools ## pure tests and a fair sample on the control plane
 	$(PYTEST) -n $(WORKERS) -m 'not slow' --all-rights
+
+test-faults: tools ## all crash points and seeds; ARGS='--crash-point S:N:before' or '--fault-seed N' replays one
+	$(PYTEST) -n 0 tests/faults $(ARGS)
 
 test-all: tools ## everything
 	$(PYTEST) -n $(WORKERS) --all-rights

@@ -39,7 +39,7 @@ def end_state(api: Api, namespace: str) -> EndState:
         for item in api.list(kind, namespace):
             if kind == INSTANCE or get_str(item, "metadata", "labels", LABEL_INSTANCE):
                 name = get_str(item, "metadata", "name")
-                found[f"{kind.kind}/{name}"] = _neutral(_reduced(item), namespace)
+                found[f"{kind.kind}/{name}"] = neutral(reduced(item), namespace)
     pods = Counter(
         f"{get_str(pod, 'metadata', 'labels', LABEL_COMPONENT)} {get_str(pod, 'status', 'phase')}"
         for pod in api.list(POD, namespace)
@@ -66,18 +66,19 @@ def settled(
         time.sleep(5 * LOOK)
 
 
-def _reduced(item: Manifest) -> Manifest:
+def reduced(item: Manifest) -> Manifest:
+    """An object without what the API server, or chance, put there."""
     metadata = get_map(item, "metadata")
     kept: Manifest = {key: value for key, value in metadata.items() if key not in _SERVERS_OWN}
     kept["fields of ours"] = _fields_of_ours(item)
-    reduced: Manifest = {**item, "metadata": kept, "status": _status(item)}
+    found: Manifest = {**item, "metadata": kept, "status": _status(item)}
     if "spec" in item:
-        reduced["spec"] = {
+        found["spec"] = {
             key: value for key, value in get_map(item, "spec").items() if key not in _ALLOCATED
         }
     if get_str(item, "kind") == SECRET.kind or _is_identity(item):
-        reduced["data"] = dict.fromkeys(get_map(item, "data"), "random")
-    return reduced
+        found["data"] = dict.fromkeys(get_map(item, "data"), "random")
+    return found
 
 
 def _is_identity(item: Manifest) -> bool:
@@ -106,7 +107,8 @@ def _status(item: Manifest) -> JsonValue:
     return None
 
 
-def _neutral(item: Manifest, namespace: str) -> JsonValue:
+def neutral(item: Manifest, namespace: str) -> JsonValue:
+    """A reduced object without the names of this run."""
     text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
     value: JsonValue = json.loads(_TIME.sub("TIME", _UID.sub("UID", text)))
     return value

@@ -20,16 +20,17 @@ def breaches(site: Site, history: Mapping[Kind, Sequence[Manifest]], *, jobs_sta
     """All of them. `jobs_stay` is False where somebody else deletes Jobs."""
     identities = [item for item in history[CONFIG_MAP] if get_str(item, "metadata", "name") == _IDENTITY]
     return [
-        *_made_twice("Secret", history[SECRET]),
-        *_made_twice("ConfigMap", identities),
-        *(_made_twice("Job", history[JOB]) if jobs_stay else ()),
-        *_at_work_at_once(history),
+        *made_twice("Secret", history[SECRET]),
+        *made_twice("ConfigMap", identities),
+        *(made_twice("Job", history[JOB]) if jobs_stay else ()),
+        *at_work_at_once(history),
         *_orphans(site),
         *_wrong_fingerprint(site),
     ]
 
 
-def _made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
+def made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
+    """Names that more than one uid had."""
     uids: defaultdict[str, set[str]] = defaultdict(set)
     for body in bodies:
         uids[get_str(body, "metadata", "name")].add(get_str(body, "metadata", "uid"))
@@ -38,7 +39,8 @@ def _made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
             yield f"{kind} {name} was made {len(seen)} times"
 
 
-def _at_work_at_once(history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
+def at_work_at_once(history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
+    """Schema work that was done twice at the same time."""
     most = schema_pods_at_once(history[POD])
     if most > 1:
         yield f"{most} schema pods were at work at once"

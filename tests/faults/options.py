@@ -46,6 +46,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seeds", list(_seeds(metafunc.config)))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A replay runs nothing else."""
+    replays = (("--crash-point", "scenario"), ("--fault-seed", "seeds"))
+    wanted = {fixture for option, fixture in replays if config.getoption(option) is not None}
+    if wanted:
+        kept = [item for item in items if wanted & set(getattr(item, "fixturenames", ()))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
 def _scenarios(config: pytest.Config, found: list[Scenario]) -> "Iterator[object]":
     given = config.getoption("--crash-point")
     chosen = None if found[0].happens else chosen_of(found, commit())
