@@ -55,10 +55,14 @@ def end_state(api: Api, namespace: str) -> EndState:
 
 
 def settled(
-    site: Site, expected: EndState | None, seen_as: Callable[[EndState], EndState] = lambda state: state
+    site: Site,
+    expected: EndState | None,
+    seen_as: Callable[[EndState], EndState] = lambda state: state,
+    *,
+    seconds: float = SETTLE_SECONDS,
 ) -> EndState:
-    """The end state as seen, once it is the expected one (None: any), or does not become it."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    """The end state as seen, once it is the expected one (None: any), or has not become it in time."""
+    deadline = time.monotonic() + seconds
     while True:
         state = seen_as(end_state(site.api, site.namespace))
         if expected in (None, state) or time.monotonic() > deadline:

@@ -108,7 +108,8 @@ def weather(stage: Stage, seed: int, expected: Mapping[bool, Calm]) -> Passed:
             at.start()
             _live_through(at, schedule, kubelet)
             known = expected[schedule.deletes]
-            told = difference(known.state, settled(at, known.state, calmed))
+            state = settled(at, known.state, calmed, seconds=REST_SECONDS)
+            told = difference(known.state, state)
             wrong = [*breaches(at, at.history(), jobs_stay=False), *([told] if told else [])]
             allowed = _explained(at, known.busiest)
             found = busiest_minute(at.proxy.log())
