@@ -15,9 +15,9 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import ANNOTATION_MODIFIED
 from dedicated.api.objects import INSTANCE
 from faultproxy import Exchange, Forward, forward_all
-from faults.endstate import EndState, difference, settled
+from faults.endstate import EndState, difference, end_state, settled
 from faults.never import breaches
-from faults.scenarios import CHANGED, NEW, is_gone, is_whole
+from faults.scenarios import CHANGED, KEPT, NEW, is_gone, is_whole
 from faults.schedule import DELETED, EDITED, Schedule, Step, Trouble, calm, draw
 from faults.site import LOOK, NAME, Site, Stage, site
 
@@ -142,12 +142,19 @@ def _live_through(at: Site, schedule: Schedule, kubelet: Kubelet) -> None:
 
     while due or time.monotonic() - started < schedule.ends:
         revive(at)
-        while due and time.monotonic() - started >= due[0].at:
+        while due and time.monotonic() - started >= due[0].at and _may(at, due[0]):
             now = due.pop(0)
             _strike(at, now) if isinstance(now, Trouble) else _do(at, now)
         time.sleep(LOOK)
     at.proxy.follow(forward_all)
     at.rest(is_gone if schedule.deletes else is_whole, seconds=REST_SECONDS, revive=revive)
+
+
+def _may(at: Site, what: Step | Trouble) -> bool:
+    """Users delete what they have seen made: before that, what is left of it depends on the moment."""
+    if what != Step(what.at, "delete"):
+        return True
+    return set(end_state(at.api, at.namespace)) >= KEPT
 
 
 def _strike(at: Site, trouble: Trouble) -> None:
