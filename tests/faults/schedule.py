@@ -32,7 +32,7 @@ WINDOW = 40.0
 OUTAGE = 60.0
 HOUR = 3600.0
 NUMBERS = range(1, 4001)
-INTENSITIES = (0.03, 0.1, 0.25)
+INTENSITIES = (0.05, 0.15, 0.35)
 """Share of requests that fail."""
 WATCHES = (
     "dedicatedinstances",
