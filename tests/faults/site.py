@@ -9,7 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.instances import database_secret, instance
@@ -77,8 +77,6 @@ class Site:
     starts: int = 0
     killed: bool = False
     """By us, and not started again yet."""
-    ends: list[str] = field(default_factory=list)
-    """Of operators that ended by themselves, and were allowed to."""
 
     @property
     def api(self) -> Api:
@@ -123,15 +121,13 @@ class Site:
         if self.operator is not None:
             self.operator.kill()
 
-    def revive(self, may_end: Callable[[int, str], bool] = lambda _code, _log: False) -> None:
-        """Start the operator again if it has ended: killed, or with a code and log that `may_end` accepts."""
+    def revive(self) -> None:
+        """Start the operator again if it was killed. Raises `CrashedError` if it ended by itself."""
         operator = self.operator
         if operator is None or (code := operator.process.poll()) is None:
             return
         if not self.killed:
-            if not may_end(code, operator.tail(5)):
-                raise CrashedError(f"the operator ended with {code}\n{operator.tail()}")
-            self.ends.append(operator.tail(1))
+            raise CrashedError(f"the operator ended with {code}\n{operator.tail()}")
         self.start()
 
     def is_quiet(self) -> bool:
@@ -146,12 +142,13 @@ class Site:
         is_over: Callable[["Site"], bool],
         *,
         seconds: float,
-        revive: Callable[["Site"], None] = revive,
+        look: Callable[["Site"], None] = lambda _: None,
     ) -> None:
-        """Wait until the operator is at rest and `is_over` holds; start it again where it ended."""
+        """Wait until the operator is at rest and `is_over` holds; `look` each time, and `revive`."""
         deadline = time.monotonic() + seconds
         while True:
-            revive(self)
+            look(self)
+            self.revive()
             if self.is_quiet() and is_over(self):
                 return
             if time.monotonic() > deadline:
