@@ -51,9 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     replays = (("--crash-point", "scenario"), ("--fault-seed", "seeds"))
     wanted = {fixture for option, fixture in replays if config.getoption(option) is not None}
     if wanted:
-        kept = [item for item in items if wanted & set(getattr(item, "fixturenames", ()))]
+        kept = [item for item in items if _is_replay(item, wanted)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
+
+
+def _is_replay(item: pytest.Item, wanted: set[str]) -> bool:
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    return any(isinstance(given.get(fixture), Scenario | tuple) for fixture in wanted)
 
 
 def _scenarios(config: pytest.Config, found: list[Scenario]) -> "Iterator[object]":
