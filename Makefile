@@ -49,11 +49,12 @@ test-faults: tools ## all crash points and seeds; ARGS='--crash-point S:N:before
 test-all: tools ## everything
 	$(PYTEST) -n $(WORKERS) --all-rights
 
-lint: $(STAMP) ## ruff, mypy, layers, generated files
+lint: $(STAMP) ## ruff, mypy, layers, generated files, definitions compatible with the released ones
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m house.current
+	$(BIN)/python -m house.crd_compat
 
 bench: $(STAMP) ## the figures of docs/figures.md, one JSON line each
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench
