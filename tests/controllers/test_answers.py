@@ -63,3 +63,17 @@ async def test_a_forgotten_instance_has_no_answer(told: tuple[Answers, Woken]) -
     tell(answers, GOOD)
     answers.forget(KEY)
     assert answers.of(KEY) is None
+
+
+async def test_when_an_answer_was_heard_is_known_for_what_is_believed(told: tuple[Answers, Woken]) -> None:
+    answers, _ = told
+    tell(answers, GOOD)
+    first = answers.heard_at(KEY)
+    tell(answers, BAD)
+    assert answers.heard_at(KEY) == first is not None
+    tell(answers, GOOD)
+    again = answers.heard_at(KEY)
+    assert again is not None
+    assert again > first
+    answers.forget(KEY)
+    assert answers.heard_at(KEY) is None

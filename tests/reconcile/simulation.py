@@ -40,6 +40,7 @@ from dedicated.reconcile.observed import (
 )
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.removal import removal_patch
+from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 
 MOST_PASSES = 12
@@ -58,6 +59,7 @@ class Cluster:
     service: ServiceReading | None = None
     failures: tuple[Failure, ...] = ()
     senior: str = ""
+    turn: Turn = FREE
     settled: dict[Ref, str] = field(default_factory=dict)
     deleted: set[Ref] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
@@ -95,6 +97,7 @@ class Cluster:
             catalogue=self.catalogue,
             now=self.server.now,
             settled=self.settled,
+            turn=self.turn,
         )
 
     def step(self) -> Plan:

@@ -33,6 +33,11 @@ TYPES = (
     UNMODIFIED,
 )
 
+UPGRADE_PENDING = "OperatorUpgradePending"
+"""Reason of `UpToDate`: changes that only a new operator asks for wait for their turn."""
+UPGRADE_RUNNING = "OperatorUpgradeRunning"
+"""Reason of `UpToDate`: it is this instance's turn."""
+
 MESSAGE_LIMIT = 1024
 """Characters. The API allows 32,768; a longer message than this is not read by anyone."""
 

@@ -4,6 +4,7 @@ One wrong answer alone is not believed: the next one, soon after, decides. An an
 nobody, so that readings every few seconds cost no pass.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 
 from dedicated.api.objects import Key
@@ -29,10 +30,15 @@ class Answers:
         self._asked: dict[Key, str] = {}
         self._believed: dict[Key, ServiceReading] = {}
         self._doubted: set[Key] = set()
+        self._heard_at: dict[Key, float] = {}
 
     def of(self, key: Key) -> ServiceReading | None:
         """The answer believed now; None before the first."""
         return self._believed.get(key)
+
+    def heard_at(self, key: Key) -> float | None:
+        """When the answer believed now was heard last, in monotonic seconds."""
+        return self._heard_at.get(key)
 
     def ask(self, key: Key, domain: str | None, *, hurry: bool) -> None:
         """Ask this name from now on, or none; `hurry` asks more often. Idempotent and cheap."""
@@ -40,8 +46,7 @@ class Answers:
             self.forget(key)
             return
         if domain != self._asked.get(key):  # what the old name answered says nothing about the new one
-            self._believed.pop(key, None)
-            self._doubted.discard(key)
+            self._disbelieve(key)
         self._asked[key] = domain
         self._prober.watch(key, Target(domain=domain), hurry=hurry)
 
@@ -49,8 +54,7 @@ class Answers:
         """The instance is gone, or has no service to ask."""
         self._prober.unwatch(key)
         self._asked.pop(key, None)
-        self._believed.pop(key, None)
-        self._doubted.discard(key)
+        self._disbelieve(key)
 
     async def close(self) -> None:
         """End all readings."""
@@ -63,6 +67,12 @@ class Answers:
             self._doubted.add(key)
             return
         self._doubted.discard(key)
+        self._heard_at[key] = time.monotonic()
         if new != old:
             self._believed[key] = new
             self._wake(key)
+
+    def _disbelieve(self, key: Key) -> None:
+        self._believed.pop(key, None)
+        self._heard_at.pop(key, None)
+        self._doubted.discard(key)

@@ -81,6 +81,9 @@ class Metrics:
     watch_age: Gauge
     tasks: Gauge
     events_dropped: Counter
+    upgrade_waiting: Gauge
+    upgrade_objects: Gauge
+    upgrade_turn: Gauge
 
     def observe_request(self, verb: str, plural: str, code: int, seconds: float) -> None:
         """For the API client; code 0 stands for no answer."""
@@ -98,6 +101,11 @@ class Metrics:
         """Count the event loop's tasks at each scrape."""
         self.tasks.set_function(count)
 
+    def watch_line(self, *, instances: Callable[[], float], objects: Callable[[], float]) -> None:
+        """Read at each scrape what waits for its turn after an upgrade of the operator."""
+        self.upgrade_waiting.set_function(instances)
+        self.upgrade_objects.set_function(objects)
+
     def watch_heartbeat(self, resource: str, age: Callable[[], float]) -> None:
         """Read a watch's age at each scrape."""
         self.watch_age.labels(resource=resource).set_function(age)
@@ -106,6 +114,8 @@ class Metrics:
         """A standby knows no instance and has no watch; what was counted stays."""
         self.instances.clear()
         self.watch_age.clear()
+        self.upgrade_turn.clear()
+        self.watch_line(instances=lambda: 0, objects=lambda: 0)
 
 
 def make_metrics() -> Metrics:
@@ -149,4 +159,18 @@ def make_metrics() -> Metrics:
             f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak.", registry=registry
         ),
         events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
+        upgrade_waiting=Gauge(
+            f"{name}_upgrade_waiting_instances",
+            "Instances that this operator changes and that wait for their turn.",
+            registry=registry,
+        ),
+        upgrade_objects=Gauge(
+            f"{name}_upgrade_waiting_objects", "Objects of these instances that change.", registry=registry
+        ),
+        upgrade_turn=Gauge(
+            f"{name}_upgrade_turn_seconds",
+            "How long the instance that has its turn has had it.",
+            ("namespace", "name"),
+            registry=registry,
+        ),
     )

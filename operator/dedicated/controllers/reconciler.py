@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.json import JsonValue, Manifest, get_int, get_str
+from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
 from dedicated.api.objects import INSTANCE, Key, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
@@ -26,10 +26,12 @@ from dedicated.controllers.metrics import Metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
+from dedicated.controllers.turns import Line
 from dedicated.controllers.world import World
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers
 from dedicated.reconcile.observed import Failure, Observed
 from dedicated.reconcile.plan import plan
+from dedicated.reconcile.turns import causes
 
 
 @dataclass(slots=True)
@@ -73,6 +75,13 @@ class Reconciler:
         self._reporter = Reporter(
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
+        self._line = Line(
+            present=world.roll.store.keys,
+            wake=queue.add,
+            wake_at=queue.add_at,
+            metrics=metrics,
+            now=now,
+        )
         self._memories: dict[Key, _Memory] = {}
 
     async def handle(self, key: Key) -> None:
@@ -92,6 +101,9 @@ class Reconciler:
             result = "fenced"
             self._queue.failed(key)
         finally:
+            body = self._instances.bodies.get(key)
+            if body is not None:  # children may come before the instance's own body
+                self._line.ended(key, get_map(body, "status"))
             self._metrics.reconciles.labels(result=result).inc()
             self._metrics.reconcile_seconds.observe(time.monotonic() - started)
 
@@ -103,17 +115,10 @@ class Reconciler:
         memory = self._memories.setdefault(key, _Memory())
         instance = parse_instance(body)
         observed = await self._observe(instance, memory)
-        decided = plan(
-            instance,
-            observed,
-            catalogue=self._catalogue,
-            now=self._now(),
-            settled=memory.settled,
-        )
-        memory.settled = {}  # until it is all done, what was found in order may be left half done
-        self._answers.ask(key, decided.probe, hurry=decided.rolling)
+        decided = self._decide(instance, observed, memory)
         version = await self._write_finalizers(instance.meta, decided)
-        first = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
+        unseen = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
+        first = unseen or decided.announced
         report = partial(
             self._reporter.report,
             body,
@@ -122,7 +127,7 @@ class Reconciler:
             version=version,
             answered=self._answers.of(key) is not None,
         )
-        if first:  # a new generation must not look finished to a reader
+        if first:  # a new generation must not look finished, nor a turn unknown to the next operator
             await report()
         try:
             acted = isinstance(instance, Instance) and await self._act(instance, decided, memory)
@@ -137,6 +142,22 @@ class Reconciler:
             delay = (decided.wake_at - self._now()).total_seconds()
             self._queue.add_at(key, time.monotonic() + max(0.0, delay))
         return "changed" if acted or version != instance.meta.resource_version else "unchanged"
+
+    def _decide(self, instance: Instance | InvalidInstance, observed: Observed, memory: _Memory) -> Plan:
+        key = instance.meta.key
+        decided = plan(
+            instance,
+            observed,
+            catalogue=self._catalogue,
+            now=self._now(),
+            settled=memory.settled,
+            turn=self._line.of(key, causes(observed), heard=self._answers.heard_at(key)),
+        )
+        memory.settled = {}  # until it is all done, what was found in order may be left half done
+        self._answers.ask(key, decided.probe, hurry=decided.rolling)
+        answered = self._answers.of(key) is not None
+        self._line.passed(key, instance.meta.status, decided, answered=answered)
+        return decided
 
     async def _act(self, instance: Instance, decided: Plan, memory: _Memory) -> bool:
         """Carry out what concerns children; whether there was anything. Refusals wait for the next pass."""
@@ -226,6 +247,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._answers.forget(key)
+        self._line.forget(key)
         self._reporter.forget(key)
         self._secrets.forget(key)
         self._world.forget(key)

@@ -85,12 +85,18 @@ class EventNote:
     note: str
 
 
+TurnStage = Literal["", "Rolling", "Proving", "Over"]
+"""How far an instance is that has its turn: rolled out next, then proven by its public name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The outcome of one pass. Stages run one after the other, the actions of a stage at once.
 
     `status` is None where there is nothing to tell (the object is going). `probe` is the public name to
-    read, where there is a service to ask; `rolling` asks for readings more often.
+    read, where there is a service to ask; `rolling` asks for readings more often. `pending` are children
+    that wait for the instance's turn (see `turns`), None where that was not judged; `turn` is how far its
+    own is; `announced` says that the status must be told before anything is done.
     """
 
     stages: tuple[tuple[Action, ...], ...] = ()
@@ -100,6 +106,9 @@ class Plan:
     probe: str | None = None
     rolling: bool = False
     settled: dict[Ref, str] = field(default_factory=dict)
+    pending: tuple[Ref, ...] | None = None
+    turn: TurnStage = ""
+    announced: bool = False
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dedicated.api.conditions import UP_TO_DATE
+from dedicated.api.conditions import UP_TO_DATE, UPGRADE_PENDING
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
@@ -162,7 +162,8 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     the status says that this generation of the instance is applied: then the step was none of ours. An
     annotation of somebody else is one too, and must not make an instance that is Ready look otherwise."""
     applied = any(
-        get_str(item, "type") == UP_TO_DATE and get_str(item, "status") == "True"
+        get_str(item, "type") == UP_TO_DATE
+        and (get_str(item, "status") == "True" or get_str(item, "reason") == UPGRADE_PENDING)
         for item in get_list(meta.status, "conditions")
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:

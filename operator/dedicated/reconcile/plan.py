@@ -4,31 +4,47 @@ No I/O, no clock, no environment, no randomness: the same input gives the same p
 can be tested without a cluster.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
-from dedicated.api.catalogue import Catalogue
-from dedicated.api.conditions import AVAILABLE, HIGHLY_AVAILABLE, PREREQUISITES_MET, READY, STALLED, shorten
+from dedicated.api.catalogue import Catalogue, resolve
+from dedicated.api.conditions import (
+    AVAILABLE,
+    HIGHLY_AVAILABLE,
+    PREREQUISITES_MET,
+    READY,
+    STALLED,
+    UPGRADE_PENDING,
+    UPGRADE_RUNNING,
+    shorten,
+)
+from dedicated.api.instance import Release
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.modifications import Modification, newest
-from dedicated.parts import keys, schema
+from dedicated.parts import keys, schema, server
+from dedicated.parts.wanted import Wanted
+from dedicated.reconcile import turns
 from dedicated.reconcile.actions import (
     Action,
+    Apply,
     CreateAdmin,
     CreateKeyPair,
     EstablishIdentity,
     EventNote,
     Plan,
     SetFinalizers,
+    TurnStage,
 )
 from dedicated.reconcile.changes import Changes, changes, kept_modifications
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
 from dedicated.reconcile.observed import Observed, without_lag
-from dedicated.reconcile.status import Facts, Progress, is_served, render, render_invalid
+from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
+from dedicated.reconcile.turns import FREE, Turn
 
 TOLD = {
     READY: ("Ready", "NotReady"),
@@ -48,8 +64,12 @@ def plan(
     catalogue: Catalogue,
     now: datetime,
     settled: dict[Ref, str],
+    turn: Turn = FREE,
 ) -> Plan:
-    """Decide one pass. `settled` is the previous plan's, empty after a start; `now` is timezone-aware."""
+    """Decide one pass. `settled` is the previous plan's, empty after a start; `now` is timezone-aware.
+
+    `turn` says what may be done with changes that only a new operator asks for.
+    """
     if instance.meta.deleting:
         return plan_deletion(instance.meta, observed)
     if isinstance(instance, InvalidInstance):
@@ -58,32 +78,115 @@ def plan(
     observed = without_lag(observed, instance.meta)
     judgement = judge(instance, observed, catalogue)
     if judgement.wanted is None or judgement.holding is not None:
-        return _held(instance, observed, judgement, now=now)
-    desired = compose(
-        judgement.wanted, observed, database_ready=judgement.first("Rollout") is None
-    )
-    found = changes(instance, desired, observed, settled=settled, now=now)
+        return _held(instance, observed, judgement, turn, now=now)
+    desired, found = _differing(instance, observed, judgement, settled=settled, now=now)
+    pending: tuple[Ref, ...] = ()
+    if turn.state == "Waiting":
+        pending = turns.caused_by_operator(instance, observed, desired, found.actions)
+    if pending:
+        as_it_runs = replace(judgement, wanted=_as_it_runs(judgement.wanted, observed, catalogue))
+        desired, found = _differing(instance, observed, as_it_runs, settled=settled, now=now)
+        desired, found = _without_upgrade(instance, observed, desired, found)
+    return _decided(instance, observed, judgement, desired, found, turn, pending, now=now)
+
+
+def _decided(
+    instance: Instance,
+    observed: Observed,
+    judgement: Judgement,
+    desired: Desired,
+    found: Changes,
+    turn: Turn,
+    pending: tuple[Ref, ...],
+    *,
+    now: datetime,
+) -> Plan:
+    """What is done and told about what differs."""
     modified = newest(kept_modifications(observed, found.mended))
     progress = _progress(judgement, desired, observed, found)
-    status, wake_at = render(instance, Facts(judgement, observed, progress, modified), now=now)
+    stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
+    upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, turn, pending, progress)
+    status, wake_at = render(instance, Facts(judgement, observed, progress, modified, upgrade), now=now)
     return Plan(
         stages=_stages(instance, observed, found.actions),
         status=status,
         events=_events(instance.meta, status, found.mended),
         wake_at=wake_at,
         probe=instance.spec.domain if is_served(instance, observed) else None,
-        rolling=bool(progress.waiting),
+        rolling=bool(progress.waiting) or turn.state == "Running",
         settled=found.settled,
+        pending=pending,
+        turn=stage,
+        announced=turn.state == "Running" and turns.reason_of(instance.meta.status) != UPGRADE_RUNNING,
     )
 
 
-def _held(instance: Instance, observed: Observed, judgement: Judgement, *, now: datetime) -> Plan:
+def _differing(
+    instance: Instance,
+    observed: Observed,
+    judgement: Judgement,
+    *,
+    settled: dict[Ref, str],
+    now: datetime,
+) -> tuple[Desired, Changes]:
+    """What should exist, and what is to be done for it."""
+    assert judgement.wanted is not None
+    desired = compose(
+        judgement.wanted, observed, database_ready=judgement.first("Rollout") is None
+    )
+    return desired, changes(instance, desired, observed, settled=settled, now=now)
+
+
+def _as_it_runs(wanted: Wanted, observed: Observed, catalogue: Catalogue) -> Wanted:
+    """What is wanted at the release that runs, where the catalogue still has it."""
+    state = observed.deployment(wanted.name, server.COMPONENT)
+    known = [entry.version for entry in catalogue.versions]
+    if state is None or state.version not in known:
+        return wanted
+    return replace(wanted, release=resolve(Release(version=state.version), catalogue) or wanted.release)
+
+
+def _without_upgrade(
+    instance: Instance, observed: Observed, desired: Desired, found: Changes
+) -> tuple[Desired, Changes]:
+    """What is held and repaired while the operator's own changes wait: everything else."""
+    later = turns.caused_by_operator(instance, observed, desired, found.actions)
+    kept = tuple(item for item in found.actions if not (isinstance(item, Apply) and item.ref in later))
+    return replace(desired, waiting=""), replace(found, actions=kept, unfinished=False)
+
+
+def _stage(instance: Instance, observed: Observed, turn: Turn, *, busy: bool) -> TurnStage:
+    """How far the instance's turn is. It is over when the public name was read well after the rollout, as far
+    as that can be."""
+    if turn.state != "Running":
+        return ""
+    if busy:
+        return "Rolling"
+    reading = observed.service
+    well = reading is not None and reading.ok and turn.heard
+    expected = is_served(instance, observed) and turns.answer_expected(instance.meta.status)
+    return "Over" if well or not expected else "Proving"
+
+
+def _upgrade(meta: Meta, turn: Turn, pending: tuple[Ref, ...], progress: Progress) -> Progress:
+    """What the status says of the operator's own changes."""
+    if turn.state == "Running":
+        return Progress(waiting=turns.running_words(turn, progress.waiting), reason=UPGRADE_RUNNING)
+    if turn.state == "Waiting" and turns.reason_of(meta.status) == UPGRADE_RUNNING:
+        return Progress(waiting="its turn goes on when all instances are counted", reason=UPGRADE_RUNNING)
+    return Progress(waiting=turns.words(turn, pending), reason=UPGRADE_PENDING) if pending else NOTHING
+
+
+def _held(
+    instance: Instance, observed: Observed, judgement: Judgement, turn: Turn, *, now: datetime
+) -> Plan:
     """Nothing is built or changed; what runs goes on and is watched."""
     modified = newest(kept_modifications(observed, ()))
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
-    status, wake_at = render(instance, Facts(judgement, observed, progress, modified), now=now)
+    upgrade = _upgrade(instance.meta, turn, (), Progress(waiting or (held.message if held else ""), ""))
+    status, wake_at = render(instance, Facts(judgement, observed, progress, modified, upgrade), now=now)
     return Plan(
         stages=_stages(instance, observed, None),
         status=status,
@@ -139,7 +242,7 @@ def _progress(judgement: Judgement, desired: Desired, observed: Observed, found:
         stuck = [pod for pod in observed.pods if pod.problem and pod.component != schema.COMPONENT]
         cause = f"; pod {stuck[0].name}: {stuck[0].problem}" if stuck else ""
         return Progress(waiting=f"rolling out server and login{cause}", reason="RollingOut")
-    return Progress(waiting="", reason="")
+    return NOTHING
 
 
 def _events(meta: Meta, status: Manifest, mended: tuple[Modification, ...]) -> tuple[EventNote, ...]:

@@ -40,14 +40,19 @@ class Progress:
     reason: str
 
 
+NOTHING = Progress(waiting="", reason="")
+"""Nothing is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Input of the status beside the instance."""
+    """Input of the status beside the instance. `upgrade` tells of changes that are the operator's own."""
 
     judgement: Judgement
     observed: Observed
     progress: Progress
     modified: tuple[Modification, ...]
+    upgrade: Progress = NOTHING
 
 
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
@@ -208,6 +213,9 @@ def _up_to_date(facts: Facts) -> Condition:
     wanted = facts.judgement.wanted
     if wanted is None:
         return Condition(UP_TO_DATE, "Unknown", "ReleaseUnknown", "the release wanted is not known")
+    if facts.upgrade.waiting:
+        text = f"{wanted.release.version} is wanted: {facts.upgrade.waiting}"
+        return Condition(UP_TO_DATE, "False", facts.upgrade.reason, text)
     if facts.progress.waiting or facts.judgement.stalled is not None:
         blocked = facts.judgement.stalled
         text = blocked.message if blocked else facts.progress.waiting

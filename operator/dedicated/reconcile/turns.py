@@ -1,0 +1,193 @@
+"""Whose turn it is to take the changes that a new version of the operator asks for: one instance at a time.
+
+Problem: a new operator, or a new release catalogue, renders other manifests for instances whose users
+changed nothing; applied at sight, they roll a whole fleet at once. Choice: such changes wait. They are told
+in each instance's status, then one instance takes them, and the next one begins when it is rolled out and its
+public name answers. One that does not come back keeps the others as they are.
+
+A change is the operator's where the status of the same generation is known, nothing of it was under way, and
+the server stands. What a user asks for (another spec, a rotated Secret) runs at once and takes waiting
+changes along; drift of children whose manifest stays is repaired as ever. The seam for maintenance slots is
+`next_in_line`: whom it does not name, waits.
+Limits: what is missing is made at once (it may have been deleted while nobody looked, and nothing uses yet
+what a new version adds), but for Jobs and NetworkPolicies, which act by being there. Drift of a child that
+waits is repaired with its turn, unless somebody takes a field of a Deployment while this operator looks on.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from dedicated.api.conditions import AVAILABLE, UP_TO_DATE
+from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+from dedicated.api.names import ANNOTATION_APPLIED
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, NETWORK_POLICY, SECRET, Key, Ref
+from dedicated.api.resource import Instance
+from dedicated.parts import server
+from dedicated.reconcile.actions import Action, Apply
+from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.observed import Observed
+
+UNDER_WAY = frozenset({"RollingOut", "Progressing", "SchemaJobFailing"})
+"""Reasons of `UpToDate` that tell of a change of this generation that had begun: it goes on."""
+ACTING = frozenset({JOB.kind, NETWORK_POLICY.kind})
+"""Kinds that change something by being made."""
+ROLLING = frozenset({JOB.kind, DEPLOYMENT.kind})
+"""Kinds of which a change leads to new pods."""
+PATIENCE = timedelta(minutes=10)
+"""A turn that lasts longer is told to those who wait."""
+DATABASE = Ref("", "database")
+"""Stands for the content of the database Secret among the causes."""
+NAMED = 5
+"""Objects named in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an instance may do in one pass with changes that are the operator's.
+
+    `before` is how many instances were before it when all were counted, None until then; `held_by` tells of a
+    turn that lasts longer than `PATIENCE`. `since` is the begin of its own turn, RFC 3339; `heard` says that
+    its public name was read since the rollout ended.
+    """
+
+    state: Literal["Free", "Waiting", "Running"] = "Free"
+    before: int | None = None
+    held_by: str = ""
+    since: str = ""
+    heard: bool = False
+
+
+FREE = Turn()
+"""Nothing waits: whatever differs is applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An instance in the line.
+
+    `resumes`: it had its turn when an operator ended. `answers`: its public name does, as its status has it.
+    `heard`: this operator has read it, or there is none to read. `told`: its status says what waits.
+    """
+
+    objects: tuple[Ref, ...]
+    resumes: bool = False
+    answers: bool = True
+    heard: bool = True
+    told: bool = False
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether people know, and the operator knows what to compare with."""
+        return self.told and self.heard
+
+
+def in_order(waiting: Mapping[Key, Waiting]) -> list[Key]:
+    """The line. One that answers goes before one that does not: only there it shows whether it came back."""
+    return sorted(waiting, key=lambda key: (not waiting[key].resumes, not waiting[key].answers, key))
+
+
+def next_in_line(waiting: Mapping[Key, Waiting]) -> Key | None:
+    """Who may begin now that nobody else has the turn; None where nobody may yet."""
+    resuming = {key: item for key, item in waiting.items() if item.resumes}
+    return next((key for key in in_order(resuming or waiting) if waiting[key].may_begin), None)
+
+
+def reason_of(status: Manifest) -> str:
+    """Why the instance is up to date or not, as its status has it; empty where it has none."""
+    return get_str(_condition(status, UP_TO_DATE), "reason")
+
+
+def answers_now(status: Manifest) -> bool:
+    """Whether the public name answers, as the status has it."""
+    return get_str(_condition(status, AVAILABLE), "status") == "True"
+
+
+def answer_expected(status: Manifest) -> bool:
+    """Whether the public name answered before the change: then it has to again.
+
+    One that failed since before the change began cannot show anything, and is not waited for.
+    """
+    moment = "lastTransitionTime"
+    failing_since = get_str(_condition(status, AVAILABLE), moment)
+    return answers_now(status) or failing_since >= get_str(_condition(status, UP_TO_DATE), moment)
+
+
+def caused_by_operator(
+    instance: Instance, observed: Observed, desired: Desired, actions: Iterable[Action]
+) -> tuple[Ref, ...]:
+    """Children that change because the operator is another one; empty where something else asks for it."""
+    if not _stood(instance, observed):
+        return ()
+    applied = [action for action in actions if isinstance(action, Apply)]
+    found = {action.ref for action in applied if _acts(action, observed)}
+    if any(ref.kind in ROLLING for ref in found):
+        # What comes with new pods: the configuration they read, and what follows behind a gate.
+        new = {action.ref for action in applied if action.ref not in observed.children}
+        found |= {ref for ref in new if ref.kind == CONFIG_MAP.kind} | desired.untouched
+    return tuple(sorted(found))
+
+
+def causes(observed: Observed) -> dict[Ref, str]:
+    """What may ask for a change beside spec and operator: credentials, keys, a hand on a Deployment."""
+    found = {
+        ref: child.uid if ref.kind == SECRET.kind else child.ours
+        for ref, child in observed.children.items()
+        if ref.kind in (SECRET.kind, DEPLOYMENT.kind)
+    }
+    return {**found, DATABASE: observed.database.mark}
+
+
+def is_urgent(before: Mapping[Ref, str], now: Mapping[Ref, str], *, pending: tuple[Ref, ...]) -> bool:
+    """Whether one of the causes moved since the first look, so that what is `pending` must not wait.
+
+    What was or is not known is no move. Where a Job is pending, Deployments are repaired as they are.
+    """
+    repaired = any(ref.kind == JOB.kind for ref in pending)
+    return any(
+        value and now.get(ref, "") not in ("", value)
+        for ref, value in before.items()
+        if not (repaired and ref.kind == DEPLOYMENT.kind)
+    )
+
+
+def words(turn: Turn, pending: tuple[Ref, ...]) -> str:
+    """What the status says of changes that wait."""
+    named = ", ".join(str(ref) for ref in pending[:NAMED])
+    more = f" and {len(pending) - NAMED} more" if len(pending) > NAMED else ""
+    count = f"{len(pending)} object{'s' if len(pending) > 1 else ''} ({named}{more})"
+    place = "" if turn.before is None else f"; {turn.before} were before it when all were counted"
+    held = f"; {turn.held_by}" if turn.held_by else ""
+    return f"this operator changes {count}, and one instance after the other{place}{held}"
+
+
+def running_words(turn: Turn, progress: str) -> str:
+    """What the status says of changes that run."""
+    done = progress or "rolled out, its public name is read"
+    return f"this operator's changes run since {turn.since}, and other instances wait for them: {done}"
+
+
+def _stood(instance: Instance, observed: Observed) -> bool:
+    """Whether this generation was seen before, nothing of it was under way, and there is a server to roll."""
+    status = instance.meta.status
+    return (
+        status.get("observedGeneration") == instance.meta.generation
+        and reason_of(status) not in ("", *UNDER_WAY)
+        and observed.deployment(instance.name, server.COMPONENT) is not None
+    )
+
+
+def _acts(action: Apply, observed: Observed) -> bool:
+    """Whether an apply is more than a repair."""
+    child = observed.children.get(action.ref)
+    if child is None:
+        return action.ref.kind in ACTING and action.ref not in observed.deleted
+    mark = get_str(action.manifest, "metadata", "annotations", ANNOTATION_APPLIED)
+    return child.applied != mark and ANNOTATION_APPLIED in child.ours
+
+
+def _condition(status: Manifest, kind: str) -> JsonValue:
+    conditions = get_list(status, "conditions")
+    return next((item for item in conditions if get_str(item, "type") == kind), None)
+
