@@ -143,8 +143,9 @@ class RunOperator(Protocol):
         values: Manifest | None = None,
         server: str = "",
         ready: bool = True,
+        checkout: Path = CHECKOUT,
     ) -> OperatorProcess:
-        """Start an operator that lives in `namespace` and watches it, or `watch`.
+        """Start an operator of `checkout` that lives in `namespace` and watches it, or `watch`.
 
         `watch=()` watches all namespaces, other tests' too: only with `alone`. `server` is a proxy's URL.
         """
@@ -166,6 +167,7 @@ def run_operator(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Pat
         values: Manifest | None = None,
         server: str = "",
         ready: bool = True,
+        checkout: Path = CHECKOUT,
     ) -> OperatorProcess:
         settings = Settings(
             namespace,
@@ -175,6 +177,7 @@ def run_operator(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Pat
             env or {},
             values or {},
             server,
+            checkout,
         )
         operator = operator_process.start(cluster, settings, tmp_path / "operator", ready=ready)
         running.append(operator)

@@ -27,7 +27,7 @@ from testbed.cluster import Cluster
 from testbed.home import CHECKOUT
 from testbed.processes import free_port, tied_to_parent
 
-CHART = CHECKOUT / "charts" / "dedicated-operator"
+CHART = Path("charts", "dedicated-operator")
 RELEASE = "dedicated-operator"
 _READY_SECONDS = 30
 _CLUSTER_SCOPED = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"}
@@ -50,6 +50,8 @@ class Settings:
     """Chart values over those of `chart_values`."""
     server: str = ""
     """URL of a proxy (`faultproxy`) in the API server's place; empty: none."""
+    checkout: Path = CHECKOUT
+    """Where its code and chart are taken from."""
 
 
 def arguments(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
@@ -77,7 +79,7 @@ def environment(settings: Settings, config: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     return {
         **kept,
-        "PYTHONPATH": str(CHECKOUT / "operator"),
+        "PYTHONPATH": str(settings.checkout / "operator"),
         "PYTHONUNBUFFERED": "1",
         "KUBECONFIG": str(config),
         "POD_NAME": settings.identity,
@@ -104,7 +106,7 @@ def render(settings: Settings) -> list[Manifest]:
             tools.binary("helm"),
             "template",
             RELEASE,
-            CHART,
+            settings.checkout / CHART,
             "--namespace",
             settings.namespace,
             "--values",

@@ -47,9 +47,10 @@ class History:
 
     @classmethod
     def of(cls, api: Api, kind: Kind, namespace: str) -> "History":
-        """Of a kind in a namespace, from now on."""
+        """Of a kind in a namespace (empty: in all), from now on."""
         root = "/apis" if kind.group else "/api"
-        path = f"{root}/{kind.api_version}/namespaces/{namespace}/{kind.plural}"
+        within = f"namespaces/{namespace}/" if namespace else ""
+        path = f"{root}/{kind.api_version}/{within}{kind.plural}"
         return cls(api, path, get_str(api.request("GET", path), "metadata", "resourceVersion"))
 
     def look(self) -> list[Manifest]:
