@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client.exposition import generate_latest
 
 from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING
@@ -106,6 +108,7 @@ def test_nobody_begins_before_all_are_counted(caplog: pytest.LogCaptureFixture) 
     assert scene.holder() == [A]
     told = [record.getMessage() for record in caplog.records]
     assert told[0] == "this operator changes 4 objects of 2 instances, one instance after the other"
+    assert vars(caplog.records[0])["first"] == "a/acme (2), b/acme (2)"
     assert told[1].startswith("its turn begins")
     assert scene.woken == [A, B, A]
     assert scene.turn(B).before == 1
@@ -255,3 +258,23 @@ def test_another_leader_in_the_same_process_begins_anew() -> None:
     again = Scene(metrics=scene.metrics)
     assert again.holder() == []
     assert not any("turn_seconds" in line for line in again.scrape())
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([A, B, C]), max_size=40))
+def test_in_whatever_order_passes_come_one_changes_at_a_time_and_all_do(order: list[Key]) -> None:
+    scene = Scene()
+    left = {key: [ROLLS, ROLLS, PROVES, OVER] for key in scene.keys}
+    reasons = dict.fromkeys(scene.keys, "UpToDate")
+    for key in (*order, *scene.keys * 16):
+        running = scene.holder()
+        assert len(running) <= 1
+        begun = [one for one, steps in left.items() if 0 < len(steps) < 4]
+        assert begun in ([], running)
+        if running == [key]:
+            scene.pass_over(key, left[key].pop(0), reason=reasons[key], told=UPGRADE_RUNNING)
+        else:
+            decided = WAITS if left[key] else NOTHING
+            reasons[key] = UPGRADE_PENDING if left[key] else "UpToDate"
+            scene.pass_over(key, decided, reason=reasons[key])
+    assert not any(left.values())

@@ -158,7 +158,7 @@ class Line:
             logger.info("this operator changes no instance")
             return
         objects = sum(len(item.objects) for item in self._waiting.values())
-        named = [f"{key}: {len(self._waiting[key].objects)}" for key in order[:LISTED]]
+        named = ", ".join(f"{key} ({len(self._waiting[key].objects)})" for key in order[:LISTED])
         logger.info(
             "this operator changes %d objects of %d instances, one instance after the other",
             objects,
