@@ -252,12 +252,14 @@ def test_one_that_is_deleted_in_its_turn_ends_it() -> None:
     assert scene.holder() == [B]
 
 
-def test_another_leader_in_the_same_process_begins_anew() -> None:
+def test_a_standby_tells_of_no_line() -> None:
     scene = Scene()
     scene.all_wait()
-    again = Scene(metrics=scene.metrics)
-    assert again.holder() == []
-    assert not any("turn_seconds" in line for line in again.scrape())
+    scene.metrics.forget_term()
+    assert scene.scrape() == [
+        "dedicated_operator_upgrade_waiting_instances 0.0",
+        "dedicated_operator_upgrade_waiting_objects 0.0",
+    ]
 
 
 @settings(deadline=None)

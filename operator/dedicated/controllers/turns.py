@@ -77,7 +77,6 @@ class Line:
         self._waiting: dict[Key, Waiting] = {}
         self._places: dict[Key, int] = {}
         self._current: _Current | None = None
-        metrics.upgrade_turn.clear()
         metrics.watch_line(
             instances=lambda: len(self._waiting),
             objects=lambda: sum(len(item.objects) for item in self._waiting.values()),
