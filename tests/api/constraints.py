@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
-from dedicated.api.schema import instance_crd
+from dedicated.api.schema import INSTANCE_DEFINITION, Definition
 
 ITEM = "[]"
 """Step of a path from a list to its items."""
@@ -52,9 +52,9 @@ def dotted(path: tuple[str, ...], *, item: str = ITEM) -> str:
     return "".join(item if step == ITEM else f".{step}" for step in path).removeprefix(".")
 
 
-def crd_schema() -> Manifest:
-    """The schema of the one version of our definition."""
-    (version,) = get_list(instance_crd(), "spec", "versions")
+def crd_schema(definition: Definition = INSTANCE_DEFINITION) -> Manifest:
+    """The schema of the one version of a definition."""
+    (version,) = get_list(definition.crd(), "spec", "versions")
     return get_map(version, "schema", "openAPIV3Schema")
 
 
@@ -68,11 +68,11 @@ def nodes(schema: Manifest, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
             yield from nodes(get_map(schema, key), (*path, ITEM))
 
 
-def constraints() -> tuple[Constraint, ...]:
-    """Every constraint of the definition's schema."""
+def constraints(definition: Definition = INSTANCE_DEFINITION) -> tuple[Constraint, ...]:
+    """Every constraint of a definition's schema."""
     return tuple(
         constraint
-        for path, node in nodes(crd_schema())
+        for path, node in nodes(crd_schema(definition))
         if path[:1] not in {("apiVersion",), ("kind",), ("metadata",)}
         for constraint in _of_node(path, node)
     )

@@ -53,7 +53,14 @@ STATUS: Manifest = {
     ],
     "findings": [{"code": "A", "responsible": "Customer", "message": "a", "action": "b", "deadline": TIME}],
     "modifications": [
-        {"object": "Service/acme", "manager": "edit", "operation": "Update", "at": TIME, "fields": ["spec"]}
+        {
+            "object": "Service/acme",
+            "manager": "edit",
+            "operation": "Update",
+            "at": TIME,
+            "repairedAt": TIME,
+            "fields": ["spec"],
+        }
     ],
 }
 """A valid status with every object and list that the schema has."""
@@ -96,9 +103,9 @@ def merged(target: JsonValue, patch: JsonValue) -> JsonValue:
 # --- bounds: one change to a full object ---------------------------------------------------------
 
 
-def bound_case(constraint: Constraint) -> Case:
-    """The counter-example of a constraint that is not a rule. KeyError: the full object lacks its parent."""
-    body = instance(FULL, status=STATUS)
+def bound_case(constraint: Constraint, body: Manifest) -> Case:
+    """The counter-example of a constraint that is not a rule: the full `body`, changed. KeyError: it lacks
+    the parent."""
     parent: JsonValue = body
     for step in constraint.path[:-1]:
         parent = _step(parent, step)
@@ -301,5 +308,9 @@ def cases() -> tuple[Case, ...]:
     return tuple(
         case
         for constraint in constraints()
-        for case in (rule_cases(constraint) if constraint.keyword == RULE else (bound_case(constraint),))
+        for case in (
+            rule_cases(constraint)
+            if constraint.keyword == RULE
+            else (bound_case(constraint, instance(FULL, status=STATUS)),)
+        )
     )

@@ -9,7 +9,7 @@ from api.constraints import DUPLICATES, REQUIRED, RULE, Constraint, constraints,
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue, Manifest, as_manifest, canonical, get_list, get_map, get_str
 from dedicated.api.rules import ApiModel, Rule
-from dedicated.api.schema import COLUMNS, SELECTABLE, instance_crd, structural
+from dedicated.api.schema import INSTANCE_DEFINITION, structural
 from dedicated.api.status import InstanceStatus
 from dedicated.cli.crds import documents
 
@@ -36,7 +36,7 @@ def test_crds_folder_is_current() -> None:
 
 
 def test_definition_is_small_enough_for_kubectl_apply() -> None:
-    assert len(canonical(instance_crd())) < LARGEST
+    assert len(canonical(INSTANCE_DEFINITION.crd())) < LARGEST
 
 
 def test_schema_is_structural() -> None:
@@ -171,10 +171,11 @@ def test_schema_has_the_fields_of_the_models() -> None:
 
 def test_columns_and_selectable_fields_exist_in_the_schema() -> None:
     paths = {dotted(path) for path, _ in TREE}
-    plain = [path for _, _, path, _ in COLUMNS if "[" not in path and not path.startswith(".metadata")]
-    for path in (*plain, *SELECTABLE):
+    columns = [path for _, _, path, _ in INSTANCE_DEFINITION.columns]
+    plain = [path for path in columns if "[" not in path and not path.startswith(".metadata")]
+    for path in (*plain, *INSTANCE_DEFINITION.selectable):
         assert path.removeprefix(".") in paths
-    (version,) = get_list(instance_crd(), "spec", "versions")
+    (version,) = get_list(INSTANCE_DEFINITION.crd(), "spec", "versions")
     assert get_map(version, "subresources") == {"status": {}}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
-from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD, RECORD, Kind
 from helm_charts import OPERATOR, of_kind, render
 
 pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
@@ -59,7 +59,8 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
     assert granted == children | {
-        (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch"},
+        (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator"},
+        (RECORD.group, RECORD.plural): {"get", "list", "watch", "create"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},
@@ -103,16 +104,17 @@ def test_bindings_name_the_account_of_the_pods() -> None:
 
 
 def test_people_get_rights_by_aggregation() -> None:
-    def people(role: str) -> set[str]:
+    def people(role: str, kind: Kind = INSTANCE) -> set[str]:
         label = f"rbac.authorization.k8s.io/aggregate-to-{role}"
         roles = [r for r in of_kind(operator(), "ClusterRole") if get_str(r, "metadata", "labels", label)]
-        return rights(*roles)[INSTANCE.group, INSTANCE.plural]
+        return rights(*roles)[kind.group, kind.plural]
 
     view = {"get", "list", "watch"}
     edit = view | {"create", "update", "patch"}
     assert people("view") == view
     assert people("edit") == edit
     assert people("admin") == edit | {"delete", "deletecollection"}
+    assert {frozenset(people(role, RECORD)) for role in ("view", "edit", "admin")} == {frozenset(view)}
 
 
 def test_rbac_can_be_left_to_others() -> None:

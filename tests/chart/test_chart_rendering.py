@@ -50,6 +50,7 @@ def test_missing_repository_says_what_to_set() -> None:
         ({"logLevel": "verbose"}, "'/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
         ({"releases": {"versions": [{"version": "4.15"}]}}, "'/releases/versions/0/version'"),
         ({"releases": {"versions": []}}, "'/releases/versions': minItems"),
+        ({"auditHours": 0}, "'/auditHours'"),
         ({"watchNamespaces": ["Acme"]}, "'/watchNamespaces/0'"),
         ({"probe": {"resolve": ["login.acme.example"]}}, "'/probe/resolve/0'"),
         ({"networkPolicy": {"probePorts": [70000]}}, "'/networkPolicy/probePorts/0': maximum"),
@@ -125,6 +126,7 @@ def test_arguments_follow_the_values() -> None:
             watchNamespaces=["acme", "globex"],
             logLevel="debug",
             workers=4,
+            auditHours=0.5,
             probe={"resolve": ["*:443=127.0.0.1:8443"], "caSecret": {"name": "ca"}},
             extraArgs=["--log-format", "text"],
         )
@@ -132,7 +134,7 @@ def test_arguments_follow_the_values() -> None:
     arguments = " ".join(map(str, get_list(container, "args")))
     assert arguments == (
         "run --namespace-of-lease $(POD_NAMESPACE) --releases /etc/dedicated/releases.yaml --http :8080 "
-        "--log-level debug --workers 4 --watch-namespace acme --watch-namespace globex "
+        "--log-level debug --workers 4 --audit-hours 0.5 --watch-namespace acme --watch-namespace globex "
         "--resolve *:443=127.0.0.1:8443 --probe-ca-file /etc/dedicated-ca/ca.crt --log-format text"
     )
     assert [get_str(v, "name") for v in get_list(container, "env")] == ["POD_NAME", "POD_NAMESPACE"]

@@ -17,7 +17,7 @@ from api.counterexamples import ENGINE_RULE, SMALL, STATUS, instance, merged
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import VERSION
 from dedicated.api.resource import InvalidInstance, parse_instance
-from dedicated.api.schema import instance_crd
+from dedicated.api.schema import INSTANCE_DEFINITION
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 
@@ -46,7 +46,7 @@ class Copy:
 
     def install(self, change: Change) -> None:
         """Create or replace the copy; new rules are in force some time later."""
-        manifest = copy.deepcopy(instance_crd())
+        manifest = copy.deepcopy(INSTANCE_DEFINITION.crd())
         spec = get_map(manifest, "spec")
         spec["group"] = self.group
         # Other names than the original's, which kubectl looks up in any group.

@@ -12,7 +12,7 @@ from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import KIND
 from dedicated.api.objects import INSTANCE
-from dedicated.api.schema import COLUMNS, SELECTABLE
+from dedicated.api.schema import INSTANCE_DEFINITION
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 
@@ -104,8 +104,8 @@ def test_kubectl_get_shows_the_columns(cluster: Cluster, namespace: str) -> None
     cluster.api.create(small(namespace))
     status: Manifest = {**STATUS, "url": "https://login.acme.example"}
     cluster.api.patch(INSTANCE, namespace, "acme", {"status": status}, subresource="status")
-    short = [name.upper() for name, _, _, priority in COLUMNS if priority == 0]
-    wide = [name.upper() for name, _, _, _ in COLUMNS]
+    short = [name.upper() for name, _, _, priority in INSTANCE_DEFINITION.columns if priority == 0]
+    wide = [name.upper() for name, _, _, _ in INSTANCE_DEFINITION.columns]
 
     header, row = cluster.kubectl("get", "di", "-n", namespace).splitlines()
     assert header.split() == ["NAME", *short]
@@ -131,7 +131,7 @@ def test_kubectl_knows_every_name_of_the_kind(cluster: Cluster, namespace: str, 
     assert found.strip() == "dedicatedinstance.dedicated.zitadel.com/acme"
 
 
-@pytest.mark.parametrize("path", SELECTABLE)
+@pytest.mark.parametrize("path", INSTANCE_DEFINITION.selectable)
 def test_instances_are_selected_by_field(cluster: Cluster, namespace: str, path: str) -> None:
     infrastructure: Manifest = {"class": "SelfHosted", "owner": "Customer"}
     other: Manifest = {"plan": "Advanced", "domain": "login.other.example", "infrastructure": infrastructure}

@@ -4,9 +4,7 @@ from collections.abc import Callable
 
 from builders import body
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map
-from dedicated.api.names import ANNOTATION_MODIFIED
 from dedicated.api.objects import Ref
-from reconcile.fieldsets import Flat, flatten
 from reconcile.simulation import Cluster
 
 SERVER = Ref("Deployment", "acme-server")
@@ -81,12 +79,6 @@ def add_port(manifest: Manifest) -> None:
 def add_container(manifest: Manifest) -> None:
     """Add a container."""
     get_list(manifest, "spec", "template", "spec", "containers").append({"name": "spy", "image": "spy:1"})
-
-
-def without_memory(manifest: Manifest) -> Flat:
-    """The leaves of a manifest, without what the object remembers of modifications."""
-    memory = ("f:metadata", "f:annotations", f"f:{ANNOTATION_MODIFIED}")
-    return {path: value for path, value in flatten(manifest).items() if path != memory}
 
 
 def head(ref: Ref) -> Manifest:

@@ -4,16 +4,18 @@ move on command.
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
 from dedicated.api.catalogue import Catalogue
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract.prerequisites import Node
+from dedicated.contract.records import Record
 from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading, read_secret
@@ -27,7 +29,9 @@ from dedicated.reconcile.actions import (
     EstablishIdentity,
     Plan,
     SetFinalizers,
+    Settled,
 )
+from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import (
     Failure,
@@ -60,8 +64,10 @@ class Cluster:
     failures: tuple[Failure, ...] = ()
     senior: str = ""
     turn: Turn = FREE
-    settled: dict[Ref, str] = field(default_factory=dict)
-    deleted: set[Ref] = field(default_factory=set)
+    settled: Settled = field(default_factory=dict)
+    deleted: dict[Ref, str] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    forged: dict[Ref, Drift] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
 
@@ -85,7 +91,9 @@ class Cluster:
             database=database,
             service=self.service,
             failures=self.failures,
-            deleted=frozenset(self.deleted - self.server.objects.keys()),
+            deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
+            records=tuple(self.records.values()),
+            forged=self.forged,
             senior=self.senior,
         )
 
@@ -114,7 +122,7 @@ class Cluster:
         """Do what a plan asks for."""
         for action in actions:
             self._execute(action)
-        self.deleted -= self.server.objects.keys()
+        self.deleted = {ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects}
 
     def settle(self) -> Plan:
         """Passes until nothing is to be done; the last one."""
@@ -184,8 +192,7 @@ class Cluster:
 
     def delete(self, ref: Ref) -> None:
         """Somebody deletes a child."""
-        del self.server.objects[ref]
-        self.deleted.add(ref)
+        self.deleted[ref] = self.server.objects.pop(ref).uid
         if ref.kind == SECRET.kind:
             self.secrets.pop(ref.name, None)
 
@@ -245,6 +252,8 @@ class Cluster:
                 self.server.create(keys.admin_secret(self.instance(), "first"), manager=FIELD_MANAGER)
             case Apply():
                 assert action.fresh == (action.ref not in self.server.objects), action.ref
+                if action.record is not None:
+                    self.record(action.record)
                 thing = self.server.apply(action.manifest, manager=FIELD_MANAGER)
                 if action.remove:
                     operations = removal_patch(thing.full(), action.remove)
@@ -252,6 +261,11 @@ class Cluster:
             case Delete(ref, uid):
                 assert self.server.objects[ref].uid == uid
                 del self.server.objects[ref]
+
+    def record(self, record: Record) -> None:
+        """Keep a record, at the API server's time; one that is there stays as it is."""
+        made = replace(record.modification, repaired_at=rfc3339(self.server.now))
+        self.records.setdefault(record.name, replace(record, modification=made))
 
     def _establish_identity(self, instance: Instance) -> None:
         ref = keys.masterkey_ref(instance)

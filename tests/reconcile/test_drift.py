@@ -6,8 +6,9 @@ from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_m
 from dedicated.api.names import ANNOTATION_APPLIED, LABEL_NAME
 from dedicated.api.objects import Ref
 from dedicated.reconcile.actions import Apply
+from dedicated.reconcile.drift import Path
 from dedicated.reconcile.observed import PLATFORM_MANAGERS
-from dedicated.reconcile.ownership import UNKNOWN, Path
+from dedicated.reconcile.ownership import UNKNOWN
 from reconcile.api_server import Entry
 from reconcile.edits import (
     BUDGET,
@@ -27,8 +28,8 @@ from reconcile.edits import (
     put,
     remove_variable,
     standing,
-    without_memory,
 )
+from reconcile.fieldsets import flatten
 
 EDITS: list[tuple[str, Ref, Change, str]] = [
     ("a field", SERVER, put("spec", "revisionHistoryLimit", value=9), "spec.revisionHistoryLimit"),
@@ -99,7 +100,7 @@ def test_an_edit_is_repaired_told_and_remembered(ref: Ref, change: Change, told:
     assert note.kind == "Warning"
     assert told in note.note
     cluster.settle()
-    assert without_memory(cluster.server.objects[ref].manifest) == without_memory(before)
+    assert flatten(cluster.server.objects[ref].manifest) == flatten(before)
     assert cluster.condition("Unmodified") == ("False", "ModificationRepaired")
     assert get_str(get_list(cluster.body, "status", "modifications")[0], "object") == str(ref)
     cluster.body["status"] = {}
@@ -111,6 +112,7 @@ def test_an_edit_is_repaired_told_and_remembered(ref: Ref, change: Change, told:
 def test_a_repair_is_attributed_to_who_did_it() -> None:
     cluster = standing()
     cluster.edit(SERVER, in_container("image", "other:1"), manager="kubectl-set")
+    cluster.pass_time(minutes=1)
     cluster.settle()
     (fact,) = get_list(cluster.body, "status", "modifications")
     assert fact == {
@@ -118,6 +120,7 @@ def test_a_repair_is_attributed_to_who_did_it() -> None:
         "manager": "kubectl-set",
         "operation": "Update",
         "at": "2026-03-01T12:05:00Z",
+        "repairedAt": "2026-03-01T12:06:00Z",
         "fields": ["spec.template.spec.containers[name=server].image"],
     }
 
@@ -193,7 +196,7 @@ def test_two_managers_of_one_addition_are_repaired_by_one_removal() -> None:
     cluster.settle()
     (fact,) = get_list(cluster.body, "status", "modifications")
     assert get_list(fact, "fields") == ["spec.template.spec.containers[name=server].env[name=EVIL]"]
-    assert without_memory(cluster.server.objects[SERVER].manifest) == without_memory(before)
+    assert flatten(cluster.server.objects[SERVER].manifest) == flatten(before)
 
 
 def test_an_item_of_one_and_its_field_of_another_are_removed_together() -> None:
@@ -206,7 +209,7 @@ def test_an_item_of_one_and_its_field_of_another_are_removed_together() -> None:
 
     cluster.edit(SERVER, change_it, manager="two")
     cluster.settle()
-    assert without_memory(cluster.server.objects[SERVER].manifest) == without_memory(before)
+    assert flatten(cluster.server.objects[SERVER].manifest) == flatten(before)
 
 
 def test_a_default_that_somebody_owns_is_tried_once_more_and_then_left() -> None:
@@ -245,7 +248,7 @@ def test_reset_ownership_hides_nothing() -> None:
     cluster.edit(SERVER, put("spec", "revisionHistoryLimit", value=9))
     cluster.server.forget_ownership(cluster.server.objects[SERVER])
     cluster.settle()
-    assert without_memory(cluster.server.objects[SERVER].manifest) == without_memory(before)
+    assert flatten(cluster.server.objects[SERVER].manifest) == flatten(before)
     version = cluster.server.objects[SERVER].version
     cluster.settled = {}
     cluster.settle()

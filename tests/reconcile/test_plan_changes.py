@@ -281,6 +281,7 @@ def test_a_deployment_deleted_by_somebody_comes_back_and_that_is_remembered() ->
         "manager": "unknown",
         "operation": "Delete",
         "at": "2026-03-01T12:00:00Z",
+        "repairedAt": "2026-03-01T12:00:00Z",
         "fields": ["(whole object)"],
     }
     cluster.rollout()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedicated.api.json import Manifest, as_manifest, get_list, get_str
-from dedicated.reconcile.ownership import Path
+from dedicated.reconcile.drift import Path
 from dedicated.reconcile.removal import exchange_patch, removal_patch
 from reconcile.api_server import apply_operation
 

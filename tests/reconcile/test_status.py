@@ -18,16 +18,15 @@ from builders import (
 )
 from dedicated.api.conditions import TYPES
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
-from dedicated.api.objects import Ref
 from dedicated.api.resource import parse_instance
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.modifications import Modification
+from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import MasterkeyReading
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Plan
 from dedicated.reconcile.observed import (
-    Child,
     DeploymentState,
     Failure,
     Observed,
@@ -89,27 +88,29 @@ PODS = st.lists(
     ),
     max_size=6,
 )
-MEMORIES = st.builds(
-    Modification,
-    object=st.just(""),
-    manager=TEXT,
-    operation=TEXT,
-    at=st.sampled_from(["2026-03-01T11:00:00Z", "2026-02-01T11:00:00Z", ""]),
-    fields=st.lists(st.text(max_size=2000), max_size=14).map(tuple),
-)
-REFS = [Ref("Service", f"s{number}") for number in range(3)]
-CHILDREN = st.lists(MEMORIES, max_size=3).map(
-    lambda facts: {
-        ref: Child(ref, "u", "1", modified=fact.annotation())
-        for ref, fact in zip(REFS, facts, strict=False)
-    }
+TIMES = st.sampled_from(["2026-03-01T11:00:00Z", "2026-02-01T11:00:00Z", "2026-03-01T12:30:00Z"])
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        name=TEXT,
+        instance=st.just("acme"),
+        modification=st.builds(
+            Modification,
+            object=st.sampled_from(["Service/s1", "Service/s2"]),
+            manager=TEXT,
+            operation=TEXT,
+            at=TIMES,
+            fields=st.lists(st.text(max_size=2000), max_size=14).map(tuple),
+            repaired_at=TIMES,
+        ),
+    ),
+    max_size=30,
 )
 MASTERKEYS = st.sampled_from(
     [KEY_FOUND, MasterkeyReading(False), MasterkeyReading(True, "bad"), MasterkeyReading(True, "", "other")]
 )
 OBSERVED = st.builds(
     Observed,
-    children=CHILDREN,
     deployments=deployments(),
     jobs=jobs(),
     pods=PODS.map(tuple),
@@ -126,7 +127,9 @@ OBSERVED = st.builds(
         ),
         max_size=30,
     ).map(tuple),
-    deleted=st.just(frozenset()),
+    deleted=st.just({}),
+    records=RECORDS.map(tuple),
+    forged=st.just({}),
     senior=st.sampled_from(["", "elder"]),
 )
 BODIES = st.sampled_from(

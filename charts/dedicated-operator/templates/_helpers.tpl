@@ -53,6 +53,13 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances]
   verbs: [list, watch, patch]
+# The operator's facts are stated under this verb; it must not be granted to people.
+- apiGroups: [dedicated.zitadel.com]
+  resources: [dedicatedinstances]
+  verbs: [act-as-operator]
+- apiGroups: [dedicated.zitadel.com]
+  resources: [contractrecords]
+  verbs: [get, list, watch, create]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/status]
   verbs: [patch]
@@ -83,6 +90,16 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- end }}
+
+{{/* A verb that no role may ever name: who holds it holds everything, by a wildcard, and was granted nothing. */}}
+{{- define "dedicated.controlVerb" -}}
+never-granted
+{{- end }}
+
+{{/* Policies are named as DNS subdomains: no colon. */}}
+{{- define "dedicated.policyName" -}}
+{{- printf "%s.%s" .Release.Namespace (include "dedicated.fullname" .) }}
 {{- end }}
 
 {{- define "dedicated.subject" -}}

@@ -8,6 +8,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "DedicatedInstance"
 PLURAL = "dedicatedinstances"
+RECORD_KIND = "ContractRecord"
+RECORD_PLURAL = "contractrecords"
 
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"
@@ -22,7 +24,5 @@ LABEL_PART_OF = "app.kubernetes.io/part-of"
 
 ANNOTATION_APPLIED = f"{GROUP}/applied"
 """Hash of the manifest last applied (design.md §5)."""
-ANNOTATION_MODIFIED = f"{GROUP}/modified"
-"""Who last changed the object behind the operator's back, what and when: JSON, see `api.modifications`."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"

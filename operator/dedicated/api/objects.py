@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.names import API_VERSION, KIND, PLURAL
+from dedicated.api.names import API_VERSION, KIND, PLURAL, RECORD_KIND, RECORD_PLURAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Kind:
 
 
 INSTANCE = Kind(API_VERSION, KIND, PLURAL)
+RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
@@ -45,7 +46,7 @@ CHILD_KINDS = (
 )
 """Every kind that an instance is made of. The chart's RBAC grants exactly these."""
 
-KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, NODE, POD)}
+KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, NODE, POD, RECORD)}
 
 
 @dataclass(frozen=True, slots=True, order=True)

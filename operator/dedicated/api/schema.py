@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition, generated from the models.
+"""The CustomResourceDefinitions, generated from the models.
 
 pydantic describes a model as JSON Schema; the API server wants a *structural* schema: no references,
 no unions with null, no titles, every type stated. This module translates the one into the other and
@@ -6,93 +6,145 @@ adds what JSON Schema cannot say: CEL rules, list-map keys, printer columns.
 Limit: it knows the constructs that our models use and fails on any other.
 """
 
+from dataclasses import dataclass
+
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
-from dedicated.api.names import GROUP, KIND, PLURAL, VERSION
-from dedicated.api.rules import ApiModel
+from dedicated.api.names import GROUP, VERSION
+from dedicated.api.objects import INSTANCE, RECORD, Kind
+from dedicated.api.record import RecordSpec
+from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.status import InstanceStatus
-
-COLUMNS: tuple[tuple[str, str, str, int], ...] = (
-    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
-    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
-    ("Version", "string", ".status.summary.version", 0),
-    ("Zones", "string", ".status.summary.zones", 0),
-    ("Findings", "string", ".status.summary.findings", 0),
-    ("URL", "string", ".status.url", 0),
-    ("Age", "date", ".metadata.creationTimestamp", 0),
-    ("Plan", "string", ".spec.plan", 1),
-    ("Server", "string", ".status.summary.server", 1),
-    ("Login", "string", ".status.summary.login", 1),
-    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
-)
-SELECTABLE = (".spec.domain", ".spec.plan", ".spec.infrastructure.class")
 
 DROPPED = frozenset(
     {"title", "additionalProperties", "propertyNames", "const", "anyOf", "$ref", "$defs", "default"}
 )
 
 
-def instance_crd() -> Manifest:
-    """The CustomResourceDefinition of `DedicatedInstance`."""
-    version: Manifest = {
-        "name": VERSION,
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": _root_schema()},
-        "subresources": {"status": {}},
-        "selectableFields": [{"jsonPath": path} for path in SELECTABLE],
-        "additionalPrinterColumns": [
-            {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
-            for name, kind, path, priority in COLUMNS
-        ],
-    }
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["di"],
-                "categories": ["dedicated"],
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What one kind's definition is made of. `columns` are (name, type, JSON path, priority)."""
+
+    kind: Kind
+    short_name: str
+    description: str
+    rules: tuple[Rule, ...]
+    spec: type[ApiModel]
+    status: type[ApiModel] | None
+    columns: tuple[tuple[str, str, str, int], ...]
+    selectable: tuple[str, ...]
+
+    def crd(self) -> Manifest:
+        """The CustomResourceDefinition."""
+        version: Manifest = {
+            "name": VERSION,
+            "served": True,
+            "storage": True,
+            "schema": {"openAPIV3Schema": self._root_schema()},
+            **({"subresources": {"status": {}}} if self.status else {}),
+            "selectableFields": [{"jsonPath": path} for path in self.selectable],
+            "additionalPrinterColumns": [
+                {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
+                for name, kind, path, priority in self.columns
+            ],
+        }
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{self.kind.plural}.{GROUP}"},
+            "spec": {
+                "group": GROUP,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": self.kind.kind,
+                    "listKind": f"{self.kind.kind}List",
+                    "plural": self.kind.plural,
+                    "singular": self.kind.kind.lower(),
+                    "shortNames": [self.short_name],
+                    "categories": ["dedicated"],
+                },
+                "versions": [version],
             },
-            "versions": [version],
-        },
-    }
+        }
+
+    def _root_schema(self) -> Manifest:
+        return {
+            "type": "object",
+            "description": self.description,
+            "required": ["spec"],
+            "x-kubernetes-validations": [rule.schema() for rule in self.rules],
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                # The name is stated for the rules' fieldPath alone.
+                "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+                "spec": structural(self.spec),
+                **({"status": structural(self.status)} if self.status else {}),
+            },
+        }
 
 
-def _root_schema() -> Manifest:
-    return {
-        "type": "object",
-        "description": "A dedicated ZITADEL instance, run as its contract promises.",
-        "required": ["spec"],
-        "x-kubernetes-validations": [
-            {
-                "rule": "size(self.metadata.name) <= 40",
-                "message": "metadata.name must be at most 40 characters: names of children are built from it",
-                "fieldPath": ".metadata.name",
-            },
-            {
-                "rule": "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-                "message": "metadata.name must start with a letter and hold only lower-case letters, "
-                "digits and '-': it names a Service",
-                "fieldPath": ".metadata.name",
-            },
-        ],
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            # The name is stated for the rules' fieldPath alone.
-            "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
-            "spec": structural(InstanceSpec),
-            "status": structural(InstanceStatus),
-        },
-    }
+INSTANCE_DEFINITION = Definition(
+    kind=INSTANCE,
+    short_name="di",
+    description="A dedicated ZITADEL instance, run as its contract promises.",
+    rules=(
+        Rule(
+            cel="size(self.metadata.name) <= 40",
+            message="metadata.name must be at most 40 characters: names of children are built from it",
+            field="metadata.name",
+        ),
+        Rule(
+            cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            message="metadata.name must start with a letter and hold only lower-case letters, "
+            "digits and '-': it names a Service",
+            field="metadata.name",
+        ),
+    ),
+    spec=InstanceSpec,
+    status=InstanceStatus,
+    columns=(
+        ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+        ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
+        ("Version", "string", ".status.summary.version", 0),
+        ("Zones", "string", ".status.summary.zones", 0),
+        ("Findings", "string", ".status.summary.findings", 0),
+        ("URL", "string", ".status.url", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Plan", "string", ".spec.plan", 1),
+        ("Server", "string", ".status.summary.server", 1),
+        ("Login", "string", ".status.summary.login", 1),
+        ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+    ),
+    selectable=(".spec.domain", ".spec.plan", ".spec.infrastructure.class"),
+)
+RECORD_DEFINITION = Definition(
+    kind=RECORD,
+    short_name="crec",
+    description="One fact of an instance's contract: written once, never changed.",
+    rules=(
+        Rule(
+            cel="self.spec == oldSelf.spec",
+            message="spec is immutable: a correction is a new record",
+            field="spec",
+        ),
+    ),
+    spec=RecordSpec,
+    status=None,
+    columns=(
+        ("Instance", "string", ".spec.instance", 0),
+        ("Fact", "string", ".spec.fact", 0),
+        ("Object", "string", ".spec.modification.object", 0),
+        ("Changed-By", "string", ".spec.modification.manager", 0),
+        ("By", "string", ".spec.by", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("At", "string", ".spec.modification.at", 1),
+        ("Operation", "string", ".spec.modification.operation", 1),
+        ("Field", "string", ".spec.modification.fields[0]", 1),
+    ),
+    selectable=(".spec.instance", ".spec.fact"),
+)
+DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION)
 
 
 def structural(model: type[ApiModel]) -> Manifest:

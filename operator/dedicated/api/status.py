@@ -58,7 +58,8 @@ class StatusModification(ApiModel):
     object: Annotated[str, Field(max_length=320)]
     manager: Annotated[str, Field(max_length=128)] = Field(description="Field manager that made the change.")
     operation: Annotated[str, Field(max_length=32)]
-    at: Time | None = None
+    at: Time | None = Field(None, description="When it was made, or seen where the API server tells no time.")
+    repaired_at: Time | None = Field(None, description="Time of the ContractRecord made before the repair.")
     fields: Annotated[list[Line], Field(max_length=10)]
 
 

@@ -21,6 +21,14 @@ def add_run_arguments(
     _add_connection(parser, environment=environment)
     _add_probes(parser)
     parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
+    parser.add_argument(
+        "--audit-hours",
+        type=_positive,
+        default=10.0,
+        metavar="HOURS",
+        help="how often an instance's children are read whole, to find what was written under the operator's "
+        "name; default 10",
+    )
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
 
@@ -89,6 +97,13 @@ def _add_probes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--probe-interval", type=float, default=10.0, metavar="SECONDS")
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings of parsed arguments."""
     return Settings(
@@ -107,6 +122,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         resolve=tuple(options.resolve),
         probe_ca_file=options.probe_ca_file,
         probe_interval=options.probe_interval,
+        audit_hours=options.audit_hours,
         qps=options.qps,
         burst=options.burst,
     )

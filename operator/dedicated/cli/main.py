@@ -1,4 +1,4 @@
-"""The command line `dedicated`: `run` is the operator, `crds` prints its CustomResourceDefinition.
+"""The command line `dedicated`: `run` is the operator, `crds` prints its CustomResourceDefinitions.
 
 Imports are late: `dedicated crds` needs no Kubernetes client, and says what is wrong before it loads one.
 """
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, *, now: Callable[[], datetime] 
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the operator until SIGTERM")
     add_run_arguments(run, environment=os.environ, hostname=socket.gethostname())
-    crds = commands.add_parser("crds", help="print the CustomResourceDefinition, or write it to a folder")
+    crds = commands.add_parser("crds", help="print the CustomResourceDefinitions, or write them to a folder")
     crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
     options = parser.parse_args(arguments)
     match options.command:

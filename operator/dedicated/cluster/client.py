@@ -29,6 +29,9 @@ Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
 ACCESS_REVIEW = Kind(
     "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
 )
+SELF_REVIEW = Kind(
+    "authentication.k8s.io/v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False
+)
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PATCH_TYPES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json"}
@@ -169,14 +172,16 @@ class Client:
                     raise error_from_status(found)
                 yield get_str(event, "type"), _named(found, kind)
 
-    async def apply(self, kind: Kind, manifest: Manifest, *, force: bool = True) -> Manifest:
-        """Server-side apply under our field manager; the object as it is now."""
+    async def apply(
+        self, kind: Kind, manifest: Manifest, *, force: bool = True, dry_run: bool = False
+    ) -> Manifest:
+        """Server-side apply under our field manager; the object as it is now, or (`dry_run`) would be."""
         request = Request(
             "apply",
             kind.plural,
             "PATCH",
             _path_of_manifest(kind, manifest),
-            query={"fieldManager": FIELD_MANAGER, "force": str(force).lower()},
+            query={"fieldManager": FIELD_MANAGER, "force": str(force).lower()} | _dry(dry_run),
             body=manifest,
             content_type="application/apply-patch+yaml",
         )
@@ -210,8 +215,9 @@ class Client:
         *,
         content: Literal["merge", "json"],
         subresource: str = "",
+        dry_run: bool = False,
     ) -> Manifest:
-        """Merge patch, or JSON patch; the object as it is now.
+        """Merge patch, or JSON patch; the object as it is now, or (`dry_run`) would be.
 
         A merge patch is repeated on trouble (put a resourceVersion into it where it must not overwrite the
         changes of others); a JSON patch only if it begins with a `test`, so that it cannot add twice.
@@ -222,7 +228,7 @@ class Client:
             kind.plural,
             "PATCH",
             path,
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": FIELD_MANAGER} | _dry(dry_run),
             body=body,
             content_type=PATCH_TYPES[content],
         )
@@ -262,6 +268,12 @@ class Client:
         )
         return get_map(answer, "status").get("allowed") is True
 
+    async def user_name(self) -> str:
+        """Who we are to the API server."""
+        body: Manifest = {"apiVersion": SELF_REVIEW.api_version, "kind": SELF_REVIEW.kind}
+        request = Request("create", SELF_REVIEW.plural, "POST", path_of(SELF_REVIEW), body=body)
+        return get_str(await self._read(request), "status", "userInfo", "username")
+
     async def _read(self, request: Request) -> Manifest:
         return await self._repeat(lambda: self._send(request, changing=False), repeatable=True)
 
@@ -276,6 +288,10 @@ class Client:
     async def _send(self, request: Request, *, changing: bool) -> Manifest:
         body = await self.transport.send(request, before_send=self.before_send if changing else None)
         return _decoded(body, request)
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def path_of(kind: Kind, namespace: str | None = None, name: str = "") -> str:

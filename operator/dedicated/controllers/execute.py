@@ -12,9 +12,10 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeGuard
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
-from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, SECRET, Kind
+from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, RECORD, SECRET, Kind
 from dedicated.api.resource import Instance
 from dedicated.cluster.errors import ApiError
+from dedicated.contract.records import Record, manifest_of
 from dedicated.controllers import material
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
@@ -68,11 +69,21 @@ class Writer(Protocol):
 
 
 class Executor:
-    """Executes actions on children. Writes to the instance itself are the pass's own, see `reconciler`."""
+    """Executes actions on children. Writes to the instance itself are the pass's own, see `reconciler`.
+
+    `user` is who we are to the API server: the one who states the operator's facts.
+    """
 
     def __init__(
-        self, *, client: Writer, world: World, secrets: SecretsReader, now: Callable[[], datetime]
+        self,
+        *,
+        client: Writer,
+        world: World,
+        secrets: SecretsReader,
+        user: str,
+        now: Callable[[], datetime],
     ) -> None:
+        self._user = user
         self._client = client
         self._world = world
         self._secrets = secrets
@@ -94,18 +105,18 @@ class Executor:
 
     async def _one(self, instance: Instance, action: Action) -> Failure | None:
         try:
-            await self._act(instance, action)
+            failure = await self._act(instance, action)
         except ApiError as error:
             failure = refusal(action, error)
             if failure is None:
                 raise
+        if failure is not None:
             logger.warning(
                 "%s: %s", failure.what, failure.message, extra={"key": str(instance.meta.key)}
             )
-            return failure
-        return None
+        return failure
 
-    async def _act(self, instance: Instance, action: Action) -> None:
+    async def _act(self, instance: Instance, action: Action) -> Failure | None:
         match action:
             case EstablishIdentity():
                 await self._establish_identity(instance)
@@ -118,7 +129,7 @@ class Executor:
             case CreateAdmin():
                 await self._create_once(SECRET, keys.admin_secret(instance, material.new_password()))
             case Apply():
-                await self._apply(action)
+                return await self._apply(instance, action)
             case Delete(ref, uid):
                 self._world.expect_deletion(uid)
                 await self._gone(
@@ -126,6 +137,7 @@ class Executor:
                 )
             case SetFinalizers():
                 raise AssertionError("written by the pass itself")
+        return None
 
     async def _establish_identity(self, instance: Instance) -> None:
         """Masterkey first, identity right after it: see `parts.keys` for why in this order."""
@@ -156,20 +168,52 @@ class Executor:
         self._world.learn(made)
         return made
 
-    async def _apply(self, action: Apply) -> None:
+    async def _apply(self, instance: Instance, action: Apply) -> Failure | None:
+        """Keep the fact, then repair. A child that seems deleted is looked for first: one that has only lost
+        its label was not deleted, and what was done to it is another fact."""
+        if action.fresh and action.record is not None:
+            action = await self._hidden(instance, action) or action
+        failure = await self._keep(action.record, instance.namespace) if action.record else None
+        try:
+            await self._send(action)
+        except ApiError as error:
+            if not action.fresh or not error.conflict:
+                raise
+            hidden = await self._hidden(instance, action)
+            if hidden is None:
+                raise
+            failure = await self._keep(hidden.record, instance.namespace) if hidden.record else None
+            await self._send(hidden)
+        return failure
+
+    async def _keep(self, record: Record, namespace: str) -> Failure | None:
+        """Create a record, or find it made already. One that is refused for good must not leave the instance
+        unrepaired: whoever can fill a quota would have that power."""
+        try:
+            made = await self._client.create(RECORD, manifest_of(record, namespace=namespace, by=self._user))
+        except ApiError as error:
+            if error.conflict:
+                made = await self._client.get(RECORD, namespace, record.name)
+            elif error.forbidden or error.invalid or error.not_found:
+                fact = record.modification
+                text = f"change by {fact.manager} ({fact.operation}) repaired, not recorded: {error.message}"
+                return Failure(what=fact.object, reason="RecordRefused", message=text)
+            else:
+                raise
+        self._world.learn(made)
+        return None
+
+    async def _send(self, action: Apply) -> None:
         kind = KIND_BY_NAME[action.ref.kind]
         try:
             made = await self._apply_over(kind, action)
         except ApiError as error:
-            if action.fresh and error.conflict:
-                made = await self._reclaim(kind, action, error)
-            elif action.remove and error.invalid:
-                live = await self._get(kind, action)
-                patch = exchange_patch(live, action.manifest, action.remove)
-                patched = child_of(await self._patch(kind, action, patch))
-                made = await self._client.apply(kind, at_version(action.manifest, patched))
-            else:
+            if not action.remove or not error.invalid:
                 raise
+            live = await self._get(kind, action)
+            exchange = exchange_patch(live, action.manifest, action.remove)
+            patched = child_of(await self._patch(kind, action, exchange))
+            made = await self._client.apply(kind, at_version(action.manifest, patched))
         patch = removal_patch(made, action.remove)
         if patch:
             made = await self._patch(kind, action, patch)
@@ -201,13 +245,13 @@ class Executor:
                 raise
             return None
 
-    async def _reclaim(self, kind: Kind, action: Apply, error: ApiError) -> Manifest:
-        """Apply over what others did to a child that is ours; raises `error` where it is not."""
-        child = child_of(await self._get(kind, action))
-        manifest = reclaimed(action.manifest, child, now=self._now())
-        if manifest is None:
-            raise error
-        return await self._client.apply(kind, at_version(manifest, child))
+    async def _hidden(self, instance: Instance, action: Apply) -> Apply | None:
+        """What to do where the child is there after all; None where it is not, or is not ours."""
+        child = await self._find(KIND_BY_NAME[action.ref.kind], action)
+        if child is None:
+            return None
+        known = self._world.records(instance.meta.key)
+        return reclaimed(instance, action, child, known=known, now=self._now())
 
     async def _get(self, kind: Kind, action: Apply) -> Manifest:
         return await self._client.get(kind, action.namespace, action.ref.name)

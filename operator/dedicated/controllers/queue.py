@@ -20,6 +20,8 @@ K = TypeVar("K", bound=Hashable)
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
+SPARE = 64
+"""Wake-ups that were taken back and may stay on the heap."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +96,8 @@ class WorkQueue(Generic[K]):
         self._wakes[key] = due
         self._serial += 1
         heapq.heappush(self._heap, (due, self._serial, key))
+        if len(self._heap) > 2 * len(self._wakes) + SPARE:
+            self._tidy()
         self._set_timer()
 
     def failed(self, key: K) -> float:
@@ -184,6 +188,12 @@ class WorkQueue(Generic[K]):
             return
         self._last_error[key] = text
         logger.error("%s failed, retry in %.1f s: %s", key, delay, text, exc_info=error)
+
+    def _tidy(self) -> None:
+        """Drop wake-ups that were taken back: those of a far future would pile up, one with each pass."""
+        last = {key: (due, serial, key) for due, serial, key in self._heap if self._wakes.get(key) == due}
+        self._heap = list(last.values())
+        heapq.heapify(self._heap)
 
     def _set_timer(self) -> None:
         while self._heap and self._wakes.get(self._heap[0][2]) != self._heap[0][0]:

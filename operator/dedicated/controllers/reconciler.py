@@ -8,18 +8,19 @@ After a pass that acted, another one follows at once and, as a rule, finds nothi
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, Key, Ref
+from dedicated.api.objects import INSTANCE, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import NotLeader
 from dedicated.controllers.answers import Answers
+from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances, presence_of
 from dedicated.controllers.metrics import Metrics
@@ -28,7 +29,7 @@ from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import Line
 from dedicated.controllers.world import World
-from dedicated.reconcile.actions import Action, Plan, SetFinalizers
+from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
 from dedicated.reconcile.observed import Failure, Observed
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.turns import causes
@@ -41,7 +42,7 @@ class _Memory:
     `settled` is the plan's; `failures` are to be told; `acted` are the stages last carried out.
     """
 
-    settled: dict[Ref, str] = field(default_factory=dict)
+    settled: Settled = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     acted: tuple[tuple[Action, ...], ...] = ()
 
@@ -60,6 +61,8 @@ class Reconciler:
         recorder: EventRecorder,
         metrics: Metrics,
         catalogue: Catalogue,
+        user: str,
+        audit_every: timedelta,
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -70,7 +73,8 @@ class Reconciler:
         self._catalogue = catalogue
         self._now = now
         self._secrets = SecretsReader(client=client, world=world)
-        self._executor = Executor(client=client, world=world, secrets=self._secrets, now=now)
+        self._executor = Executor(client=client, world=world, secrets=self._secrets, user=user, now=now)
+        self._auditor = Auditor(client=client, every=audit_every, now=now)
         self._answers = answers
         self._reporter = Reporter(
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
@@ -114,8 +118,7 @@ class Reconciler:
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
         instance = parse_instance(body)
-        observed = await self._observe(instance, memory)
-        decided = self._decide(instance, observed, memory)
+        decided = await self._decide(instance, await self._observe(instance, memory), memory)
         version = await self._write_finalizers(instance.meta, decided)
         unseen = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
         first = unseen or decided.announced
@@ -138,21 +141,34 @@ class Reconciler:
         if not first:
             await report()
         memory.settled = decided.settled
-        if decided.wake_at is not None:
-            delay = (decided.wake_at - self._now()).total_seconds()
-            self._queue.add_at(key, time.monotonic() + max(0.0, delay))
+        audit = self._auditor.due(key)
+        self._wake_at(key, decided.wake_at)
+        # An audit that is due waits for the instance to come to rest, which is a pass of its own.
+        self._wake_at(key, audit if decided.standing or audit > self._now() else None)
         return "changed" if acted or version != instance.meta.resource_version else "unchanged"
 
-    def _decide(self, instance: Instance | InvalidInstance, observed: Observed, memory: _Memory) -> Plan:
+    def _wake_at(self, key: Key, due: datetime | None) -> None:
+        if due is not None:
+            delay = (due - self._now()).total_seconds()
+            self._queue.add_at(key, time.monotonic() + max(0.0, delay))
+
+    async def _decide(
+        self, instance: Instance | InvalidInstance, observed: Observed, memory: _Memory
+    ) -> Plan:
+        """The plan; where a full audit is due and nothing else to do, after it."""
         key = instance.meta.key
-        decided = plan(
+        decide = partial(
+            plan,
             instance,
-            observed,
             catalogue=self._catalogue,
             now=self._now(),
             settled=memory.settled,
             turn=self._line.of(key, causes(observed), heard=self._answers.heard_at(key)),
         )
+        decided = decide(observed)
+        if isinstance(instance, Instance) and decided.standing and self._now() >= self._auditor.due(key):
+            forged = await self._auditor.audit(instance, decided.standing)
+            decided = decide(replace(observed, forged=forged)) if forged else decided
         memory.settled = {}  # until it is all done, what was found in order may be left half done
         self._answers.ask(key, decided.probe, hurry=decided.rolling)
         answered = self._answers.of(key) is not None
@@ -199,6 +215,7 @@ class Reconciler:
             service=self._answers.of(key),
             failures=memory.failures,
             deleted=known.deleted,
+            records=known.records,
             senior=self._senior(key),
         )
         if isinstance(instance, InvalidInstance) or instance.meta.deleting:
@@ -248,6 +265,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._answers.forget(key)
         self._line.forget(key)
+        self._auditor.forget(key)
         self._reporter.forget(key)
         self._secrets.forget(key)
         self._world.forget(key)

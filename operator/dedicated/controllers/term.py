@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 
@@ -98,6 +98,8 @@ class Term:
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,
+                user=await self._client.user_name(),
+                audit_every=timedelta(hours=self._settings.audit_hours),
                 now=self._now,
             )
             await self._loop(world, reconciler, recorder, stop)

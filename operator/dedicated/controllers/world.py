@@ -8,6 +8,7 @@ is read on demand, see `secrets_reader`.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
@@ -20,6 +21,7 @@ from dedicated.api.objects import (
     KIND_BY_NAME,
     NODE,
     POD,
+    RECORD,
     SECRET,
     Key,
     Kind,
@@ -27,6 +29,7 @@ from dedicated.api.objects import (
 )
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
+from dedicated.contract.records import Record, record_of
 from dedicated.controllers.instances import Presence, presence_of
 from dedicated.parts import keys
 from dedicated.parts.keys import Identity
@@ -76,7 +79,11 @@ class Snapshot:
     jobs: Mapping[str, JobState]
     pods: tuple[PodState, ...]
     identity: Identity | None
-    deleted: frozenset[Ref]
+    deleted: Mapping[Ref, str]
+    records: tuple[Record, ...]
+
+
+AnyInformer: TypeAlias = Informer[Entry] | Informer[PodEntry] | Informer[Record] | Informer[Node]
 
 
 class World:
@@ -100,7 +107,7 @@ class World:
         self._wake = wake
         self._wake_all = wake_all
         self._is_alive = is_alive
-        self._deleted: dict[Key, set[Ref]] = {}
+        self._deleted: dict[Key, dict[Ref, str]] = {}
         self._expected: set[str] = set()
         self._interests: dict[Key, set[Key]] = {}
         self._children = {
@@ -123,6 +130,14 @@ class World:
             reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
             changed=self._pod_changed,
         )
+        # No selector: whoever may change a record's labels must not make it unseen.
+        self._records = Informer[Record](
+            client=client,
+            kind=RECORD,
+            namespaces=namespaces,
+            reduce=record_of,
+            changed=self._record_changed,
+        )
         self._nodes = (
             Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: self._wake_all())
             if with_nodes
@@ -137,11 +152,12 @@ class World:
             changed=roll,
         )
 
-    def informers(self) -> Iterator[tuple[str, Informer[Entry] | Informer[PodEntry] | Informer[Node]]]:
-        """All informers of children, pods and nodes, with the name of what they watch."""
+    def informers(self) -> Iterator[tuple[str, AnyInformer]]:
+        """All informers but the roll, with the name of what they watch."""
         for kind, informer in self._children.items():
             yield kind.plural, informer
         yield POD.plural, self._pods
+        yield RECORD.plural, self._records
         if self._nodes is not None:
             yield NODE.plural, self._nodes
 
@@ -183,20 +199,26 @@ class World:
                 elif entry.identity is not None:
                     identity = entry.identity
         pods = (entry for entry in self._pods.in_namespace(key.namespace).values())
-        gone = self._deleted.get(key, set()) - children.keys()
+        gone = self._deleted.get(key, {})
         return Snapshot(
             children=children,
             deployments=deployments,
             jobs=jobs,
             pods=tuple(entry.pod for entry in pods if entry.instance == key.name),
             identity=identity,
-            deleted=frozenset(gone),
+            deleted={ref: uid for ref, uid in gone.items() if ref not in children},
+            records=self.records(key),
         )
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
         """One child as last heard of."""
         entry = self._children[KIND_BY_NAME[ref.kind]].in_namespace(namespace).get(ref.name)
         return None if entry is None else entry.child
+
+    def records(self, key: Key) -> tuple[Record, ...]:
+        """The records of an instance."""
+        records = self._records.in_namespace(key.namespace).values()
+        return tuple(record for record in records if record.instance == key.name)
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -206,7 +228,8 @@ class World:
 
     def learn(self, manifest: Manifest) -> None:
         """Take over the answer to a write of our own."""
-        self._children[KIND_BY_NAME[get_str(manifest, "kind")]].put(manifest)
+        kind = KIND_BY_NAME[get_str(manifest, "kind")]
+        (self._records if kind == RECORD else self._children[kind]).put(manifest)
 
     def expect_deletion(self, uid: str) -> None:
         """The object with this uid is being deleted by us: that is nobody's modification."""
@@ -237,8 +260,13 @@ class World:
             if old.child.uid in self._expected:
                 self._expected.discard(old.child.uid)
             elif self._is_alive(owner):
-                self._deleted.setdefault(owner, set()).add(old.child.ref)
+                self._deleted.setdefault(owner, {})[old.child.ref] = old.child.uid
         self._wake(owner)
+
+    def _record_changed(self, key: Key, old: Record | None, new: Record | None) -> None:
+        record = new or old
+        if record is not None:
+            self._wake(Key(key.namespace, record.instance))
 
     def _pod_changed(self, key: Key, old: PodEntry | None, new: PodEntry | None) -> None:
         entry = new or old
@@ -266,4 +294,4 @@ def entry_of(manifest: Manifest) -> Entry:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes apart."""
-    return (*CHILD_KINDS, POD, INSTANCE)
+    return (*CHILD_KINDS, POD, RECORD, INSTANCE)

@@ -6,8 +6,12 @@ from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import Ref, ref_of
+from dedicated.contract.records import Record
+from dedicated.reconcile.drift import Path
 from dedicated.reconcile.observed import Child
-from dedicated.reconcile.ownership import Path
+
+Settled: TypeAlias = dict[Ref, tuple[str, str]]
+"""Children found as they should be: the resourceVersion looked at, and the hash of the manifest wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,13 @@ class Apply:
     of that name is known, so that an object that others made there is not taken over. It makes no difference
     between two actions: the same manifest again is the same action.
     `remove`: fields that others added, to be taken out after the apply.
+    `record`: the fact that is repaired, to be kept before: afterwards nobody can tell it.
     """
 
     manifest: Manifest
     seen: Child | None = field(default=None, compare=False)
     remove: tuple[Path, ...] = ()
+    record: Record | None = None
 
     @property
     def fresh(self) -> bool:
@@ -96,7 +102,8 @@ class Plan:
     `status` is None where there is nothing to tell (the object is going). `probe` is the public name to
     read, where there is a service to ask; `rolling` asks for readings more often. `pending` are children
     that wait for the instance's turn (see `turns`), None where that was not judged; `turn` is how far its
-    own is; `announced` says that the status must be told before anything is done.
+    own is; `announced` says that the status must be told before anything is done. `standing` are the
+    manifests that the children were made with, where nothing is left to do: a full audit compares with them.
     """
 
     stages: tuple[tuple[Action, ...], ...] = ()
@@ -105,10 +112,11 @@ class Plan:
     wake_at: datetime | None = None
     probe: str | None = None
     rolling: bool = False
-    settled: dict[Ref, str] = field(default_factory=dict)
+    settled: Settled = field(default_factory=dict)
     pending: tuple[Ref, ...] | None = None
     turn: TurnStage = ""
     announced: bool = False
+    standing: tuple[Manifest, ...] = ()
 
     @property
     def actions(self) -> tuple[Action, ...]:

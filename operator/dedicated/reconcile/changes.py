@@ -1,7 +1,8 @@
 """From what should exist and what does to the actions in between.
 
-A child whose applied hash is today's is left alone unless managedFields tell of somebody else's hand; then
-it is applied again and remembers who that was. A pass without change yields no action.
+A child whose applied hash is today's is left alone unless managedFields tell of somebody else's hand, or a
+full audit has found a forged one; then that is recorded, and the child applied again. A pass without change
+yields no action.
 """
 
 from dataclasses import dataclass
@@ -9,92 +10,111 @@ from datetime import datetime
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, digest, get_list, get_map, get_str
-from dedicated.api.names import ANNOTATION_APPLIED, ANNOTATION_MODIFIED
+from dedicated.api.names import ANNOTATION_APPLIED, FIELD_MANAGER
 from dedicated.api.objects import JOB, Ref, ref_of
 from dedicated.api.resource import Instance
-from dedicated.contract.modifications import Modification, bounded, from_annotation
-from dedicated.reconcile.actions import Action, Apply, Delete
+from dedicated.contract.modifications import Modification
+from dedicated.contract.records import Record, is_same_hand, is_worth, record_for
+from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.observed import Child, Observed
-from dedicated.reconcile.ownership import Drift, drift_of
+from dedicated.reconcile.ownership import drift_of
+
+FORGED = f"{FIELD_MANAGER} (forged)"
+"""Manager told of what somebody else wrote under our own manager's name."""
+OUR_HASH = ("f:metadata", "f:annotations", f"f:{ANNOTATION_APPLIED}")
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Actions, what they mend, and which children were found as they should be (ref -> resourceVersion).
+    """Actions, what they mend, and which children were found as they should be.
 
-    `unfinished` says that this generation is not applied yet, beyond mere repair.
+    `unfinished` says that this generation is not applied yet, beyond mere repair. `standing` are the
+    manifests wanted, as applied.
     """
 
     actions: tuple[Action, ...]
     mended: tuple[Modification, ...]
-    settled: dict[Ref, str]
+    settled: Settled
     unfinished: bool
+    standing: tuple[Manifest, ...]
 
 
 def changes(
-    instance: Instance, desired: Desired, observed: Observed, *, settled: dict[Ref, str], now: datetime
+    instance: Instance, desired: Desired, observed: Observed, *, settled: Settled, now: datetime
 ) -> Changes:
     """Compare. `settled` is the previous answer's: a child at that resourceVersion is not judged again."""
     actions: list[Action] = []
     mended: list[Modification] = []
-    clean: dict[Ref, str] = {}
+    clean: Settled = {}
     unfinished = False
-    for manifest in desired.manifests:
-        ref = ref_of(manifest)
+    standing = tuple(stamp(manifest) for manifest in desired.manifests)
+    for manifest in standing:
+        ref, mark = ref_of(manifest), mark_of(manifest)
         child = observed.children.get(ref)
-        stamped, mark = _stamp(manifest)
         if child is None:
-            fact = _deleted(ref, now) if ref in observed.deleted else None
-            actions.append(Apply(_remember(stamped, fact.annotation() if fact else "")))
-            mended.extend([fact] if fact else [])
-            unfinished = unfinished or fact is None
+            repair = _remake(instance, manifest, observed, now=now)
+            actions.append(repair.action)
+            mended.extend(repair.told)
+            unfinished = unfinished or not repair.told
         elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
             continue  # a Job's template cannot change: it keeps the manifest it was made with
+        elif drift := observed.forged.get(ref) or _forged_hash(child, mark, settled):
+            repair = _repair(instance, manifest, child, drift, observed.records, now=now)
+            actions.append(repair.action)
+            mended.extend(repair.told)
         elif not child.ours or (child.applied != mark and not _only_annotation_lost(child)):
             # Without an entry of ours (anyone may reset managedFields) drift could not be told.
-            actions.append(Apply(_remember(stamped, child.modified), seen=child))
+            actions.append(Apply(manifest, seen=child))
             unfinished = unfinished or child.applied != mark
-        elif settled.get(ref) == child.resource_version:
-            clean[ref] = child.resource_version
+        elif settled.get(ref) == (child.resource_version, mark):
+            clean[ref] = settled[ref]
+        elif drift := drift_of(manifest, child):
+            again = _outlived_repair(child, drift, observed.records)
+            if again:
+                clean[ref] = child.resource_version, mark
+            repair = _repair(instance, manifest, child, drift, observed.records, now=now)
+            actions.append(repair.action)
+            mended.extend(() if again else repair.told)
         else:
-            drift = drift_of(stamped, child)
-            again = drift and _outlived_repair(child, drift)
-            if drift is None or again:
-                clean[ref] = child.resource_version
-            if drift is not None:
-                fact = again or _done_by_others(child, drift, now)
-                actions.append(Apply(_remember(stamped, fact.annotation()), seen=child, remove=drift.added))
-                mended.extend([] if again else [fact])
+            clean[ref] = child.resource_version, mark
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
-    return Changes(tuple(actions), tuple(mended), clean, unfinished)
+    return Changes(tuple(actions), tuple(mended), clean, unfinished, standing)
 
 
-def reclaimed(manifest: Manifest, child: Child, *, now: datetime) -> Manifest | None:
-    """The manifest for a child that seemed to be gone, but has only lost the label it is found by: it tells
-    who took it. None where the object belongs to somebody else."""
-    owners = get_list(manifest, "metadata", "ownerReferences")
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """An action, and what it mends."""
+
+    action: Apply
+    told: tuple[Modification, ...] = ()
+
+
+def reclaimed(
+    instance: Instance, action: Apply, child: Child, *, known: tuple[Record, ...], now: datetime
+) -> Apply | None:
+    """The action for a child that seemed to be gone, but has only lost the label it is found by: it tells who
+    took it. None where the object belongs to somebody else."""
+    owners = get_list(action.manifest, "metadata", "ownerReferences")
     if not child.owner_uid or child.owner_uid not in [get_str(owner, "uid") for owner in owners]:
         return None
-    drift = drift_of(manifest, child)
-    return _remember(manifest, _done_by_others(child, drift, now).annotation() if drift else "")
+    drift = drift_of(action.manifest, child)
+    if drift is None:
+        return Apply(action.manifest, seen=child)
+    return _repair(instance, action.manifest, child, drift, known, now=now).action
 
 
-def _stamp(manifest: Manifest) -> tuple[Manifest, str]:
-    """The manifest with the hash of itself, and the hash."""
-    mark = digest(manifest)
+def stamp(manifest: Manifest) -> Manifest:
+    """The manifest with the hash of itself."""
     metadata = get_map(manifest, "metadata")
-    annotations = {**get_map(metadata, "annotations"), ANNOTATION_APPLIED: mark}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}, mark
-
-
-def _remember(manifest: Manifest, kept: str) -> Manifest:
-    """The manifest with a modification kept on it, in the form of its annotation; empty: none."""
-    if not kept:
-        return manifest
-    metadata = get_map(manifest, "metadata")
-    annotations = {**get_map(metadata, "annotations"), ANNOTATION_MODIFIED: kept}
+    annotations = {**get_map(metadata, "annotations"), ANNOTATION_APPLIED: digest(manifest)}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def mark_of(manifest: Manifest) -> str:
+    """The hash that a manifest or an object carries; empty: none."""
+    return get_str(manifest, "metadata", "annotations", ANNOTATION_APPLIED)
 
 
 def _only_annotation_lost(child: Child) -> bool:
@@ -102,35 +122,71 @@ def _only_annotation_lost(child: Child) -> bool:
     return bool(child.ours) and ANNOTATION_APPLIED not in child.ours
 
 
-def _outlived_repair(child: Child, drift: Drift) -> Modification | None:
-    """The addition that a repair did not take away, as the child remembers it; None for anything else.
+def _forged_hash(child: Child, mark: str, settled: Settled) -> Drift | None:
+    """Drift of a child that was found with today's hash, and now carries another under our name."""
+    known = settled.get(child.ref)
+    if known is None or known[1] != mark or child.applied == mark or _only_annotation_lost(child):
+        return None
+    return Drift((OUR_HASH,), (), FORGED, "Apply", "") if child.ours else None
+
+
+def _outlived_repair(child: Child, drift: Drift, known: tuple[Record, ...]) -> bool:
+    """Whether this is an addition that a repair did not take away, as a record tells.
 
     Who owns a field at the server's own default keeps it: taken away, it comes back at once. The repair is
     tried once more, and if the object then still is as it was, left at that (`settled`).
     """
-    kept = from_annotation(child.modified, of=str(child.ref))
-    if kept is None or drift.lost or drift.time not in ("", kept.at):
-        return None
-    found = (drift.manager, drift.operation, bounded(drift.fields()))
-    return kept if found == (kept.manager, kept.operation, kept.fields) else None
-
-
-def _done_by_others(child: Child, drift: Drift, now: datetime) -> Modification:
-    """The API server puts no time on a change by `kubectl scale`: then the time is when we saw it."""
-    return Modification(
-        object=str(child.ref),
-        manager=drift.manager,
-        operation=drift.operation,
-        at=drift.time or rfc3339(now),
-        fields=tuple(drift.fields()),
+    if drift.lost:
+        return False
+    fact = _modification(child.ref, drift, "")
+    return any(
+        is_same_hand(record.modification, fact) and drift.time in ("", record.modification.at)
+        for record in known
     )
 
 
-def _deleted(ref: Ref, now: datetime) -> Modification:
-    """The API keeps no trace of who deleted an object; the time is ours, of when it was seen."""
-    return Modification(
-        object=str(ref), manager="unknown", operation="Delete", at=rfc3339(now), fields=("(whole object)",)
-    )
+def _repair(
+    instance: Instance,
+    manifest: Manifest,
+    child: Child,
+    drift: Drift,
+    known: tuple[Record, ...],
+    *,
+    now: datetime,
+) -> _Repair:
+    """Apply again, and record what is undone by it as far as the ledger has room.
+
+    The API server puts no time on a change by `kubectl scale`, nor on the removal of a field: then the time
+    is when we saw it, and the child's version tells the change from the same one made again.
+    """
+    fact = _modification(child.ref, drift, drift.time or rfc3339(now))
+    moment = drift.time or _version(child, drift)
+    record = record_for(instance.name, fact, uid=child.uid, moment=moment)
+    kept = record if is_worth(record, known, now=now) else None
+    return _Repair(Apply(manifest, seen=child, remove=drift.added, record=kept), (fact,))
+
+
+def _version(child: Child, drift: Drift) -> str:
+    """What moves with the change: the generation knows no metadata, and not every kind has one."""
+    in_spec = any(path[0] == "f:spec" for path in (*drift.lost, *drift.added))
+    return f"generation {child.generation}" if in_spec and child.generation else child.resource_version
+
+
+def _modification(ref: Ref, drift: Drift, at: str) -> Modification:
+    return Modification(str(ref), drift.manager, drift.operation, at, drift.fields())
+
+
+def _remake(instance: Instance, manifest: Manifest, observed: Observed, *, now: datetime) -> _Repair:
+    """Make a child that is not there. The API keeps no trace of who deleted one; the time is ours, of when it
+    was seen."""
+    ref = ref_of(manifest)
+    uid = observed.deleted.get(ref)
+    if uid is None:
+        return _Repair(Apply(manifest))
+    fact = Modification(str(ref), "unknown", "Delete", rfc3339(now), ("(whole object)",))
+    record = record_for(instance.name, fact, uid=uid, moment="")
+    kept = record if is_worth(record, observed.records, now=now) else None
+    return _Repair(Apply(manifest, record=kept), (fact,))
 
 
 def _deletions(instance: Instance, desired: Desired, observed: Observed, *, applied: bool) -> list[Action]:
@@ -148,10 +204,3 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
         and not child.deleting
         and (ref in desired.replaced or (over and ref not in wanted))
     ]
-
-
-def kept_modifications(observed: Observed, mended: tuple[Modification, ...]) -> list[Modification]:
-    """Modifications known: those found in this pass, and those that children remember."""
-    fresh = {fact.object for fact in mended}
-    remembered = (from_annotation(child.modified, of=str(ref)) for ref, child in observed.children.items())
-    return [*mended, *(fact for fact in remembered if fact is not None and fact.object not in fresh)]

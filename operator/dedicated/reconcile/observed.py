@@ -13,7 +13,6 @@ from dedicated.api.conditions import UP_TO_DATE, UPGRADE_PENDING
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
-    ANNOTATION_MODIFIED,
     API_VERSION,
     FIELD_MANAGER,
     KIND,
@@ -25,9 +24,11 @@ from dedicated.api.names import (
 from dedicated.api.objects import Ref
 from dedicated.api.resource import Meta
 from dedicated.contract.prerequisites import Node
+from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.schema import JobState
+from dedicated.reconcile.drift import Drift
 
 OWNERS = "f:ownerReferences"
 PLATFORM_MANAGERS = frozenset(
@@ -56,9 +57,9 @@ class Child:
     resource_version: str
     component: str = ""
     applied: str = ""
-    modified: str = ""
     owner_uid: str = ""
     deleting: bool = False
+    generation: int = 0
     ours: str = ""
     foreign: tuple[Ownership, ...] = ()
 
@@ -135,7 +136,8 @@ class Failure:
 class Observed:
     """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe.
 
-    `deleted` names children that somebody else deleted since the last pass.
+    `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
+    are all of this instance's. `forged` is what a full audit has found, in the pass after it.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -148,7 +150,9 @@ class Observed:
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
     service: ServiceReading | None = None
     failures: tuple[Failure, ...] = ()
-    deleted: frozenset[Ref] = frozenset()
+    deleted: Mapping[Ref, str] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+    forged: Mapping[Ref, Drift] = field(default_factory=dict)
     senior: str = ""
     """Name of an older instance in the same namespace."""
 
@@ -187,9 +191,9 @@ def child_of(manifest: Manifest) -> Child:
         resource_version=get_str(metadata, "resourceVersion"),
         component=get_str(metadata, "labels", LABEL_COMPONENT),
         applied=get_str(annotations, ANNOTATION_APPLIED),
-        modified=get_str(annotations, ANNOTATION_MODIFIED),
         owner_uid=get_str(owners[0], "uid") if owners else "",
         deleting=bool(metadata.get("deletionTimestamp")),
+        generation=get_int(metadata, "generation"),
         ours=ours,
         foreign=foreign,
     )

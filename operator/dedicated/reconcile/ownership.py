@@ -12,14 +12,11 @@ field that was removed has no owner: its remover is the newest foreign entry, or
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
+from dedicated.reconcile.drift import Drift, Path
 from dedicated.reconcile.observed import OWNERS, Child, Ownership
-
-Path = tuple[str, ...]
-"""Steps of fieldsV1 keys: `f:name`, `k:{...}`, `v:...`."""
 
 IDENTIFYING = frozenset({"f:apiVersion", "f:kind", "f:status"})
 UNSHARED = frozenset({"name", "namespace", "ownerReferences"})
@@ -27,30 +24,15 @@ UNSHARED = frozenset({"name", "namespace", "ownerReferences"})
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """What somebody else did to one child: fields lost to them, fields they added."""
-
-    lost: tuple[Path, ...]
-    added: tuple[Path, ...]
-    manager: str
-    operation: str
-    time: str
-
-    def fields(self) -> list[str]:
-        """The fields as a person writes them."""
-        return [readable(path) for path in (*self.lost, *self.added)]
-
-
 def drift_of(desired: Manifest, child: Child) -> Drift | None:
     """What others did to a child that we applied; None where nothing was done."""
     if not child.ours:
         return None
-    ours = _parsed(child.ours)
+    ours = parsed(child.ours)
     lost = (*_lost_owner(desired, child), *_lost(as_fields(desired), ours))
     if not lost and not child.foreign:
         return None
-    found = (path for entry in child.foreign for path in _added(_parsed(entry.fields), ours, desired))
+    found = (path for entry in child.foreign for path in added_by(parsed(entry.fields), desired))
     added = tuple(dict.fromkeys(found))  # two managers may own the same field
     if not lost and not added:
         return None
@@ -75,24 +57,9 @@ def as_fields(desired: Manifest) -> Manifest:
     return {**rest, "metadata": kept}
 
 
-def readable(path: Path) -> str:
-    """`spec.template.spec.containers[name=server].image`."""
-    text = ""
-    for step in path:
-        kind, _, rest = step.partition(":")
-        match kind:
-            case "f":
-                text += f".{rest}" if text else rest
-            case "k":
-                keys = ",".join(f"{key}={value}" for key, value in json.loads(rest).items())
-                text += f"[{keys}]"
-            case "v":
-                text += f"[{json.loads(rest)}]"
-    return text
-
-
 @lru_cache(maxsize=4096)
-def _parsed(fields: str) -> Mapping[str, JsonValue]:
+def parsed(fields: str) -> Mapping[str, JsonValue]:
+    """A field set of the reduced form."""
     return as_manifest(json.loads(fields))
 
 
@@ -104,7 +71,7 @@ def _lost(desired: JsonValue, node: Mapping[str, JsonValue], path: Path = ()) ->
                 yield from _lost_below(value, node, f"f:{key}", path)
         case list():
             for item in desired:
-                step = _list_step(item, node)
+                step = list_step(item, node)
                 if step is None:
                     yield (*path, _wanted_step(item))
                 else:
@@ -116,15 +83,16 @@ def _lost_below(value: JsonValue, node: Mapping[str, JsonValue], step: str, path
     if not isinstance(inner, dict):
         if value not in ({}, [], None):
             yield (*path, step)
-    elif isinstance(value, dict | list) and _descends(inner):
+    elif isinstance(value, dict | list) and descends(inner):
         yield from _lost(value, inner, (*path, step))
 
 
-def _descends(node: Mapping[str, JsonValue]) -> bool:
+def descends(node: Mapping[str, JsonValue]) -> bool:
+    """Whether a field set goes on below this node; else it is a leaf, or atomic."""
     return any(step != "." for step in node)
 
 
-def _list_step(item: JsonValue, node: Mapping[str, JsonValue]) -> str | None:
+def list_step(item: JsonValue, node: Mapping[str, JsonValue]) -> str | None:
     """The step of a list's field set that stands for `item`."""
     for step in node:
         kind, _, rest = step.partition(":")
@@ -146,23 +114,17 @@ def _wanted_step(item: JsonValue) -> str:
     return "v:" + json.dumps(item)
 
 
-def _added(
-    theirs: Mapping[str, JsonValue], ours: Mapping[str, JsonValue], desired: Manifest
-) -> Iterator[Path]:
-    """Leaves that others own in spec or data and we do not, as far as they are not wanted anyway."""
+def added_by(theirs: Mapping[str, JsonValue], desired: Manifest) -> Iterator[Path]:
+    """Leaves in spec or data of the field set `theirs` that are not wanted anyway."""
     wanted = as_fields(desired)
     for step, node in theirs.items():
-        if step in IDENTIFYING or step == "f:metadata" or not isinstance(node, dict):
-            continue
-        inner = ours.get(step)
-        value = wanted.get(step.removeprefix("f:"))
-        yield from _added_below(node, inner if isinstance(inner, dict) else {}, value, (step,))
+        if step not in IDENTIFYING and step != "f:metadata" and isinstance(node, dict):
+            yield from unwanted(node, wanted.get(step.removeprefix("f:")), (step,))
 
 
-def _added_below(
-    node: Mapping[str, JsonValue], ours: Mapping[str, JsonValue], value: JsonValue, path: Path
-) -> Iterator[Path]:
-    if not _descends(node):
+def unwanted(node: Mapping[str, JsonValue], value: JsonValue, path: Path) -> Iterator[Path]:
+    """Leaves of a field set below `path` for which the desired value there has nothing."""
+    if not descends(node):
         if value is None and len(path) > 1:
             yield path
         return
@@ -170,11 +132,8 @@ def _added_below(
         yield path  # the whole item or map is theirs: one removal takes it away
         return
     for step, inner in node.items():
-        if step == "." or not isinstance(inner, dict):
-            continue
-        known = ours.get(step)
-        below = value_at(value, step)
-        yield from _added_below(inner, known if isinstance(known, dict) else {}, below, (*path, step))
+        if step != "." and isinstance(inner, dict):
+            yield from unwanted(inner, value_at(value, step), (*path, step))
 
 
 def value_at(value: JsonValue, step: str) -> JsonValue:
@@ -204,12 +163,13 @@ def _culprit(foreign: tuple[Ownership, ...], paths: tuple[Path, ...]) -> Ownersh
     """The entry that owns the first field in question, else the newest one."""
     for path in paths:
         for entry in foreign:
-            if _holds(_parsed(entry.fields), path):
+            if holds(parsed(entry.fields), path):
                 return entry
     return max(foreign, key=lambda entry: entry.time, default=Ownership(UNKNOWN, UNKNOWN, "", "{}"))
 
 
-def _holds(fields: Mapping[str, JsonValue], path: Path) -> bool:
+def holds(fields: Mapping[str, JsonValue], path: Path) -> bool:
+    """Whether a field set has this path."""
     node = dict(fields)
     for step in path:
         inner = node.get(step)

@@ -23,7 +23,7 @@ from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
-from dedicated.contract.modifications import Modification, newest
+from dedicated.contract.modifications import Modification
 from dedicated.parts import keys, schema, server
 from dedicated.parts.wanted import Wanted
 from dedicated.reconcile import turns
@@ -36,9 +36,10 @@ from dedicated.reconcile.actions import (
     EventNote,
     Plan,
     SetFinalizers,
+    Settled,
     TurnStage,
 )
-from dedicated.reconcile.changes import Changes, changes, kept_modifications
+from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
@@ -63,7 +64,7 @@ def plan(
     *,
     catalogue: Catalogue,
     now: datetime,
-    settled: dict[Ref, str],
+    settled: Settled,
     turn: Turn = FREE,
 ) -> Plan:
     """Decide one pass. `settled` is the previous plan's, empty after a start; `now` is timezone-aware.
@@ -102,13 +103,13 @@ def _decided(
     now: datetime,
 ) -> Plan:
     """What is done and told about what differs."""
-    modified = newest(kept_modifications(observed, found.mended))
     progress = _progress(judgement, desired, observed, found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
     upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, turn, pending, progress)
-    status, wake_at = render(instance, Facts(judgement, observed, progress, modified, upgrade), now=now)
+    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
+    stages = _stages(instance, observed, found.actions)
     return Plan(
-        stages=_stages(instance, observed, found.actions),
+        stages=stages,
         status=status,
         events=_events(instance.meta, status, found.mended),
         wake_at=wake_at,
@@ -118,6 +119,7 @@ def _decided(
         pending=pending,
         turn=stage,
         announced=turn.state == "Running" and turns.reason_of(instance.meta.status) != UPGRADE_RUNNING,
+        standing=() if stages else found.standing,
     )
 
 
@@ -126,7 +128,7 @@ def _differing(
     observed: Observed,
     judgement: Judgement,
     *,
-    settled: dict[Ref, str],
+    settled: Settled,
     now: datetime,
 ) -> tuple[Desired, Changes]:
     """What should exist, and what is to be done for it."""
@@ -181,12 +183,11 @@ def _held(
     instance: Instance, observed: Observed, judgement: Judgement, turn: Turn, *, now: datetime
 ) -> Plan:
     """Nothing is built or changed; what runs goes on and is watched."""
-    modified = newest(kept_modifications(observed, ()))
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
     upgrade = _upgrade(instance.meta, turn, (), Progress(waiting or (held.message if held else ""), ""))
-    status, wake_at = render(instance, Facts(judgement, observed, progress, modified, upgrade), now=now)
+    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     return Plan(
         stages=_stages(instance, observed, None),
         status=status,
@@ -255,7 +256,7 @@ def _events(meta: Meta, status: Manifest, mended: tuple[Modification, ...]) -> t
             action="Repair",
             note=shorten(
                 f"{fact.object}: {', '.join(fact.fields[:5])} changed by {fact.manager} ({fact.operation}) "
-                f"at {fact.at or 'an unknown time'}",
+                f"at {fact.at}",
                 NOTE_LIMIT,
             ),
         )

@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable
 
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.reconcile.ownership import Path, value_at
+from dedicated.reconcile.drift import Path
+from dedicated.reconcile.ownership import value_at
 
 
 def removal_patch(live: Manifest, paths: tuple[Path, ...]) -> list[JsonValue]:
     """Operations that remove `paths` from `live`, deepest and last first; empty where nothing is left."""
-    found = dict(pointer for path in paths if (pointer := _pointer(live, path)) is not None)
+    found = dict(pointer for path in paths if (pointer := pointer_of(live, path)) is not None)
     # What lies inside something that goes as a whole goes with it.
     outer = [steps for steps in found if not any(steps[:end] in found for end in range(1, len(steps)))]
     operations: list[JsonValue] = []
@@ -32,7 +33,7 @@ def exchange_patch(live: Manifest, desired: Manifest, paths: tuple[Path, ...]) -
     """
     operations: list[JsonValue] = []
     for path in paths:
-        parent = _pointer(live, path[:-1])
+        parent = pointer_of(live, path[:-1])
         if parent is None:
             continue
         for step, value in _missing(parent[1], _wanted(desired, path[:-1]), path[-1]):
@@ -76,7 +77,7 @@ def _order(pointer: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     return tuple((int(step), "") if step.isdigit() else (-1, step) for step in pointer)
 
 
-def _pointer(live: Manifest, path: Path) -> tuple[tuple[str, ...], JsonValue] | None:
+def pointer_of(live: Manifest, path: Path) -> tuple[tuple[str, ...], JsonValue] | None:
     """A field set's path as JSON pointer steps in the live object, and the value there."""
     node: JsonValue = live
     steps: list[str] = []

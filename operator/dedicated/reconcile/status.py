@@ -24,7 +24,6 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, modifications
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.modifications import Modification
 from dedicated.contract.prerequisites import zones_of
 from dedicated.parts import keys, login, server
 from dedicated.parts.wanted import public_url
@@ -51,7 +50,6 @@ class Facts:
     judgement: Judgement
     observed: Observed
     progress: Progress
-    modified: tuple[Modification, ...]
     upgrade: Progress = NOTHING
 
 
@@ -59,7 +57,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
     uses = zone_uses(observed)
-    unmodified, wake_at = modifications.judge(facts.modified, now=now)
+    modified = modifications.newest(record.modification for record in observed.records)
+    unmodified, wake_at = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     conditions = (
@@ -91,7 +90,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
             conditions, previous=meta.status, generation=meta.generation, now=now
         ),
         "findings": finding_list(judgement.findings),
-        "modifications": [fact.manifest() for fact in facts.modified],
+        "modifications": [fact.status() for fact in modified],
     }
     if keys.needs_admin_secret(instance):
         status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
