@@ -8,7 +8,7 @@ from cluster.instances import database_secret, instance, wait_ready
 from cluster.observing import SECONDS, wait_applied
 from dedicated.api.json import Manifest, as_manifest, get_list, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
-from dedicated.api.objects import CHILD_KINDS, INSTANCE
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, RECORD
 from testbed.client import Api
 from testbed.cluster import Cluster, Request
 from testbed.fixtures import RunOperator
@@ -18,8 +18,8 @@ SIMULATED = {"testbed/pods": "simulated"}
 NOWHERE = "postgresql://acme:unused@db.example.test:5432/acme"
 """For instances whose pods are simulated: nobody connects."""
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-UPKEEP = frozenset({"leases", "selfsubjectaccessreviews"})
-"""Leading, and asking for one's own rights: no change of anything."""
+UPKEEP = frozenset({"leases", "selfsubjectaccessreviews", "selfsubjectreviews"})
+"""Leading, and asking for one's own name and rights: no change of anything."""
 QUIET = 2.5
 """Longer than the operator holds back a status in which only figures moved."""
 
@@ -132,6 +132,12 @@ def modifications(body: Manifest) -> list[Manifest]:
 def modification_of(body: Manifest, child: str) -> Manifest:
     """What the status tells of one child (`Kind/name`); empty if nothing."""
     return next((item for item in modifications(body) if item["object"] == child), {})
+
+
+def records(api: Api, namespace: str) -> list[Manifest]:
+    """All ContractRecords of a namespace, oldest first."""
+    found = api.list(RECORD, namespace)
+    return sorted(found, key=lambda item: get_str(item, "metadata", "creationTimestamp"))
 
 
 def events_of(api: Api, namespace: str, reason: str = "") -> list[Manifest]:

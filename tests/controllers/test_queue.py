@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedicated.controllers.queue import LONGEST_DELAY, WorkQueue
+from dedicated.controllers.queue import LONGEST_DELAY, SPARE, WorkQueue
 from virtual_time import now, run_virtual, settle
 
 Handler = Callable[[str], Awaitable[None]]
@@ -334,5 +334,22 @@ def test_a_queue_that_is_cancelled_ends_although_a_handler_swallows_it() -> None
         async with asyncio.timeout(60):
             await asyncio.wait({it.task})
         assert it.log == [(0, "a")]
+
+    run_virtual(main())
+
+
+def test_wake_ups_that_were_taken_back_do_not_pile_up() -> None:
+    async def main() -> None:
+        queue = make()
+        async with Running(queue) as it:
+            for _ in range(1000):
+                queue.add_at("a", now() + 36_000)
+                queue.add("a")
+                await settle()
+            assert len(queue._heap) <= 2 + SPARE
+            queue.add_at("a", now() + 36_000)
+            begun = len(it.log)
+            await asyncio.sleep(36_001)
+            assert [at for at, _ in it.log[begun:]] == [36_000]
 
     run_virtual(main())

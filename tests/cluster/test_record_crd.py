@@ -1,0 +1,75 @@
+"""ContractRecord on the real API server: bounds, immutability, and the ledger that kubectl shows."""
+
+import json
+import urllib.parse
+
+import pytest
+
+from api.record_examples import FULL, cases, record
+from cluster.test_crd_invalid import fault, faults
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map
+from dedicated.api.objects import RECORD
+from dedicated.api.schema import RECORD_DEFINITION
+from testbed.client import ApiError
+from testbed.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
+
+
+def placed(body: Manifest, namespace: str, **metadata: JsonValue) -> Manifest:
+    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace, **metadata}}
+
+
+def send(cluster: Cluster, body: Manifest) -> tuple[int, Manifest]:
+    """Status and answer of a creation that stores nothing."""
+    query = urllib.parse.urlencode({"dryRun": "All", "fieldValidation": "Strict"})
+    url = f"{cluster.api.server}/apis/{RECORD.api_version}/namespaces/default/{RECORD.plural}?{query}"
+    headers = cluster.api.headers | {"Content-Type": "application/json"}
+    answer = cluster.api.pool.request("POST", url, body=json.dumps(body).encode(), headers=headers)
+    return answer.status, as_manifest(json.loads(answer.data))
+
+
+def test_every_constraint_is_enforced(cluster: Cluster) -> None:
+    assert send(cluster, record())[0] == 201
+    found = faults(fault(case, *send(cluster, case.body)) for case in cases())
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "patch", [{"by": "other"}, {"instance": "other"}, {"modification": {"manager": "other"}}]
+)
+def test_a_record_is_never_changed(cluster: Cluster, namespace: str, patch: Manifest) -> None:
+    cluster.api.create(placed(record(), namespace))
+    with pytest.raises(ApiError, match="spec is immutable: a correction is a new record"):
+        cluster.api.patch(RECORD, namespace, "acme-1", {"spec": patch})
+    labelled = cluster.api.patch(RECORD, namespace, "acme-1", {"metadata": {"labels": {"a": "b"}}})
+    assert labelled["spec"] == FULL
+
+
+def test_kubectl_shows_a_ledger(cluster: Cluster, namespace: str) -> None:
+    cluster.api.create(placed(record(), namespace))
+    header, row = cluster.kubectl("get", "crec", "-n", namespace).splitlines()
+    short = [name.upper() for name, _, _, priority in RECORD_DEFINITION.columns if priority == 0]
+    assert header.split() == ["NAME", *short]
+    assert row.split()[:-1] == [
+        "acme-1",
+        "acme",
+        "ModificationRepaired",
+        "Service/acme-server",
+        "kubectl-edit",
+        "system:serviceaccount:dedicated-system:dedicated-operator",
+    ]
+    wide = cluster.kubectl("get", "contractrecords", "-n", namespace, "-o", "wide").splitlines()[1]
+    assert wide.split()[-1] == "spec.sessionAffinity"
+
+
+@pytest.mark.parametrize("path", RECORD_DEFINITION.selectable)
+def test_records_are_selected_by_field(cluster: Cluster, namespace: str, path: str) -> None:
+    cluster.api.create(placed(record(), namespace))
+    cluster.api.create(placed(record({**FULL, "instance": "other"}, name="other-1"), namespace))
+    value = FULL[path.rpartition(".")[2]]
+    selector = f"--field-selector={path.removeprefix('.')}={value}"
+    found = cluster.kubectl("get", "crec", "-n", namespace, selector, "-o", "name").split()
+    assert f"contractrecord.{RECORD.group}/acme-1" in found
+    assert len(found) == (1 if path == ".spec.instance" else 2)
+    assert "contractrecord" in cluster.kubectl("get", "dedicated", "-n", namespace, "-o", "name")
