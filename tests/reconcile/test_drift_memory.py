@@ -71,6 +71,19 @@ def test_a_crash_between_record_and_repair_neither_loses_nor_doubles(
     assert told(cluster) == [str(ref)]
 
 
+def test_what_the_platform_writes_meanwhile_does_not_double_a_change_without_a_time() -> None:
+    cluster = standing()
+    cluster.edit(SERVER, put("spec", "replicas", value=9), subresource="scale", timed=False)
+    (action,) = cluster.plan().actions
+    assert isinstance(action, Apply)
+    assert action.record is not None
+    cluster.record(action.record)
+    cluster.server.set_status(cluster.server.objects[SERVER], {"replicas": 9})
+    cluster.pass_time(hours=2)
+    cluster.step()
+    assert len(cluster.records) == 1
+
+
 def test_a_crash_after_a_deletion_was_recorded_does_not_double_it() -> None:
     cluster = standing()
     cluster.delete(BUDGET)
