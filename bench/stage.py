@@ -29,6 +29,7 @@ from testbed.session import used
 NAME = "acme"
 DSN = "postgresql://acme:acme@db.example.test:6432/acme?sslmode=verify-full"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+UPKEEP = frozenset({"leases", "selfsubjectaccessreviews", "selfsubjectreviews"})
 CHILDREN = 21
 """Objects that an instance of the bench is made of."""
 GATED = (DEPLOYMENT, JOB)
@@ -56,7 +57,7 @@ class Call:
     @property
     def writes(self) -> bool:
         """Whether it changes the cluster. Asking for one's own rights is a `create` that stores nothing."""
-        return self.verb in WRITES and self.resource not in ("leases", "selfsubjectaccessreviews")
+        return self.verb in WRITES and self.resource not in UPKEEP
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource} {self.name} {self.code}"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from dedicated.api.json import JsonValue, get_str
 
 CHANGING = frozenset({"create", "update", "patch", "apply", "delete", "deletecollection"})
-UPKEEP = frozenset({"leases", "selfsubjectaccessreviews"})
-"""Leading, and asking for one's own rights: no change of anything."""
+UPKEEP = frozenset({"leases", "selfsubjectaccessreviews", "selfsubjectreviews"})
+"""Leading, and asking for one's own name and rights: no change of anything."""
 _METHODS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _OF_A_NAMESPACE = frozenset({"status", "finalize"})
 

@@ -1,9 +1,11 @@
 """The full audit: who writes under the operator's own name is found, and nobody else is accused."""
 
+import time
+
 import pytest
 
 from cluster.instances import database_secret, instance, wait_for
-from cluster.observing import is_applied, wait_applied
+from cluster.observing import change, is_applied, wait_applied, wait_stalled
 from cluster.standing import (
     NOWHERE,
     SIMULATED,
@@ -23,8 +25,8 @@ from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
 
-OFTEN = ("--audit-hours", "0.001")
-"""Every 3.6 s."""
+INTERVAL = 3.6
+OFTEN = ("--audit-hours", str(INTERVAL / 3600))
 READS = frozenset({"configmaps", "services", "serviceaccounts", "deployments", "networkpolicies"})
 AMOUNTS: Manifest = {
     "requests": {"cpu": "0.5", "memory": "1024Mi"},
@@ -191,6 +193,28 @@ def test_a_default_that_a_repair_brought_back_is_no_forgery(
     assert get_str(record, "spec", "modification", "manager") == "somebody"
     version = get_str(live, "metadata", "generation")
     assert get_str(at.api.get(DEPLOYMENT, at.namespace, "acme-server"), "metadata", "generation") == version
+
+
+def passes(at: Standing) -> float:
+    """Passes of the operator so far."""
+    _, text = at.operator.http("/metrics")
+    lines = (line for line in text.splitlines() if line.startswith("dedicated_operator_reconcile_total"))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def test_an_audit_that_is_due_does_not_drive_an_instance_that_is_held(
+    cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    at = stand_simulated(cluster, make_namespace(labels=SIMULATED), run_operator, extra=OFTEN)
+    change(at.api, at.namespace, {"release": {"version": "v9.9.9"}})
+    wait_stalled(at.api, at.namespace, "ReleaseUnknown")
+    at.rest()
+    since, before, begun = cluster.audit_position(), passes(at), time.monotonic()
+    until(lambda: time.monotonic() - begun > 2 * INTERVAL, "two intervals", seconds=60)
+    assert audits(at, since) == 0
+    assert passes(at) - before <= 4
+    change(at.api, at.namespace, {"release": {"version": "v4.15.2"}})
+    until(lambda: audits(at, since) >= 1, "the audit that was due")
 
 
 def test_a_restart_does_not_begin_with_an_audit(

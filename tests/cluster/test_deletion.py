@@ -113,7 +113,7 @@ def test_nothing_is_rebuilt_while_an_instance_goes(
     api.wait_for(INSTANCE, namespace, "acme", is_gone, timeout=SECONDS, what="the instance is gone")
     wait_until(api, namespace, lambda: not api.list(POD, namespace), what="no pods")
     assert uids(api, namespace, *CHILD_KINDS).keys() == KEPT
-    aside = {"leases", "events", "selfsubjectaccessreviews"}
+    aside = {"leases", "events", "selfsubjectaccessreviews", "selfsubjectreviews"}
     writes = [
         (request.verb, request.resource)
         for request in cluster.requests(since=position, user=operator.account)
