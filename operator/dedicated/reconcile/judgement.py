@@ -178,7 +178,11 @@ def _failures(observed: Observed) -> list[Finding]:
             code=failure.reason,
             responsible="Provider",
             message=f"{failure.what}: {failure.message}",
-            action="correct the cause; the operator tries again by itself",
+            action=(
+                "correct the cause; the next modifications are recorded again"
+                if failure.reason == "RecordRefused"
+                else "correct the cause; the operator tries again by itself"
+            ),
         )
         for failure in observed.failures
     ]
