@@ -9,8 +9,10 @@ import pytest
 from builders import NOW, instance
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
-from dedicated.api.objects import DEPLOYMENT, Kind
+from dedicated.api.objects import DEPLOYMENT, RECORD, Kind
 from dedicated.cluster.errors import ApiError
+from dedicated.contract.modifications import Modification
+from dedicated.contract.records import Record, record_for
 from dedicated.controllers.execute import STATUS_MOVES, Executor
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.world import World
@@ -48,6 +50,9 @@ class Api:
     taken: bool = False
     applied: list[tuple[str, str, bool]] = field(default_factory=list)
     looks: int = 0
+    refuses: ApiError | None = None
+    recorded: list[tuple[str, int]] = field(default_factory=list)
+    """By whom, and how many applies came before; `refuses` is the answer to all of them."""
 
     def live(self) -> Manifest:
         metadata: Manifest = {
@@ -60,6 +65,8 @@ class Api:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
         self.looks += 1
+        if kind == RECORD:
+            return {"apiVersion": RECORD.api_version, "kind": RECORD.kind, "metadata": {"name": name}}
         if self.gone:
             raise ApiError(status=404, reason="NotFound", message=f"{kind.plural} {namespace}/{name}")
         return self.live()
@@ -77,7 +84,11 @@ class Api:
         return self.live()
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
-        raise NotImplementedError
+        assert kind == RECORD
+        self.recorded.append((get_str(manifest, "spec", "by"), len(self.applied)))
+        if self.refuses is not None:
+            raise self.refuses
+        return manifest
 
     async def patch(
         self,
@@ -115,7 +126,9 @@ class Nothing:
         raise NotImplementedError
 
 
-async def run(api: Api, seen: Child | None, *, heard: Manifest | None = None) -> tuple[Failure, ...]:
+async def run(
+    api: Api, seen: Child | None, *, heard: Manifest | None = None, record: Record | None = None
+) -> tuple[Failure, ...]:
     world = World(
         client=Nothing(),
         namespaces=("a",),
@@ -128,9 +141,13 @@ async def run(api: Api, seen: Child | None, *, heard: Manifest | None = None) ->
     if heard is not None:
         world.learn(heard)
     executor = Executor(
-        client=api, world=world, secrets=SecretsReader(client=api, world=world), now=lambda: NOW
+        client=api,
+        world=world,
+        secrets=SecretsReader(client=api, world=world),
+        user="operator",
+        now=lambda: NOW,
     )
-    return await executor.run(instance(), ((Apply(MANIFEST, seen=seen),),))
+    return await executor.run(instance(), ((Apply(MANIFEST, seen=seen, record=record),),))
 
 
 async def test_what_exists_is_applied_at_the_version_that_was_judged() -> None:
@@ -209,3 +226,47 @@ def test_the_same_apply_to_a_newer_version_is_the_same_action() -> None:
     """Or a repair in vain would be tried again without pause."""
     seen = child_of(Api().live())
     assert Apply(MANIFEST, seen=seen) == Apply(MANIFEST, seen=replace(seen, resource_version="2"))
+
+
+MADE = "2026-03-01T12:00:00Z"
+FACT = Modification("Deployment/acme-server", "somebody", "Update", MADE, ("spec.replicas",))
+FOUND = record_for("acme", FACT, uid="first", moment=MADE)
+
+
+async def test_a_record_is_made_before_the_repair_in_our_own_name() -> None:
+    api = Api()
+    assert await run(api, child_of(api.live()), record=FOUND) == ()
+    assert api.recorded == [("operator", 0)]
+    assert len(api.applied) == 1
+
+
+async def test_a_record_that_exists_is_as_good_as_made() -> None:
+    api = Api(refuses=ApiError(status=409, reason="AlreadyExists", message="exists"))
+    assert await run(api, child_of(api.live()), record=FOUND) == ()
+    assert (len(api.applied), api.looks) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [403, 404, 422])
+async def test_a_record_that_is_refused_does_not_hold_up_the_repair(status: int) -> None:
+    api = Api(refuses=ApiError(status=status, reason="No", message="exceeded quota"))
+    (failure,) = await run(api, child_of(api.live()), record=FOUND)
+    assert (failure.what, failure.reason) == ("Deployment/acme-server", "RecordRefused")
+    assert "somebody (Update)" in failure.message
+    assert len(api.applied) == 1
+
+
+async def test_a_repair_waits_while_the_record_cannot_be_made_now() -> None:
+    api = Api(refuses=ApiError(status=503, reason="Busy", message="busy"))
+    with pytest.raises(ApiError, match="busy"):
+        await run(api, child_of(api.live()), record=FOUND)
+    assert api.applied == []
+
+
+async def test_a_deletion_is_recorded_where_the_child_is_really_gone() -> None:
+    api = Api(gone=True)
+    assert await run(api, None, record=FOUND) == ()
+    assert api.recorded == [("operator", 0)]
+    assert api.applied == [("", "", False)]
+    taken = Api(uid="theirs")  # somebody made another one in its place
+    await run(taken, None, record=FOUND)
+    assert taken.recorded == [("operator", 0)]
