@@ -12,7 +12,6 @@ from functools import partial
 
 from dedicated.api.conditions import UNMODIFIED
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.api.names import ANNOTATION_MODIFIED
 from dedicated.api.objects import INSTANCE
 from faultproxy import Exchange, Forward, forward_all
 from faults.endstate import EndState, difference, end_state, settled
@@ -30,7 +29,7 @@ PROBE_SECONDS, PROBE_FAILURES = 10.0, 6
 PER_FAULT = 4
 """Requests that one fault may cause: the same again, or a list and a watch anew, or a pass once more."""
 _PATH_DEPENDENT = frozenset({"observedGeneration", "generation", "modifications"})
-_NOTED = frozenset({ANNOTATION_MODIFIED, f"f:{ANNOTATION_MODIFIED}", "deployment.kubernetes.io/revision"})
+_NOTED = frozenset({"deployment.kubernetes.io/revision"})
 
 
 @dataclass(frozen=True, slots=True)
