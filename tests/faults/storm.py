@@ -26,8 +26,10 @@ REST_SECONDS = 420.0
 """A watch that fell silent is noticed after 70 s, kopf's after 180 s and six refusals of `/healthz`."""
 PROBE_SECONDS, PROBE_FAILURES = 10.0, 6
 """The chart's liveness probe."""
-PER_FAULT = 4
+PER_FAULT = 3
 """Requests that one fault may cause: the same again, or a list and a watch anew, or a pass once more."""
+PER_TERM = 60
+"""Requests with which a term of leading begins: rights, lists, watches. An outage may cost the old one."""
 _PATH_DEPENDENT = frozenset({"observedGeneration", "generation", "modifications"})
 _NOTED = frozenset({"deployment.kubernetes.io/revision"})
 
@@ -191,7 +193,7 @@ def busiest_minute(log: Sequence[Exchange]) -> int:
 
 def _explained(at: Site, busiest: int) -> int:
     """The most requests in a minute that peace, restarts and faults explain."""
-    return busiest * (1 + at.starts) + PER_FAULT * _faults(at.proxy.log())
+    return busiest * at.starts + PER_TERM + PER_FAULT * _faults(at.proxy.log())
 
 
 def _faults(log: Sequence[Exchange]) -> int:
