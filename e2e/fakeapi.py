@@ -188,6 +188,15 @@ def answer(body: JsonValue) -> Script:
     return script
 
 
+def raw_answer(raw: bytes) -> Script:
+    """A script that answers 200 with these bytes."""
+
+    async def script(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=raw, content_type="application/json")
+
+    return script
+
+
 def half_answer(raw: bytes, *, promised: int = 1000) -> Script:
     """A script that promises more bytes than it sends before it hangs up."""
 

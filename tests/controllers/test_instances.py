@@ -1,6 +1,6 @@
 """The store of instances between two watches and our own writes."""
 
-from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.objects import Key
 from dedicated.controllers.instances import Instances, Presence, presence_of
 
@@ -28,16 +28,19 @@ class Bench:
         self.instances.present(ACME, old, new)
 
     def version(self) -> str | None:
-        held = self.instances.bodies.get(ACME)
-        return None if held is None else str(presence_of(held).version)
+        held, told = self.instances.body(ACME), self.instances.presence(ACME)
+        assert told == (presence_of(held) if held else None)
+        return str(told.version) if told else None
 
 
 def test_news_is_kept_without_managed_fields_and_told() -> None:
     it = Bench()
     it.instances.deliver("", body(1, spec={"plan": "Standard"}))
     assert it.changes == [ACME]
-    held = it.instances.bodies[ACME]
+    held = it.instances.body(ACME)
+    assert held is not None
     assert held["spec"] == {"plan": "Standard"}
+    assert list(it.instances.keys) == [ACME]
     assert "managedFields" not in str(held)
 
 
@@ -121,3 +124,14 @@ def test_after_a_restored_etcd_older_versions_count() -> None:
     it.instances.deliver("", body(40))
     assert it.version() == "40"
     assert it.instances.lateness() == 0
+
+
+def test_what_is_being_deleted_is_not_alive() -> None:
+    it = Bench()
+    assert not it.instances.is_alive(ACME)
+    it.instances.deliver("", body(1))
+    assert it.instances.is_alive(ACME)
+    leaving = body(2)
+    leaving["metadata"] = {**get_map(leaving, "metadata"), "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    it.instances.deliver("MODIFIED", leaving)
+    assert not it.instances.is_alive(ACME)

@@ -8,20 +8,23 @@ Nothing here remembers objects, and no answer is interpreted beyond success or `
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Literal, TypeAlias, TypeVar
 
 import aiohttp
 
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER
 from dedicated.api.objects import Kind
 from dedicated.cluster.errors import NO_ANSWER, STALLED, ApiError, error_from_status
 from dedicated.cluster.pace import DEFAULT_POLICY, RetryPolicy, with_retries
+from dedicated.cluster.page import split
 from dedicated.cluster.transport import Credentials, Login, ObserveRequest, Request, Transport
 
+T = TypeVar("T")
 Manifests: TypeAlias = list[Manifest]
 JsonPatch: TypeAlias = list[JsonValue]
 Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
@@ -35,6 +38,8 @@ SELF_REVIEW = Kind(
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PATCH_TYPES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json"}
+PAGE = 100
+"""Objects of one answer to a list."""
 WATCH_SECONDS = (480, 600)
 """The server ends a watch after a random time in between, so that not all watches reconnect at once."""
 
@@ -93,22 +98,23 @@ class Client:
         *,
         selector: str = "",
         metadata_only: bool = False,
-        page: int = 500,
-    ) -> AsyncGenerator[tuple[Manifests, str], None]:
+        page: int = PAGE,
+    ) -> AsyncGenerator[tuple[Iterable[Manifest], str], None]:
         """All objects of a kind, in one namespace or all, page by page, so that they need not be kept all.
 
-        With each page comes the resourceVersion to watch from. Items carry their `apiVersion` and `kind`,
-        which the API server leaves out of lists. Raises `ApiError`, `gone` where the list took minutes and
-        its snapshot went meanwhile. Use with `aclosing`.
+        With each page comes the resourceVersion to watch from. Its items are to be read once, before the next
+        page: each is decoded only then. They carry their `apiVersion` and `kind`, which the API server leaves
+        out of lists. Raises `ApiError`, `gone` where the list took minutes and its snapshot went meanwhile.
+        Use with `aclosing`.
         """
         query = {"limit": str(page)} | ({"labelSelector": selector} if selector else {})
         accept = METADATA_LIST if metadata_only else "application/json"
         while True:
             path = path_of(kind, namespace)
-            answer = await self._read(Request("list", kind.plural, "GET", path, query=query, accept=accept))
-            items = [_named(item, kind) for item in get_list(answer, "items")]
-            yield items, get_str(answer, "metadata", "resourceVersion")
-            token = get_str(answer, "metadata", "continue")
+            request = Request("list", kind.plural, "GET", path, query=query, accept=accept)
+            head, items = await self._repeat(partial(self._page, request), repeatable=True)
+            yield _each(items, kind, request), get_str(head, "metadata", "resourceVersion")
+            token = get_str(head, "metadata", "continue")
             if not token:
                 return
             query = query | {"continue": token}
@@ -120,7 +126,7 @@ class Client:
         *,
         selector: str = "",
         metadata_only: bool = False,
-        page: int = 500,
+        page: int = PAGE,
     ) -> tuple[Manifests, str]:
         """All `pages` at once, and the resourceVersion to watch from."""
         found: Manifests = []
@@ -280,10 +286,17 @@ class Client:
     async def _change(self, request: Request, *, repeatable: bool) -> Manifest:
         return await self._repeat(lambda: self._send(request, changing=True), repeatable=repeatable)
 
-    async def _repeat(self, attempt: Callable[[], Awaitable[Manifest]], *, repeatable: bool) -> Manifest:
+    async def _repeat(self, attempt: Callable[[], Awaitable[T]], *, repeatable: bool) -> T:
         return await with_retries(
             attempt, repeatable=repeatable, policy=self.policy, monotonic=time.monotonic
         )
+
+    async def _page(self, request: Request) -> tuple[Manifest, Iterator[JsonValue]]:
+        body = await self.transport.send(request)
+        try:
+            return split(body)
+        except ValueError as error:
+            raise _undecodable(request) from error
 
     async def _send(self, request: Request, *, changing: bool) -> Manifest:
         body = await self.transport.send(request, before_send=self.before_send if changing else None)
@@ -309,12 +322,24 @@ def _named(item: JsonValue, kind: Kind) -> Manifest:
     return {**as_manifest(item), "apiVersion": kind.api_version, "kind": kind.kind}
 
 
+def _each(items: Iterator[JsonValue], kind: Kind, request: Request) -> Iterator[Manifest]:
+    try:
+        for item in items:
+            yield _named(item, kind)
+    except (ValueError, TypeError) as error:
+        raise _undecodable(request) from error
+
+
 def _decoded(body: bytes, request: Request) -> Manifest:
     try:
         return as_manifest(json.loads(body))
     except (ValueError, TypeError) as error:
-        message = f"{request.method} {request.path}: the answer is not a JSON object"
-        raise ApiError(status=0, reason=NO_ANSWER, message=message) from error
+        raise _undecodable(request) from error
+
+
+def _undecodable(request: Request) -> ApiError:
+    message = f"{request.method} {request.path}: the answer is not a JSON object"
+    return ApiError(status=0, reason=NO_ANSWER, message=message)
 
 
 async def _lines(content: aiohttp.StreamReader, request: Request) -> AsyncGenerator[bytes, None]:

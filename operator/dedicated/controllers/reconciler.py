@@ -22,7 +22,7 @@ from dedicated.cluster.lease import NotLeader
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.execute import Executor
-from dedicated.controllers.instances import Instances, presence_of
+from dedicated.controllers.instances import Instances
 from dedicated.controllers.metrics import Metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
@@ -95,7 +95,7 @@ class Reconciler:
         try:
             result = await self._pass(key)
         except ApiError as error:
-            if not error.conflict and not (error.not_found and self._is_going(key)):
+            if not error.conflict and not (error.not_found and not self._instances.is_alive(key)):
                 raise
             # The object moved on while we looked: its newer version, or its end, is on its way to us.
             result = "conflict"
@@ -112,7 +112,7 @@ class Reconciler:
             self._metrics.reconcile_seconds.observe(time.monotonic() - started)
 
     async def _pass(self, key: Key) -> str:
-        body = self._instances.bodies.get(key)
+        body = self._instances.body(key)
         if body is None:
             self._forget(key)
             return "gone"
@@ -223,20 +223,16 @@ class Reconciler:
         masterkey, database = await self._secrets.read(instance, known.identity)
         return replace(observed, masterkey=masterkey, database=database)
 
-    def _is_going(self, key: Key) -> bool:
-        body = self._instances.bodies.get(key)
-        return body is None or meta_of(body).deleting
-
     def _senior(self, key: Key) -> str:
         """Name of the oldest instance in the namespace that is older than this one, or empty.
 
         The roll tells, since it has all of them from the start; kopf brings their bodies one by one.
         """
-        own = presence_of(self._instances.bodies[key])
+        own = self._instances.presence(key)
         ages = {
             name: (presence.created, presence.uid)
             for name, presence in self._world.roll.in_namespace(key.namespace).items()
-            if name != key.name and (presence.created, presence.uid) < (own.created, own.uid)
+            if own and name != key.name and (presence.created, presence.uid) < (own.created, own.uid)
         }
         return min(ages, key=lambda name: ages[name], default="")
 

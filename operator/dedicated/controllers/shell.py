@@ -167,7 +167,10 @@ def _settings() -> kopf.OperatorSettings:
     # Not ours: kopf takes its own finalizer off whatever no handler of its needs it for.
     settings.persistence.finalizer = f"{GROUP}/kopf"
     settings.scanning.disabled = True
-    settings.watching.chunk_size = 500
+    # An object is held by its worker, and a chunk by the list, until they end: that bounds the memory of a
+    # restart with many objects, since Python does not give it back.
+    settings.watching.chunk_size = 50
+    settings.queueing.idle_timeout = 0.1
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 610
     settings.networking.request_timeout = 30

@@ -69,7 +69,7 @@ class Term:
             wake=self._wake_soon,
             wake_all=self._wake_all,
             roll=self._instances.present,
-            is_alive=self._is_alive,
+            is_alive=self._instances.is_alive,
         )
         for name, informer in (*world.informers(), ("dedicatedinstances", world.roll)):
             self._metrics.watch_heartbeat(name, partial(_age, informer.heartbeat_age))
@@ -182,13 +182,8 @@ class Term:
         self.queue.add_at(key, monotonic() + SETTLE_SECONDS)
 
     def _wake_all(self) -> None:
-        for key in self._instances.bodies:
+        for key in self._instances.keys:
             self._wake_soon(key)
-
-    def _is_alive(self, key: Key) -> bool:
-        body = self._instances.bodies.get(key)
-        metadata = body.get("metadata") if body else None
-        return isinstance(metadata, dict) and not metadata.get("deletionTimestamp")
 
 
 def _age(heartbeat_age: Callable[[float], float]) -> float:

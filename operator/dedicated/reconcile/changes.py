@@ -69,16 +69,16 @@ def changes(
             actions.append(Apply(manifest, seen=child))
             unfinished = unfinished or child.applied != mark
         elif settled.get(ref) == (child.resource_version, mark):
-            clean[ref] = settled[ref]
+            clean[child.ref] = settled[ref]
         elif drift := drift_of(manifest, child):
             again = _outlived_repair(child, drift, observed.records)
             if again:
-                clean[ref] = child.resource_version, mark
+                clean[child.ref] = child.resource_version, mark
             repair = _repair(instance, manifest, child, drift, observed.records, now=now)
             actions.append(repair.action)
             mended.extend(() if again else repair.told)
         else:
-            clean[ref] = child.resource_version, mark
+            clean[child.ref] = child.resource_version, mark
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished, standing)
 

@@ -92,17 +92,21 @@ def descends(node: Mapping[str, JsonValue]) -> bool:
     return any(step != "." for step in node)
 
 
+@lru_cache(maxsize=4096)
+def _selected(rest: str) -> JsonValue:
+    """What a `k:` or `v:` step selects; not to be changed."""
+    value: JsonValue = json.loads(rest)
+    return value
+
+
 def list_step(item: JsonValue, node: Mapping[str, JsonValue]) -> str | None:
     """The step of a list's field set that stands for `item`."""
     for step in node:
         kind, _, rest = step.partition(":")
-        if kind == "v" and json.loads(rest) == item:
+        if kind == "v" and _selected(rest) == item:
             return step
-        if kind == "k" and isinstance(item, dict):
-            keys = json.loads(rest)
-            common = [key for key in keys if key in item]
-            if common and all(item[key] == keys[key] for key in common):
-                return step
+        if kind == "k" and _has_keys(item, as_manifest(_selected(rest))):
+            return step
     return None
 
 
