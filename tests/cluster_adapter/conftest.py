@@ -18,5 +18,5 @@ async def api() -> AsyncIterator[FakeApi]:
 @pytest.fixture
 async def client(api: FakeApi, tmp_path: Path) -> AsyncIterator[Client]:
     login = Login(kubeconfig=api.kubeconfig(tmp_path / "config"))
-    async with connect(login, user_agent="dedicated-operator/test", qps=10_000) as client:
+    async with connect(login, user_agent="dedicated-operator/test") as client:
         yield Client(client.transport, policy=RetryPolicy(budget=2.0, first=0.01, longest=0.02))

@@ -1,45 +1,10 @@
-"""The token bucket and the retries, in virtual time."""
-
-import asyncio
+"""The retries, in virtual time."""
 
 import pytest
 
 from dedicated.cluster.errors import NO_ANSWER, NO_CONNECTION, ApiError
-from dedicated.cluster.pace import DEFAULT_POLICY, TokenBucket, with_retries
+from dedicated.cluster.pace import DEFAULT_POLICY, with_retries
 from virtual_time import now, run_virtual
-
-
-def test_the_bucket_lets_a_burst_through_and_then_one_by_one() -> None:
-    async def main() -> None:
-        bucket = TokenBucket(qps=10, burst=5, monotonic=asyncio.get_running_loop().time)
-        times = []
-        for _ in range(8):
-            await bucket.take()
-            times.append(round(now(), 3))
-        assert times == [0, 0, 0, 0, 0, 0.1, 0.2, 0.3]
-        await asyncio.sleep(60)
-        resumed = now()
-        for _ in range(5):
-            await bucket.take()
-        assert now() == pytest.approx(resumed)
-
-    run_virtual(main())
-
-
-def test_those_who_wait_for_the_bucket_are_served_in_order() -> None:
-    async def main() -> None:
-        bucket = TokenBucket(qps=10, burst=1, monotonic=asyncio.get_running_loop().time)
-        served: list[int] = []
-
-        async def one(number: int) -> None:
-            await bucket.take()
-            served.append(number)
-
-        await asyncio.gather(*(one(number) for number in range(10)))
-        assert served == list(range(10))
-        assert now() == pytest.approx(0.9)
-
-    run_virtual(main())
 
 
 @pytest.mark.parametrize(

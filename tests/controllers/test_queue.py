@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedicated.controllers.queue import LONGEST_DELAY, SPARE, WorkQueue
+from dedicated.controllers.queue import LONGEST_DELAY, PATIENCE, SLOW, SPARE, WorkQueue
 from virtual_time import now, run_virtual, settle
 
 Handler = Callable[[str], Awaitable[None]]
 
 
-def make(*, jitter: float = 1.0) -> WorkQueue[str]:
-    return WorkQueue(monotonic=asyncio.get_running_loop().time, jitter=lambda: jitter)
+def make(*, jitter: float = 1.0, slow: int = SLOW) -> WorkQueue[str]:
+    return WorkQueue(slow=slow, monotonic=asyncio.get_running_loop().time, jitter=lambda: jitter)
 
 
 class Running:
@@ -77,7 +77,7 @@ def test_a_key_is_never_worked_on_twice_at_once_and_comes_again_if_added_meanwhi
 
 def test_keys_are_served_in_the_order_they_came() -> None:
     async def main() -> None:
-        queue = make()
+        queue = make(slow=0)
         for key in "cab":
             queue.add(key)
 
@@ -220,7 +220,7 @@ def test_the_same_error_is_logged_once_and_another_one_again(caplog: pytest.LogC
 
 def test_depth_and_ages_tell_what_waits() -> None:
     async def main() -> None:
-        queue = make()
+        queue = make(slow=0)
         assert (queue.depth, queue.oldest_age(), queue.stuck_age()) == (0, 0, 0)
         queue.add("a")
         await asyncio.sleep(5)
@@ -244,7 +244,7 @@ def test_depth_and_ages_tell_what_waits() -> None:
 
 def test_a_clean_stop_lets_running_work_end_and_starts_no_more() -> None:
     async def main() -> None:
-        queue = make()
+        queue = make(slow=0)
         ended: list[str] = []
 
         async def slow(key: str) -> None:
@@ -276,6 +276,74 @@ def test_work_that_does_not_end_is_cancelled_after_the_grace() -> None:
         it.stop.set()
         await it.task
         assert now() == 21
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_hundred_slow_keys_delay_a_quick_one_by_less_than_a_second(*, broken: bool) -> None:
+    """`broken`: the slow ones end by failing, and come again and again."""
+
+    async def main() -> None:
+        queue = make(jitter=0.0)
+
+        async def mixed(key: str) -> None:
+            await asyncio.sleep(0.01 if key == "quick" else 30)
+            if broken and key != "quick":
+                raise ValueError("never")
+
+        async with Running(queue, workers=16, handler=mixed) as it:
+            slow = [f"slow {number}" for number in range(100)]
+            for key in slow:
+                queue.add(key)
+            asked = []
+            for _ in range(200):
+                for key in () if broken else slow:
+                    queue.add(key)
+                asked.append(now())
+                queue.add("quick")
+                await asyncio.sleep(1)
+            begun = [at for at, key in it.log if key == "quick"]
+            late = [at - due for at, due in zip(begun, asked, strict=True)]
+            assert max(late) < 1
+            assert len(it.log) > 500
+
+    run_virtual(main())
+
+
+def test_a_pass_gives_its_place_back_once_and_only_while_there_is_room() -> None:
+    async def main() -> None:
+        queue = make(slow=1)
+
+        async def slow(_: str) -> None:
+            await asyncio.sleep(1)
+
+        async with Running(queue, workers=1, handler=slow) as it:
+            for key in "abcd":
+                queue.add(key)
+            await asyncio.sleep(10)
+            begun = [round(at, 3) for at, _ in it.log]
+            # `b` finds no room until `a` is over.
+            assert begun == [0, PATIENCE, 1, 1 + PATIENCE]
+
+    run_virtual(main())
+
+
+def test_what_fails_again_and_again_is_no_burden_for_others() -> None:
+    async def main() -> None:
+        queue = make(slow=0)
+
+        async def mixed(key: str) -> None:
+            await asyncio.sleep(20)
+            if key == "bad":
+                raise ValueError("bad")
+
+        async with Running(queue, workers=1, handler=mixed) as it:
+            queue.add("bad")
+            await asyncio.sleep(42)  # it has failed twice, and waits two seconds
+            queue.add("good")
+            await asyncio.sleep(10)
+            assert it.log == [(0, "bad"), (21, "bad"), (42, "good"), (43, "bad")]
 
     run_virtual(main())
 

@@ -20,7 +20,9 @@ def add_run_arguments(
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)
     _add_probes(parser)
-    parser.add_argument("--workers", type=int, default=16, metavar="N", help="passes at once; default 16")
+    parser.add_argument(
+        "--workers", type=int, default=16, metavar="N", help="quick passes at once; default 16"
+    )
     parser.add_argument(
         "--audit-hours",
         type=_positive,
@@ -78,8 +80,6 @@ def _add_connection(parser: argparse.ArgumentParser, *, environment: Mapping[str
         metavar="[HOST]:PORT",
         help="address of /healthz, /readyz and /metrics; default :8080",
     )
-    parser.add_argument("--qps", type=float, default=100.0, help="requests per second at most; default 100")
-    parser.add_argument("--burst", type=int, default=500, help="requests at once beyond that; default 500")
 
 
 def _add_probes(parser: argparse.ArgumentParser) -> None:
@@ -123,6 +123,4 @@ def settings_of(options: argparse.Namespace) -> Settings:
         probe_ca_file=options.probe_ca_file,
         probe_interval=options.probe_interval,
         audit_hours=options.audit_hours,
-        qps=options.qps,
-        burst=options.burst,
     )

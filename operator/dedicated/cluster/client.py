@@ -53,14 +53,10 @@ async def connect(
     login: Login,
     *,
     user_agent: str,
-    qps: float = 50.0,
-    burst: int = 100,
     observe_request: ObserveRequest = _unobserved,
 ) -> AsyncIterator["Client"]:
     """A client for the time of the block; makes no request yet. Raises `ValueError` without credentials."""
-    transport = await Transport.connect(
-        login=login, user_agent=user_agent, qps=qps, burst=burst, observe=observe_request
-    )
+    transport = await Transport.connect(login=login, user_agent=user_agent, observe=observe_request)
     try:
         yield Client(transport)
     finally:

@@ -1,8 +1,7 @@
-"""How fast we may ask, and how patiently we ask again.
+"""How patiently we ask again.
 
-The API server protects itself by priority and fairness; the bucket here only keeps one operator with
-thousands of instances from being the reason for it. The retries cover hiccups of seconds; anything
-longer is the work queue's business, which retries whole passes without holding a worker.
+The retries cover hiccups of seconds; anything longer is the work queue's business, which retries whole
+passes. A pass itself is hasty: its back-off is the queue's, where it holds nothing.
 """
 
 import asyncio
@@ -17,23 +16,6 @@ from dedicated.cluster.errors import ApiError
 T = TypeVar("T")
 
 
-class TokenBucket:
-    """At most `burst` requests at once and `qps` per second in the long run, first come first served."""
-
-    def __init__(self, *, qps: float, burst: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._interval = 1.0 / qps
-        self._slack = burst * self._interval
-        self._monotonic = monotonic
-        self._next = monotonic() - self._slack
-
-    async def take(self) -> None:
-        """Wait until one more request is allowed."""
-        now = self._monotonic()
-        self._next = max(self._next, now - self._slack) + self._interval
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
-
-
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """`budget` seconds in all; waits from `first` to `longest` seconds, each cut by up to half at random."""
@@ -44,6 +26,7 @@ class RetryPolicy:
 
 
 DEFAULT_POLICY = RetryPolicy()
+HASTY_POLICY = RetryPolicy(budget=0.5)
 
 
 async def with_retries(

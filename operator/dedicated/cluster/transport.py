@@ -3,10 +3,9 @@
 The library is used raw: `call_api` with plain dicts. As shipped it would read the environment's proxies and
 netrc on each request (`trust_env`), wait 300 s, retry by its own rules, raise nothing on 4xx and send no
 token; each of that is set or done here. Watches have their own connection pool: they hold a connection for
-minutes, and with many namespaces they would starve the pool of the requests.
+minutes, and with many namespaces they would starve the pool of the requests. Who may ask next: see `slots`.
 """
 
-import asyncio
 import copy
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -20,10 +19,9 @@ from kubernetes.aio import client, config
 
 from dedicated.api.json import JsonValue
 from dedicated.cluster.errors import NO_ANSWER, NO_CONNECTION, ApiError, error_from_answer
-from dedicated.cluster.pace import TokenBucket
+from dedicated.cluster.slots import PLACES, SLOW, Slots
 
 CONNECT_TIMEOUT = 10.0
-POOL = 32
 
 ObserveRequest = Callable[[str, str, int, float], None]
 """Called after each request with verb, plural, HTTP status (0: no answer) and seconds."""
@@ -69,9 +67,14 @@ class Request:
         """Path and query, relative to the server."""
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
+    @property
+    def namespace(self) -> str:
+        """The namespace asked about; empty for all, or none."""
+        return self.path.partition("/namespaces/")[2].partition("/")[0]
+
 
 class Transport:
-    """One identity at one API server: credentials, connections, pace. Made by `connect`, ended by `close`."""
+    """One identity at one API server: credentials and connections. Made by `connect`, ended by `close`."""
 
     def __init__(
         self,
@@ -79,30 +82,23 @@ class Transport:
         login: Login,
         configuration: Any,
         user_agent: str,
-        bucket: TokenBucket,
         observe: ObserveRequest,
     ) -> None:
         self._login = login
         self._configuration = configuration
         self._user_agent = user_agent
-        self._bucket = bucket
         self._observe = observe
-        self._slots = asyncio.Semaphore(POOL)
+        self._slots = Slots()
         self._requests = client.ApiClient(configuration)
         unlimited = copy.deepcopy(configuration)
         unlimited.connection_pool_maxsize = 0
         self._streams = client.ApiClient(unlimited)
 
     @classmethod
-    async def connect(
-        cls, *, login: Login, user_agent: str, qps: float, burst: int, observe: ObserveRequest
-    ) -> Self:
+    async def connect(cls, *, login: Login, user_agent: str, observe: ObserveRequest) -> Self:
         """Load the credentials; no request is made yet. Raises `ValueError` where there are none."""
         configuration = await _load(login)
-        bucket = TokenBucket(qps=qps, burst=burst)
-        return cls(
-            login=login, configuration=configuration, user_agent=user_agent, bucket=bucket, observe=observe
-        )
+        return cls(login=login, configuration=configuration, user_agent=user_agent, observe=observe)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -139,8 +135,7 @@ class Transport:
         return await self._attempt(request, before_send)
 
     async def _attempt(self, request: Request, before_send: Callable[[], None] | None) -> bytes:
-        async with self._slots:
-            await self._bucket.take()
+        async with self._slots.place(request.namespace):
             headers = await self._headers(request)
             if before_send is not None:
                 before_send()
@@ -156,7 +151,6 @@ class Transport:
     @asynccontextmanager
     async def stream(self, request: Request, *, idle_timeout: float) -> AsyncIterator[aiohttp.StreamReader]:
         """An answer without end. Reading it raises `TimeoutError` after `idle_timeout` seconds of silence."""
-        await self._bucket.take()
         headers = await self._headers(request)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
         with self._exchange(request) as outcome:
@@ -235,7 +229,7 @@ async def _load(login: Login) -> Any:
     except (config.ConfigException, OSError) as error:
         source = login.kubeconfig or "the pod's service account"
         raise ValueError(f"no credentials for the API server in {source}: {error}") from error
-    configuration.connection_pool_maxsize = POOL
+    configuration.connection_pool_maxsize = PLACES + SLOW
     configuration.retries = None
     configuration.client_session_kwargs = {"trust_env": False}
     return configuration

@@ -86,8 +86,6 @@ def _connect(settings: Settings, metrics: Metrics) -> AbstractAsyncContextManage
     return connect(
         Login(settings.kubeconfig, settings.context),
         user_agent=f"dedicated-operator/{__version__}",
-        qps=settings.qps,
-        burst=settings.burst,
         observe_request=metrics.observe_request,
     )
 

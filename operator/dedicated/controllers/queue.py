@@ -2,8 +2,10 @@
 
 A key is waiting at most once and never worked on twice at the same time; what is added during its work is
 done after it. Keys are served first come, first served. Failures come back later and later; wake-ups wait on
-one heap. The semantics are client-go's, with one difference: a pass that begins takes back the key's wake-up,
-because every pass says anew when the next one is due.
+one heap. The semantics are client-go's, with two differences. A pass that begins takes back the key's
+wake-up, because every pass says anew when the next one is due. And nobody waits for what is slow or broken: a
+pass that takes longer than `PATIENCE` gives its place to the next one and goes on beside it, up to `SLOW` of
+them; keys that failed repeatedly wait in a line of their own, with as many places.
 
 Everything is in memory: after a restart the first list adds every key again.
 """
@@ -13,7 +15,9 @@ import heapq
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -22,19 +26,43 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
 SPARE = 64
 """Wake-ups that were taken back and may stay on the heap."""
+PATIENCE = 0.1
+"""Seconds after which a pass gives its place to the next one."""
+SLOW = 256
+"""Passes that may go on without a place."""
+BROKEN = 2
+"""Failures in a row from which on a key waits with its like: one may be a mere conflict."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Line(Generic[K]):
+    """Keys in the order they came, and how many may begin."""
+
+    keys: deque[K] = field(default_factory=deque)
+    places: int = 0
+
+
+@dataclass(slots=True)
+class _Place(Generic[K]):
+    """A pass's place in its line, until it is given back."""
+
+    line: _Line[K]
+    given_back: bool = False
+    over: bool = False
 
 
 class WorkQueue(Generic[K]):
     """Keys to work on. All methods but `run` return at once and are for the event loop's thread.
 
-    `monotonic` gives seconds, `jitter` a number from 0 to 1.
+    `slow` passes may go on without a place. `monotonic` gives seconds, `jitter` a number from 0 to 1.
     """
 
     def __init__(
         self,
         *,
+        slow: int = SLOW,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -42,7 +70,12 @@ class WorkQueue(Generic[K]):
         self.errors = 0
         self._monotonic = monotonic
         self._jitter = jitter
-        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._well: _Line[K] = _Line()
+        self._broken: _Line[K] = _Line()
+        self._slow = slow
+        self._overdue: deque[_Place[K]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handler: Callable[[K], Awaitable[None]] | None = None
         self._dirty: dict[K, float] = {}
         self._working: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -87,7 +120,7 @@ class WorkQueue(Generic[K]):
             return
         self._dirty[key] = self._monotonic()
         if key not in self._working:
-            self._ready.put_nowait(key)
+            self._line_up(key)
 
     def add_at(self, key: K, due: float) -> None:
         """Work on the key at a monotonic time, unless something wakes it earlier."""
@@ -127,46 +160,75 @@ class WorkQueue(Generic[K]):
         A handler that raises is retried as by `failed`; one that returns without having called `failed` is
         taken as success.
         """
-        idle: set[asyncio.Task[None]] = set()
-        tasks = [
-            asyncio.create_task(self._work(handler, stop, idle), name=f"worker {number}")
-            for number in range(workers)
-        ]
+        self._handler = handler
+        self._well.places = self._broken.places = workers
+        self._start()
         try:
             await stop.wait()
-            for task in idle:
-                task.cancel()
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            if late:
-                logger.warning("%d passes cancelled: not ended within %.0f s", len(late), grace)
+            self._handler = None
+            if self._tasks:
+                _, late = await asyncio.wait(self._tasks, timeout=grace)
+                if late:
+                    logger.warning("%d passes cancelled: not ended within %.0f s", len(late), grace)
         finally:
-            for task in tasks:
+            self._handler = None
+            for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             if self._timer is not None:
                 self._timer.cancel()
 
-    async def _work(
-        self, handler: Callable[[K], Awaitable[None]], stop: asyncio.Event, idle: "set[asyncio.Task[None]]"
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        # Asked too whether it was cancelled: a handler may turn that into another exception as it ends.
-        while not (stop.is_set() or task.cancelling()):
-            idle.add(task)
-            key = await self._ready.get()
-            idle.discard(task)
-            self._begin(key)
-            failures = self._failures.get(key, 0)
-            try:
-                await handler(key)
-            except Exception as error:  # noqa: BLE001 - any bug in a pass is retried, and ends no worker
-                self._caught(key, error)
-            else:
-                if self._failures.get(key, 0) <= failures:
-                    self.forget(key)
-            finally:
-                self._end(key)
+    def _line_up(self, key: K) -> None:
+        line = self._broken if self._failures.get(key, 0) >= BROKEN else self._well
+        line.keys.append(key)
+        if self._handler is not None:  # later, so that what is added in one go is one pass
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        for line in (self._well, self._broken):
+            while self._handler is not None and line.keys and line.places > 0:
+                key = line.keys.popleft()
+                line.places -= 1
+                self._begin(key)
+                task = asyncio.create_task(self._work(key, line, self._handler), name=f"pass {key}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, key: K, line: _Line[K], handler: Callable[[K], Awaitable[None]]) -> None:
+        place = _Place(line)
+        timer = asyncio.get_running_loop().call_later(PATIENCE, self._give_back, place)
+        failures = self._failures.get(key, 0)
+        try:
+            await handler(key)
+        except Exception as error:  # noqa: BLE001 - any bug in a pass is retried, and ends nothing else
+            self._caught(key, error)
+        else:
+            if self._failures.get(key, 0) <= failures:
+                self.forget(key)
+        finally:
+            timer.cancel()
+            self._leave(place)
+            self._end(key)
+
+    def _give_back(self, place: _Place[K]) -> None:
+        if self._slow == 0:
+            self._overdue.append(place)
+            return
+        self._slow -= 1
+        place.given_back = True
+        place.line.places += 1
+        self._start()
+
+    def _leave(self, place: _Place[K]) -> None:
+        place.over = True
+        if not place.given_back:
+            place.line.places += 1
+            return
+        self._slow += 1
+        while self._overdue and self._slow > 0:
+            overdue = self._overdue.popleft()
+            if not overdue.over:
+                self._give_back(overdue)
 
     def _begin(self, key: K) -> None:
         del self._dirty[key]
@@ -177,7 +239,8 @@ class WorkQueue(Generic[K]):
         self._working.discard(key)
         self._last_end = self._monotonic()
         if key in self._dirty:
-            self._ready.put_nowait(key)
+            self._line_up(key)
+        self._start()
 
     def _caught(self, key: K, error: Exception) -> None:
         self.errors += 1

@@ -29,6 +29,3 @@ class Settings:
     probe_ca_file: Path | None = None
     probe_interval: float = 10.0
     audit_hours: float = 10.0
-    qps: float = 100.0
-    burst: int = 500
-    """Twenty instances applied at once are some 500 requests: they need not wait for each other."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -17,6 +18,7 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.objects import INSTANCE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
+from dedicated.cluster.pace import HASTY_POLICY
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.http import WatchState
 from dedicated.controllers.instances import Instances
@@ -90,7 +92,7 @@ class Term:
                 wall=self._now,
             )
             reconciler = Reconciler(
-                client=self._client,
+                client=replace(self._client, policy=HASTY_POLICY),
                 world=world,
                 instances=self._instances,
                 queue=self.queue,
