@@ -55,7 +55,7 @@ def test_quick_requests_are_bounded_and_all_served() -> None:
 
 
 @pytest.mark.parametrize("flows", [1, 20, 100])
-def test_flows_with_late_answers_delay_others_by_less_than_half_a_second(flows: int) -> None:
+def test_flows_with_late_answers_delay_others_by_less_than_a_second(flows: int) -> None:
     async def main() -> None:
         it = Asking(Slots())
         late = [task for n in range(flows) for task in it.start(f"late {n}", 10, 14)]
@@ -63,7 +63,7 @@ def test_flows_with_late_answers_delay_others_by_less_than_half_a_second(flows: 
         for _ in range(200):
             waits.append(await it.ask("well", 0.01))
             await asyncio.sleep(0.2)
-        assert max(waits) < 0.5
+        assert max(waits) < 0.8
         assert it.most <= SLOW
         await asyncio.gather(*late)
 

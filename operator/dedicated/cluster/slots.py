@@ -1,9 +1,9 @@
-"""Who may ask the API server next.
+"""Who may ask next.
 
-Requests queue by flow (the namespace, so in effect the instance), and flows take turns: one that asks for
-much waits for itself. A request that is not answered soon gives its place to the next one and counts as slow;
-a flow with slow requests gets no more of them once half of those allowed are taken. So flows whose answers
-take many seconds, even a hundred of them, leave the places to those that are answered.
+Requests queue by flow (at the API server the namespace, so in effect the instance), and flows take turns: one
+that asks for much waits for itself. A request that is not answered soon gives its place to the next one and
+counts as slow; a flow with slow requests gets no more of them once half of those allowed are taken. So flows
+whose answers take many seconds, even a hundred of them, leave the places to those that are answered.
 
 There is no limit of requests per second: the API server protects itself by priority and fairness (its 429
 says when to come back), and a limit here would make all instances wait for those that ask in vain.
@@ -14,8 +14,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-PLACES = 32
-"""Requests at once, as long as they are answered soon."""
+PLACES = 16
+"""Requests at once, as long as they are answered soon. Each is a TLS connection of 0.3 MB."""
 SLOW = 256
 """Requests that may go on without a place."""
 PATIENCE = 0.1
@@ -23,9 +23,10 @@ PATIENCE = 0.1
 
 
 class Slots:
-    """Places for requests. For the event loop's thread."""
+    """Places for requests; one is given back after `patience` seconds. For the event loop's thread."""
 
-    def __init__(self, *, places: int = PLACES, slow: int = SLOW) -> None:
+    def __init__(self, *, places: int = PLACES, slow: int = SLOW, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._places = places
         self._room = slow
         self._half = slow // 2
@@ -54,7 +55,7 @@ class Slots:
                 self._slow[flow] += 1
                 self._free()
 
-        timer = asyncio.get_running_loop().call_later(PATIENCE, give_back)
+        timer = asyncio.get_running_loop().call_later(self._patience, give_back)
         try:
             yield
         finally:

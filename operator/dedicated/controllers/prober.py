@@ -1,7 +1,8 @@
 """Reads every instance's public name in turn, and hands each reading over.
 
-One task per target, so that a slow target is late for itself alone. The first reading is taken at once; later
-ones start at an offset that the key decides, spread over the interval.
+One task per target, so that a slow target is late for itself alone; of the quick ones `AT_ONCE` are read at
+the same time, since a TLS connection is 0.3 MB in asyncio. The first reading is taken at once; later ones
+start at an offset that the key decides, spread over the interval.
 """
 
 import asyncio
@@ -12,10 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from dedicated.api.objects import Key
+from dedicated.cluster.slots import Slots
 from dedicated.probes.service import Reading, Target
 
 FAST_INTERVAL = 2.0
 """Seconds between readings of a target that is not well, or in a rollout."""
+AT_ONCE = 16
+"""Readings at once."""
+PATIENCE = 0.5
+"""Seconds after which a reading lets the next one begin beside it."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +44,7 @@ class Prober:
         self._on_reading = on_reading
         self._interval = interval
         self._monotonic = monotonic
+        self._slots = Slots(places=AT_ONCE, patience=PATIENCE)
         self._targets: dict[Key, Target] = {}
         self._readings: dict[Key, Reading] = {}
         self._hurried: set[Key] = set()
@@ -92,7 +99,8 @@ class Prober:
             started = self._monotonic()
             target = self._targets[key]
             try:
-                reading = await self._read(target)
+                async with self._slots.place(str(key)):
+                    reading = await self._read(target)
                 if self._targets[key] == target:
                     self._readings[key] = reading
                     self._on_reading(key, reading)
