@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 30
+INSTANCES ?= 1000
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/e2e
 export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -13,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down env test test-fast test-faults test-all lint bench soak crds package tools requirements clean
+.PHONY: help install demo down env test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +62,10 @@ bench: $(STAMP) ## the figures of docs/figures.md, one JSON line each
 
 soak: tools ## 30 minutes of churn and faults (MINUTES=30): what creeps?
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench.soak --minutes $(MINUTES)
+
+bench-scale: tools ## a fleet of 1,000 instances, created to deleted (INSTANCES=50 for a try)
+	@mkdir -p bench/results
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/tests:$(CURDIR) $(BIN)/python -m bench.scale $(INSTANCES) > bench/results/scale.jsonl
 
 crds: $(STAMP) ## generate crds/ and the charts' copies from the models
 	$(BIN)/python -m dedicated crds --output crds

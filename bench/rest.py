@@ -22,7 +22,7 @@ def idle_memory(stage: Stage) -> Iterator[Figure]:
     stage.stopped()
     stage.running()
     time.sleep(REACTION_SECONDS)
-    yield below("rss_idle", _resident(stage), "MB", 90)
+    yield below("rss_idle", resident(stage), "MB", 90)
 
 
 def requests_at_rest(stage: Stage) -> Iterator[Figure]:
@@ -66,9 +66,10 @@ def restart(stage: Stage) -> Iterator[Figure]:
     yield report("restart_with_50_requests", sum(not call.upkeep for call in stage.calls(since)), "requests")
     yield report("restart_with_50_cpu", used.user + used.system, "seconds")
     yield report("restart_with_50_ready", ready, "seconds")
-    yield report("rss_50_instances", _resident(stage), "MB")
+    yield report("rss_50_instances", resident(stage), "MB")
 
 
-def _resident(stage: Stage) -> float:
+def resident(stage: Stage) -> float:
+    """Memory of the operator in MB."""
     until("an operator that answers", lambda: stage.running().http("/healthz")[0] == 200)
     return stage.process().memory_info().rss / MEGABYTE

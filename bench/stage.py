@@ -9,12 +9,13 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import psutil
 
+from bench.names import serve_names
 from cluster.instances import condition, database_secret, instance
 from dedicated.api.json import Manifest, as_manifest, get_int, get_map, get_str
 from dedicated.api.names import LABEL_INSTANCE
@@ -24,6 +25,7 @@ from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT, default_home
 from testbed.operator_process import OperatorProcess, Settings
+from testbed.pki import Authority
 from testbed.session import used
 
 NAME = "acme"
@@ -182,9 +184,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def set_up(say: Callable[[str], None]) -> Iterator[Stage]:
-    """The scene for the time of the block, on a testbed that is started if none is up."""
-    with used(default_home()) as state:
+def set_up(say: Callable[[str], None], *, answered: bool = False) -> Iterator[Stage]:
+    """The scene for the time of the block, on a testbed that is started if none is up; where `answered`, all
+    public names answer well."""
+    with used(default_home()) as state, contextlib.ExitStack() as stack:
+        if answered:
+            authority = Authority(Path(state.ca).parent)
+            state = replace(state, front=stack.enter_context(serve_names(authority)))  # noqa: PLW2901
         cluster = Cluster.of(default_home(), state)
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHECKOUT / "crds"))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(CHECKOUT / "crds"))
@@ -197,16 +203,17 @@ def set_up(say: Callable[[str], None]) -> Iterator[Stage]:
             stage.clear()
 
 
-def is_applied(body: Manifest) -> bool:
-    """Whether everything of this generation is applied and rolled out."""
+def is_applied(body: Manifest, *, login: int = 3) -> bool:
+    """Whether everything of this generation is applied and rolled out, with so many pods of the login."""
     seen = get_int(body, "status", "observedGeneration")
     applied = condition(body, "Reconciling").get("status") == "False"
-    return seen == get_int(body, "metadata", "generation") and applied and _all_there(body)
+    return seen == get_int(body, "metadata", "generation") and applied and _all_there(body, login)
 
 
-def _all_there(body: Manifest) -> bool:
+def _all_there(body: Manifest, login: int) -> bool:
     summary = get_map(get_map(body, "status"), "summary")
-    return all(summary.get(part) == "3/3" for part in ("server", "login", "zones"))
+    wanted = {"server": "3/3", "login": f"{login}/{login}", "zones": "3/3"}
+    return all(summary.get(part) == number for part, number in wanted.items())
 
 
 def until(what: str, holds: Callable[[], bool], *, seconds: float = 30.0, every: float = 0.05) -> float:
