@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dedicated.api.objects import Key
-from dedicated.controllers.prober import Prober
+from dedicated.controllers.prober import AT_ONCE, PATIENCE, Prober
 from dedicated.probes.service import Check, Reading, Target
 from virtual_time import now, run_virtual
 
@@ -150,6 +150,26 @@ def test_a_forgotten_target_is_not_read_again() -> None:
         await asyncio.sleep(100)
         assert it.times("acme") == [0]
         assert not prober.readings
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(PATIENCE / 2, AT_ONCE), (5.0, 200)])
+def test_few_quick_readings_are_taken_at_once_and_slow_ones_hold_up_nobody(seconds: float, most: int) -> None:
+    async def main() -> None:
+        names = [f"slow{number}" for number in range(200)]
+        it = Probed(slow=dict.fromkeys(names, seconds))
+        prober = it.prober()
+        for name in names:
+            prober.watch(Key("a", name), Target(name))
+        prober.watch(ACME, Target("acme"))
+        await asyncio.sleep(9)
+        begun = [at for at, _ in it.log]
+        ends = [at + seconds for at, name in it.log if name != "acme"]
+        busy = max(sum(at <= moment < at + seconds for at in begun) for moment in (*begun, *ends))
+        assert busy <= most
+        assert it.times("acme")[0] <= 200 / AT_ONCE * PATIENCE
+        await prober.close()
 
     run_virtual(main())
 

@@ -132,11 +132,11 @@ async def test_the_override_changes_the_address_and_nothing_else(service: Servic
     assert set(service.names) == {DOMAIN}
 
 
-async def test_the_connection_is_kept_between_questions_and_readings(service: Service) -> None:
+async def test_each_reading_has_a_connection_of_its_own(service: Service) -> None:
     async with open_session(resolve=service.rules(), ca_file=service.certificate) as session:
         for _ in range(3):
             assert (await read(Target(DOMAIN), session=session, now=lambda: NOON)).ok
-    assert len(service.names) == 1, "one handshake"
+    assert len(service.names) == 3, "one handshake each"
     assert len(service.hosts) == 9
 
 

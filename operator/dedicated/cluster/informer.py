@@ -94,7 +94,6 @@ class Informer(Generic[T]):
         self._selector = selector
         self._metadata_only = metadata_only
         self._monotonic = monotonic
-        self._store: dict[Key, T] = {}
         self._spaces: dict[str, dict[str, T]] = {}
         self._ahead: dict[Key, int] = {}
         names: Iterable[str | None] = (None,) if namespaces is None or not kind.namespaced else namespaces
@@ -102,8 +101,12 @@ class Informer(Generic[T]):
 
     @property
     def store(self) -> Mapping[Key, T]:
-        """A live view of all that is known."""
-        return MappingProxyType(self._store)
+        """All that is known at this moment."""
+        return {
+            Key(namespace, name): value
+            for namespace, space in self._spaces.items()
+            for name, value in space.items()
+        }
 
     def in_namespace(self, namespace: str) -> Mapping[str, T]:
         """A live view of what is known in one namespace, by name."""
@@ -190,7 +193,7 @@ class Informer(Generic[T]):
                 fresh |= {(key := _key(item)): self._reduced(key, item) for item in items}
                 self._heard(scope)
         scope.version = version
-        gone = [key for key in self._store if scope.covers(key) and key not in fresh]
+        gone = [key for key in self.store if scope.covers(key) and key not in fresh]
         for key in (*gone, *fresh):
             # What we wrote during the list is newer than the list; the watch tells how it went on.
             if self._ahead.get(key, 0) <= _number(version):
@@ -227,10 +230,10 @@ class Informer(Generic[T]):
         except Exception:
             # One odd object must not make us blind for all others: what was known of it stays.
             logger.exception("cannot read %s %s", self.kind.kind, key)
-            return self._store.get(key)
+            return self._known(key)
 
     def _take(self, key: Key, new: T | None) -> None:
-        old = self._store.get(key)
+        old = self._known(key)
         if old == new:
             return
         self._replace(key, new)
@@ -239,15 +242,16 @@ class Informer(Generic[T]):
         except Exception:
             logger.exception("cannot report the change of %s %s", self.kind.kind, key)
 
+    def _known(self, key: Key) -> T | None:
+        return self._spaces.get(key.namespace, {}).get(key.name)
+
     def _replace(self, key: Key, new: T | None) -> None:
         space = self._spaces.setdefault(key.namespace, {})
         if new is None:
-            self._store.pop(key, None)
             space.pop(key.name, None)
             if not space:
                 del self._spaces[key.namespace]
         else:
-            self._store[key] = new
             space[key.name] = new
 
 
