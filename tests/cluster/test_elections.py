@@ -124,9 +124,7 @@ async def test_two_candidates_that_begin_at_once_on_50_leases(
 
     async with AsyncExitStack() as stack:
         clients = [
-            await stack.enter_async_context(
-                connect(Login(str(cluster.kubeconfig)), user_agent="candidate", qps=1000, burst=1000)
-            )
+            await stack.enter_async_context(connect(Login(str(cluster.kubeconfig)), user_agent="candidate"))
             for _ in range(2)
         ]
         rounds = []
@@ -159,9 +157,7 @@ def test_two_processes_that_start_at_once(
     home, namespace = make_namespace(), make_namespace(labels=SIMULATED)
     for _ in range(STARTS_OF_PROCESSES):
         both = tuple(
-            run_operator(
-                home, watch=(namespace,), identity=f"operator-{number}", extra=EXTRA, ready=False
-            )
+            run_operator(home, watch=(namespace,), identity=f"operator-{number}", extra=EXTRA, ready=False)
             for number in range(2)
         )
         election = Election(both)

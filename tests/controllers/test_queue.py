@@ -3,43 +3,14 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedicated.controllers.queue import LONGEST_DELAY, PATIENCE, SLOW, SPARE, WorkQueue
+from controllers.working import Running, make
+from dedicated.controllers.queue import LONGEST_DELAY, SPARE, WorkQueue
 from virtual_time import now, run_virtual, settle
-
-Handler = Callable[[str], Awaitable[None]]
-
-
-def make(*, jitter: float = 1.0, slow: int = SLOW) -> WorkQueue[str]:
-    return WorkQueue(slow=slow, monotonic=asyncio.get_running_loop().time, jitter=lambda: jitter)
-
-
-class Running:
-    """A queue at work; `log` has (time, key) for each begin."""
-
-    def __init__(self, queue: WorkQueue[str], *, workers: int = 2, handler: Handler | None = None) -> None:
-        self.queue = queue
-        self.stop = asyncio.Event()
-        self.log: list[tuple[float, str]] = []
-        self._handler = handler
-        self.task = asyncio.create_task(queue.run(workers, self._handle, stop=self.stop, grace=20))
-
-    async def _handle(self, key: str) -> None:
-        self.log.append((now(), key))
-        if self._handler is not None:
-            await self._handler(key)
-
-    async def __aenter__(self) -> "Running":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.stop.set()
-        await self.task
 
 
 def test_a_key_that_waits_is_worked_on_once() -> None:
@@ -276,74 +247,6 @@ def test_work_that_does_not_end_is_cancelled_after_the_grace() -> None:
         it.stop.set()
         await it.task
         assert now() == 21
-
-    run_virtual(main())
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_hundred_slow_keys_delay_a_quick_one_by_less_than_a_second(*, broken: bool) -> None:
-    """`broken`: the slow ones end by failing, and come again and again."""
-
-    async def main() -> None:
-        queue = make(jitter=0.0)
-
-        async def mixed(key: str) -> None:
-            await asyncio.sleep(0.01 if key == "quick" else 30)
-            if broken and key != "quick":
-                raise ValueError("never")
-
-        async with Running(queue, workers=16, handler=mixed) as it:
-            slow = [f"slow {number}" for number in range(100)]
-            for key in slow:
-                queue.add(key)
-            asked = []
-            for _ in range(200):
-                for key in () if broken else slow:
-                    queue.add(key)
-                asked.append(now())
-                queue.add("quick")
-                await asyncio.sleep(1)
-            begun = [at for at, key in it.log if key == "quick"]
-            late = [at - due for at, due in zip(begun, asked, strict=True)]
-            assert max(late) < 1
-            assert len(it.log) > 500
-
-    run_virtual(main())
-
-
-def test_a_pass_gives_its_place_back_once_and_only_while_there_is_room() -> None:
-    async def main() -> None:
-        queue = make(slow=1)
-
-        async def slow(_: str) -> None:
-            await asyncio.sleep(1)
-
-        async with Running(queue, workers=1, handler=slow) as it:
-            for key in "abcd":
-                queue.add(key)
-            await asyncio.sleep(10)
-            begun = [round(at, 3) for at, _ in it.log]
-            # `b` finds no room until `a` is over.
-            assert begun == [0, PATIENCE, 1, 1 + PATIENCE]
-
-    run_virtual(main())
-
-
-def test_what_fails_again_and_again_is_no_burden_for_others() -> None:
-    async def main() -> None:
-        queue = make(slow=0)
-
-        async def mixed(key: str) -> None:
-            await asyncio.sleep(20)
-            if key == "bad":
-                raise ValueError("bad")
-
-        async with Running(queue, workers=1, handler=mixed) as it:
-            queue.add("bad")
-            await asyncio.sleep(42)  # it has failed twice, and waits two seconds
-            queue.add("good")
-            await asyncio.sleep(10)
-            assert it.log == [(0, "bad"), (21, "bad"), (42, "good"), (43, "bad")]
 
     run_virtual(main())
 
