@@ -29,11 +29,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop whose `time` starts at 0 and moves only when all tasks wait."""
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
+        self.jumping = _JumpingSelector()
+        super().__init__(self.jumping)
 
     def time(self) -> float:
-        return self._jumping.now
+        return self.jumping.now
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
@@ -51,3 +51,10 @@ async def settle() -> None:
     """Let everything happen that is due at this moment."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+def burn(seconds: float) -> None:
+    """Use time up without letting anybody else run, as a busy loop does."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.jumping.now += seconds

@@ -6,7 +6,7 @@ import pytest
 
 from controllers.working import Running, make
 from dedicated.controllers.queue import PATIENCE
-from virtual_time import now, run_virtual
+from virtual_time import burn, now, run_virtual
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -73,5 +73,26 @@ def test_what_fails_again_and_again_is_no_burden_for_others() -> None:
             queue.add("good")
             await asyncio.sleep(10)
             assert it.log == [(0, "bad"), (21, "bad"), (42, "good"), (43, "bad")]
+
+    run_virtual(main())
+
+
+def test_a_busy_loop_does_not_let_more_and_more_begin() -> None:
+    async def main() -> None:
+        queue = make()
+
+        async def busy(_key: str) -> None:
+            for _ in range(20):
+                burn(PATIENCE / 5)
+                await asyncio.sleep(0)
+
+        async with Running(queue, workers=4, handler=busy):
+            for number in range(100):
+                queue.add(f"key {number}")
+            most = 0
+            while queue.depth or queue.working:
+                await asyncio.sleep(0)
+                most = max(most, queue.working)
+            assert most == 4
 
     run_virtual(main())

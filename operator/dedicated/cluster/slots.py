@@ -14,6 +14,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from dedicated.cluster.patience import Patience
+
 PLACES = 16
 """Requests at once, as long as they are answered soon. Each is a TLS connection of 0.3 MB."""
 SLOW = 256
@@ -55,11 +57,11 @@ class Slots:
                 self._slow[flow] += 1
                 self._free()
 
-        timer = asyncio.get_running_loop().call_later(self._patience, give_back)
+        patience = Patience(self._patience, give_back)
         try:
             yield
         finally:
-            timer.cancel()
+            patience.cancel()
             if given_back:
                 self._room += 1
                 self._slow -= Counter([flow])

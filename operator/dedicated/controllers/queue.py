@@ -18,7 +18,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
+
+from dedicated.cluster.patience import Patience
 
 K = TypeVar("K", bound=Hashable)
 
@@ -28,7 +31,7 @@ SPARE = 64
 """Wake-ups that were taken back and may stay on the heap."""
 PATIENCE = 0.1
 """Seconds after which a pass gives its place to the next one."""
-SLOW = 256
+SLOW = 128
 """Passes that may go on without a place."""
 BROKEN = 2
 """Failures in a row from which on a key waits with its like: one may be a mere conflict."""
@@ -196,7 +199,7 @@ class WorkQueue(Generic[K]):
 
     async def _work(self, key: K, line: _Line[K], handler: Callable[[K], Awaitable[None]]) -> None:
         place = _Place(line)
-        timer = asyncio.get_running_loop().call_later(PATIENCE, self._give_back, place)
+        patience = Patience(PATIENCE, partial(self._give_back, place))
         failures = self._failures.get(key, 0)
         try:
             await handler(key)
@@ -206,7 +209,7 @@ class WorkQueue(Generic[K]):
             if self._failures.get(key, 0) <= failures:
                 self.forget(key)
         finally:
-            timer.cancel()
+            patience.cancel()
             self._leave(place)
             self._end(key)
 
