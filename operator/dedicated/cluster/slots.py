@@ -2,8 +2,8 @@
 
 Requests queue by flow (at the API server the namespace, so in effect the instance), and flows take turns: one
 that asks for much waits for itself. A request that is not answered soon gives its place to the next one and
-counts as slow; a flow with slow requests gets no more of them once half of those allowed are taken. So flows
-whose answers take many seconds, even a hundred of them, leave the places to those that are answered.
+counts as slow; a flow with slow requests gets no more of them once a quarter of those allowed is taken. So
+flows whose answers take many seconds, even a hundred of them, leave the places to those that are answered.
 
 There is no limit of requests per second: the API server protects itself by priority and fairness (its 429
 says when to come back), and a limit here would make all instances wait for those that ask in vain.
@@ -18,7 +18,7 @@ from dedicated.cluster.patience import Patience
 
 PLACES = 16
 """Requests at once, as long as they are answered soon. Each is a TLS connection of 0.3 MB."""
-SLOW = 256
+SLOW = 160
 """Requests that may go on without a place."""
 PATIENCE = 0.1
 """Seconds after which a request gives its place to the next one."""
@@ -31,7 +31,7 @@ class Slots:
         self._patience = patience
         self._places = places
         self._room = slow
-        self._half = slow // 2
+        self._plenty = slow * 3 // 4
         self._slow: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
@@ -88,4 +88,4 @@ class Slots:
                 turn.set_result(None)
 
     def _may_ask(self, flow: str) -> bool:
-        return self._room >= self._half or not self._slow[flow]
+        return self._room >= self._plenty or not self._slow[flow]

@@ -20,6 +20,8 @@ FAST_INTERVAL = 2.0
 """Seconds between readings of a target that is not well, or in a rollout."""
 AT_ONCE = 16
 """Readings at once."""
+SLOW = 256
+"""Readings that may go on beside those: most wait for a connection, which costs little."""
 PATIENCE = 0.5
 """Seconds after which a reading lets the next one begin beside it."""
 
@@ -44,7 +46,7 @@ class Prober:
         self._on_reading = on_reading
         self._interval = interval
         self._monotonic = monotonic
-        self._slots = Slots(places=AT_ONCE, patience=PATIENCE)
+        self._slots = Slots(places=AT_ONCE, slow=SLOW, patience=PATIENCE)
         self._targets: dict[Key, Target] = {}
         self._readings: dict[Key, Reading] = {}
         self._hurried: set[Key] = set()
