@@ -105,7 +105,7 @@ class Reconciler:
             result = "fenced"
             self._queue.failed(key)
         finally:
-            body = self._instances.bodies.get(key)
+            body = self._instances.body(key)
             if body is not None:  # children may come before the instance's own body
                 self._line.ended(key, get_map(body, "status"))
             self._metrics.reconciles.labels(result=result).inc()
