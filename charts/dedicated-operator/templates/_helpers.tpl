@@ -52,7 +52,8 @@ app.kubernetes.io/part-of: dedicated-operator
 {{- define "dedicated.instanceRules" -}}
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances]
-  verbs: [list, watch, patch]
+  # modify is the right to change what an instance is made of: it lets the operator through its own protection.
+  verbs: [list, watch, patch, {{ include "dedicated.grantVerb" . }}]
 # The operator's facts are stated under this verb; it must not be granted to people.
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances]
@@ -92,6 +93,16 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [create, patch]
 {{- end }}
 
+{{/* The label that instances mark their objects and their namespace with (LABEL_INSTANCE of the operator). */}}
+{{- define "dedicated.instanceLabel" -}}
+dedicated.zitadel.com/instance
+{{- end }}
+
+{{/* The verb on a dedicatedinstance that lets its holder change what the instance is made of. */}}
+{{- define "dedicated.grantVerb" -}}
+modify
+{{- end }}
+
 {{/* A verb that no role may ever name: who holds it holds everything, by a wildcard, and was granted nothing. */}}
 {{- define "dedicated.controlVerb" -}}
 never-granted
@@ -100,6 +111,79 @@ never-granted
 {{/* Policies are named as DNS subdomains: no colon. */}}
 {{- define "dedicated.policyName" -}}
 {{- printf "%s.%s" .Release.Namespace (include "dedicated.fullname" .) }}
+{{- end }}
+
+{{/* CEL: whether the request is Kubernetes' own, or of a platform controller named in the values. */}}
+{{- define "dedicated.isPlatform" -}}
+{{- $users := concat (list "system:kube-controller-manager" "system:kube-scheduler" "system:cloud-controller-manager" "system:apiserver") .Values.protection.platformControllers.users }}
+{{- $groups := concat (list "system:serviceaccounts:kube-system" "system:nodes") .Values.protection.platformControllers.groups }}
+{{- printf "(request.userInfo.username in %s || (has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in %s)))" (toJson $users) (toJson $groups) }}
+{{- end }}
+
+{{/*
+One policy with its binding; and where holders of a wildcard are let through, a second one that warns them.
+`constraints` and `conditions` are as in the API; `instances` (list of names), `namespace` and `subject` (a text) are CEL.
+*/}}
+{{- define "dedicated.guard" -}}
+{{- $root := .root }}
+{{- $protection := $root.Values.protection }}
+{{- $name := printf "%s.%s" (include "dedicated.policyName" $root) .name }}
+{{- $verb := include "dedicated.grantVerb" $root }}
+{{- $ask := "authorizer.group('dedicated.zitadel.com').resource('dedicatedinstances').namespace(variables.place).name(i).check('%s').allowed()" }}
+{{- $how := printf "' Who has the provider\\'s instruction holds the verb %s on dedicatedinstances.dedicated.zitadel.com ' + variables.instances.join(', ') + ' in namespace ' + variables.place + ', by a RoleBinding that the provider makes (docs/security.md).'" $verb }}
+{{- $wildcard := "' A right to everything, as yours, is no instruction.'" }}
+{{- $variables := list
+  (dict "name" "instances" "expression" .instances)
+  (dict "name" "place" "expression" .namespace)
+  (dict "name" "granted" "expression" (printf "size(variables.instances) > 0 && variables.instances.all(i, %s)" (printf $ask $verb)))
+  (dict "name" "wildcard" "expression" (printf "variables.instances.exists(i, %s)" (printf $ask (include "dedicated.controlVerb" $root))))
+  (dict "name" "subject" "expression" .subject)
+}}
+{{- $warns := eq $protection.wildcardAdmins "Warn" }}
+{{- $main := dict "reason" "Forbidden"
+  "expression" (ternary "variables.granted" "variables.granted && !variables.wildcard" $warns)
+  "messageExpression" (printf "variables.subject + %s + (variables.granted ? %s : '')" $how $wildcard) }}
+{{- $second := dict "reason" "Forbidden"
+  "expression" "!(variables.granted && variables.wildcard)"
+  "messageExpression" "variables.subject + ' It was let through because you may do everything; without an instruction of the provider it is a modification all the same.'" }}
+{{- $actions := ternary (list "Deny" "Audit") (list "Warn" "Audit") (eq $protection.mode "Deny") }}
+{{- $policies := list (dict "name" $name "validation" $main "actions" $actions) }}
+{{- if $warns }}
+{{- $policies = append $policies (dict "name" (printf "%s-wildcard" $name) "validation" $second "actions" (list "Warn" "Audit")) }}
+{{- end }}
+{{- $constraints := .constraints }}
+{{- $conditions := .conditions }}
+{{- range $policies }}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {{ .name }}
+  labels: {{- include "dedicated.labels" $root | nindent 4 }}
+spec:
+  failurePolicy: Fail
+  matchConstraints: {{- toYaml $constraints | nindent 4 }}
+  matchConditions: {{- toYaml $conditions | nindent 4 }}
+  variables: {{- toYaml $variables | nindent 4 }}
+  validations: {{- toYaml (list .validation) | nindent 4 }}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- include "dedicated.labels" $root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: {{- toYaml .actions | nindent 4 }}
+  {{- with $root.Values.watchNamespaces }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: In
+          values: {{- toYaml . | nindent 12 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "dedicated.subject" -}}
