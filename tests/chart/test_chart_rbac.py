@@ -59,12 +59,13 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
     assert granted == children | {
-        (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator"},
+        (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
         (RECORD.group, RECORD.plural): {"get", "list", "watch", "create"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},
         ("", "nodes"): {"list", "watch"},
+        ("", "namespaces"): {"list", "watch", "patch"},
         ("events.k8s.io", "events"): {"create", "patch"},
     }
 
@@ -75,6 +76,8 @@ def test_named_namespaces_get_a_role_each_and_nothing_beyond() -> None:
     cluster_mode = rights(*bound(operator(rbac={"nodes": False}), "ClusterRole"))
     roles = {get_str(role, "metadata", "namespace"): role for role in bound(manifests, "Role")}
     assert set(roles) == {"acme", "globex", "dedicated-system"}
+    # A Role allows no list of namespaces: each is read by its name.
+    cluster_mode["", "namespaces"] = {"get", "patch"}
     assert rights(roles["acme"]) == rights(roles["globex"]) == cluster_mode
     lease = ("coordination.k8s.io", "leases")
     assert rights(roles["dedicated-system"]) == {lease: {"create", "get", "update"}}

@@ -27,6 +27,7 @@ from dedicated.reconcile.actions import (
     CreateKeyPair,
     Delete,
     EstablishIdentity,
+    MarkNamespace,
     Plan,
     SetFinalizers,
     Settled,
@@ -63,6 +64,7 @@ class Cluster:
     service: ServiceReading | None = None
     failures: tuple[Failure, ...] = ()
     senior: str = ""
+    mark: str | None = ""
     turn: Turn = FREE
     settled: Settled = field(default_factory=dict)
     deleted: dict[Ref, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Cluster:
             records=tuple(self.records.values()),
             forged=self.forged,
             senior=self.senior,
+            mark=self.mark,
         )
 
     def plan(self) -> Plan:
@@ -243,6 +246,9 @@ class Cluster:
         match action:
             case SetFinalizers(finalizers):
                 get_map(self.body, "metadata")["finalizers"] = list(finalizers)
+            case MarkNamespace(instance, was):
+                assert instance or was == self.mark
+                self.mark = instance
             case EstablishIdentity():
                 self._establish_identity(self.instance())
             case CreateKeyPair(suffix):

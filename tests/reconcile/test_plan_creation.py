@@ -9,7 +9,7 @@ from dedicated.api.conditions import TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET
-from dedicated.reconcile.actions import Apply, CreateAdmin, CreateKeyPair, EstablishIdentity, SetFinalizers
+from dedicated.reconcile.actions import Apply, CreateAdmin, CreateKeyPair, EstablishIdentity, MarkNamespace, SetFinalizers
 from reconcile.simulation import Cluster
 
 
@@ -29,7 +29,11 @@ def existing() -> Cluster:
 
 def test_the_first_pass_builds_everything_in_order() -> None:
     cluster = new()
-    assert cluster.step().stages == ((SetFinalizers((FINALIZER,)),), (EstablishIdentity(),))
+    assert cluster.step().stages == (
+        (SetFinalizers((FINALIZER,)),),
+        (EstablishIdentity(),),
+        (MarkNamespace("acme"),),
+    )
     (third,) = cluster.step().stages
     assert {action.suffix for action in third if isinstance(action, CreateKeyPair)} == {
         "operator-key",

@@ -15,7 +15,7 @@ FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"
 
 LABEL_INSTANCE = f"{GROUP}/instance"
-"""Name of the instance that a child belongs to. Children are found by it."""
+"""Name of the instance that a child, or a namespace, belongs to. Children are found by it."""
 LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_APP_VERSION = "app.kubernetes.io/version"

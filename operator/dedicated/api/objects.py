@@ -24,6 +24,7 @@ class Kind:
 INSTANCE = Kind(API_VERSION, KIND, PLURAL)
 RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 SECRET = Kind("v1", "Secret", "secrets")

@@ -13,10 +13,11 @@ from typing import Literal, Protocol, TypeGuard
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, RECORD, SECRET, Kind
-from dedicated.api.resource import Instance
+from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, manifest_of
 from dedicated.controllers import material
+from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
 from dedicated.parts import keys
@@ -28,6 +29,7 @@ from dedicated.reconcile.actions import (
     CreateKeyPair,
     Delete,
     EstablishIdentity,
+    MarkNamespace,
     SetFinalizers,
 )
 from dedicated.reconcile.changes import reclaimed
@@ -79,6 +81,7 @@ class Executor:
         *,
         client: Writer,
         world: World,
+        namespaces: Namespaces,
         secrets: SecretsReader,
         user: str,
         now: Callable[[], datetime],
@@ -86,10 +89,13 @@ class Executor:
         self._user = user
         self._client = client
         self._world = world
+        self._namespaces = namespaces
         self._secrets = secrets
         self._now = now
 
-    async def run(self, instance: Instance, stages: tuple[tuple[Action, ...], ...]) -> tuple[Failure, ...]:
+    async def run(
+        self, instance: Instance | InvalidInstance, stages: tuple[tuple[Action, ...], ...]
+    ) -> tuple[Failure, ...]:
         """Stage by stage; one with a failure is the last. Raises `ApiError` where a retry may help."""
         for stage in stages:
             results = await asyncio.gather(
@@ -103,8 +109,12 @@ class Executor:
                 return failures
         return ()
 
-    async def _one(self, instance: Instance, action: Action) -> Failure | None:
+    async def _one(self, instance: Instance | InvalidInstance, action: Action) -> Failure | None:
         try:
+            if isinstance(action, MarkNamespace):
+                await self._namespaces.write(instance.meta.key.namespace, action)
+                return None
+            assert isinstance(instance, Instance)  # of others nothing is made
             failure = await self._act(instance, action)
         except ApiError as error:
             failure = refusal(action, error)
@@ -135,8 +145,8 @@ class Executor:
                 await self._gone(
                     self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
                 )
-            case SetFinalizers():
-                raise AssertionError("written by the pass itself")
+            case SetFinalizers() | MarkNamespace():
+                raise AssertionError("written elsewhere")
         return None
 
     async def _establish_identity(self, instance: Instance) -> None:
@@ -290,5 +300,7 @@ def refusal(action: Action, error: ApiError) -> Failure | None:
         return Failure(what=what, reason="NameTaken", message=text)
     if error.forbidden or error.invalid or error.status == 400:
         causes = f" ({'; '.join(error.causes)})" if error.causes else ""
-        return Failure(what=what, reason="ApplyRefused", message=f"{error.message}{causes}")
+        # Without its label a namespace is not protected; the instance in it is none the worse.
+        reason = "NamespaceNotMarked" if isinstance(action, MarkNamespace) else "ApplyRefused"
+        return Failure(what=what, reason=reason, message=f"{error.message}{causes}")
     return None

@@ -24,6 +24,7 @@ from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.metrics import Metrics
+from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
@@ -73,7 +74,15 @@ class Reconciler:
         self._catalogue = catalogue
         self._now = now
         self._secrets = SecretsReader(client=client, world=world)
-        self._executor = Executor(client=client, world=world, secrets=self._secrets, user=user, now=now)
+        self._namespaces = Namespaces(client=client, informer=world.marks)
+        self._executor = Executor(
+            client=client,
+            world=world,
+            namespaces=self._namespaces,
+            secrets=self._secrets,
+            user=user,
+            now=now,
+        )
         self._auditor = Auditor(client=client, every=audit_every, now=now)
         self._answers = answers
         self._reporter = Reporter(
@@ -133,7 +142,7 @@ class Reconciler:
         if first:  # a new generation must not look finished, nor a turn unknown to the next operator
             await report()
         try:
-            acted = isinstance(instance, Instance) and await self._act(instance, decided, memory)
+            acted = await self._act(instance, decided, memory)
         except Exception:  # not where the pass is cut off: the report would go on beyond its end
             if not first:
                 await report()
@@ -175,7 +184,7 @@ class Reconciler:
         self._line.passed(key, instance.meta.status, decided, answered=answered)
         return decided
 
-    async def _act(self, instance: Instance, decided: Plan, memory: _Memory) -> bool:
+    async def _act(self, instance: Instance | InvalidInstance, decided: Plan, memory: _Memory) -> bool:
         """Carry out what concerns children; whether there was anything. Refusals wait for the next pass."""
         key = instance.meta.key
         stages = tuple(
@@ -217,6 +226,7 @@ class Reconciler:
             deleted=known.deleted,
             records=known.records,
             senior=self._senior(key),
+            mark=await self._namespaces.mark(key.namespace),
         )
         if isinstance(instance, InvalidInstance) or instance.meta.deleting:
             return observed

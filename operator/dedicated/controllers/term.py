@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.objects import INSTANCE, NODE, Key
+from dedicated.api.objects import INSTANCE, NAMESPACE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
@@ -63,11 +63,12 @@ class Term:
         """Lead until `stop` is set. Raises `ApiError` where the API server does not let it begin."""
         logger.info("leading", extra={"namespaces": list(self._settings.namespaces) or "all"})
         namespaces = self._settings.namespaces or None
-        with_nodes = await self._check_rights()
+        await self._check_rights()
         world = self._world = World(
             client=self._client,
             namespaces=namespaces,
-            with_nodes=with_nodes,
+            with_nodes=await self._client.can_i(NODE, "list"),
+            with_marks=namespaces is None and await self._client.can_i(NAMESPACE, "list"),
             wake=self._wake_soon,
             wake_all=self._wake_all,
             roll=self._instances.present,
@@ -167,8 +168,8 @@ class Term:
         logger.info("informers are synced")
         await self.queue.run(self._settings.workers, reconciler.handle, stop=stop)
 
-    async def _check_rights(self) -> bool:
-        """Say which rights are missing; whether nodes may be read."""
+    async def _check_rights(self) -> None:
+        """Say which rights are missing."""
         for namespace in self._settings.namespaces or (None,):
             for kind in kinds_to_read():
                 if not await self._client.can_i(kind, "list", namespace):
@@ -177,7 +178,6 @@ class Term:
                         kind.plural,
                         namespace or "all namespaces",
                     )
-        return await self._client.can_i(NODE, "list")
 
     def _wake_soon(self, key: Key) -> None:
         """Children change in bursts (a rollout, a Job): one pass sees the whole burst."""

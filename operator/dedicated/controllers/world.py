@@ -19,6 +19,7 @@ from dedicated.api.objects import (
     INSTANCE,
     JOB,
     KIND_BY_NAME,
+    NAMESPACE,
     NODE,
     POD,
     RECORD,
@@ -42,6 +43,7 @@ from dedicated.reconcile.observed import (
     deployment_of,
     instance_of,
     job_of,
+    mark_of,
     node_of,
     pod_of,
 )
@@ -83,13 +85,16 @@ class Snapshot:
     records: tuple[Record, ...]
 
 
-AnyInformer: TypeAlias = Informer[Entry] | Informer[PodEntry] | Informer[Record] | Informer[Node]
+AnyInformer: TypeAlias = (
+    Informer[Entry] | Informer[PodEntry] | Informer[Record] | Informer[Node] | Informer[str]
+)
 
 
 class World:
     """The informers. `wake(key)` is called when something about an instance changed.
 
-    `namespaces` None means all. `with_nodes` is False where nodes may not be read.
+    `namespaces` None means all. `with_nodes` and `with_marks` are False where nodes, or the labels of
+    namespaces, may not be watched.
     `roll` is told of instances themselves, as metadata.
     """
 
@@ -99,6 +104,7 @@ class World:
         client: Source,
         namespaces: Sequence[str] | None,
         with_nodes: bool,
+        with_marks: bool,
         wake: Callable[[Key], None],
         wake_all: Callable[[], None],
         roll: Callable[[Key, Presence | None, Presence | None], None],
@@ -143,6 +149,7 @@ class World:
             if with_nodes
             else None
         )
+        self.marks = _marks(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
             client=client,
             kind=INSTANCE,
@@ -160,6 +167,8 @@ class World:
         yield RECORD.plural, self._records
         if self._nodes is not None:
             yield NODE.plural, self._nodes
+        if self.marks is not None:
+            yield NAMESPACE.plural, self.marks
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -268,10 +277,25 @@ class World:
         if record is not None:
             self._wake(Key(key.namespace, record.instance))
 
+    def _namespace_changed(self, namespace: str) -> None:
+        for name in self.roll.in_namespace(namespace):
+            self._wake(Key(namespace, name))
+
     def _pod_changed(self, key: Key, old: PodEntry | None, new: PodEntry | None) -> None:
         entry = new or old
         if entry is not None and entry.instance:
             self._wake(Key(key.namespace, entry.instance))
+
+
+def _marks(client: Source, changed: Callable[[str], None]) -> Informer[str]:
+    """The labels of all namespaces."""
+    return Informer[str](
+        client=client,
+        kind=NAMESPACE,
+        metadata_only=True,
+        reduce=mark_of,
+        changed=lambda key, *_: changed(key.name),
+    )
 
 
 def entry_of(manifest: Manifest) -> Entry:
@@ -293,5 +317,5 @@ def entry_of(manifest: Manifest) -> Entry:
 
 
 def kinds_to_read() -> tuple[Kind, ...]:
-    """Every kind that the operator lists and watches, nodes apart."""
+    """Every kind that the operator lists and watches, nodes and namespaces apart."""
     return (*CHILD_KINDS, POD, RECORD, INSTANCE)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
+from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import Ref, ref_of
 from dedicated.contract.records import Record
 from dedicated.reconcile.drift import Path
@@ -24,6 +25,17 @@ class SetFinalizers:
 @dataclass(frozen=True, slots=True)
 class EstablishIdentity:
     """Create the masterkey where none is brought along, then the identity with its fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkNamespace:
+    """Write `instance` into the namespace's label; empty: take off the label that says `was`."""
+
+    instance: str = ""
+    was: str = ""
+
+    def __str__(self) -> str:
+        return f"label {LABEL_INSTANCE}={self.instance or self.was} of the namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,9 @@ class Delete:
     uid: str
 
 
-Action: TypeAlias = SetFinalizers | EstablishIdentity | CreateKeyPair | CreateAdmin | Apply | Delete
+Action: TypeAlias = (
+    SetFinalizers | MarkNamespace | EstablishIdentity | CreateKeyPair | CreateAdmin | Apply | Delete
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,8 @@ class Observed:
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     senior: str = ""
     """Name of an older instance in the same namespace."""
+    mark: str | None = None
+    """Name of the instance in the namespace's label, empty without one; None where it cannot be known."""
 
     def deployment(self, instance: str, component: str) -> DeploymentState | None:
         """The Deployment of one of an instance's components, where it exists."""
@@ -204,6 +206,11 @@ def instance_of(manifest: Manifest) -> str:
     for owner in get_list(manifest, "metadata", "ownerReferences"):
         if get_str(owner, "kind") == KIND and get_str(owner, "apiVersion") == API_VERSION:
             return get_str(owner, "name")
+    return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
+
+
+def mark_of(manifest: Manifest) -> str:
+    """Name of the instance that a namespace is labelled with, or empty."""
     return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
 
 

@@ -34,6 +34,7 @@ from dedicated.reconcile.actions import (
     CreateKeyPair,
     EstablishIdentity,
     EventNote,
+    MarkNamespace,
     Plan,
     SetFinalizers,
     Settled,
@@ -109,7 +110,7 @@ def _decided(
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     stages = _stages(instance, observed, found.actions)
     return Plan(
-        stages=stages,
+        stages=(*stages, *_marking(instance.meta, observed)),
         status=status,
         events=_events(instance.meta, status, found.mended),
         wake_at=wake_at,
@@ -183,13 +184,14 @@ def _held(
     instance: Instance, observed: Observed, judgement: Judgement, turn: Turn, *, now: datetime
 ) -> Plan:
     """Nothing is built or changed; what runs goes on and is watched."""
+    marking = _marking(instance.meta, observed) if judgement.installed else ()
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
     upgrade = _upgrade(instance.meta, turn, (), Progress(waiting or (held.message if held else ""), ""))
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     return Plan(
-        stages=_stages(instance, observed, None),
+        stages=(*_stages(instance, observed, None), *marking),
         status=status,
         events=_events(instance.meta, status, ()),
         wake_at=wake_at,
@@ -226,6 +228,13 @@ def _stages(
     elif made or actions:
         stages.append((*made, *actions))
     return tuple(stages)
+
+
+def _marking(meta: Meta, observed: Observed) -> tuple[tuple[Action, ...], ...]:
+    """The label of the namespace, the senior instance's; last, so that a refusal holds up nothing else."""
+    if observed.senior or observed.mark in (None, meta.key.name):
+        return ()
+    return ((MarkNamespace(meta.key.name),),)
 
 
 def _progress(judgement: Judgement, desired: Desired, observed: Observed, found: Changes) -> Progress:
