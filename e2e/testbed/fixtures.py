@@ -18,7 +18,7 @@ import pytest
 
 from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.names import API_VERSION, PLURAL
-from testbed import operator_process
+from testbed import operator_process, protection
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT, Home, default_home
@@ -188,6 +188,30 @@ def run_operator(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Pat
         if operator.process.poll() is None:
             operator.kill()
         operator_process.remove_rights(cluster, operator.chart)
+
+
+class Protect(Protocol):
+    """Type of the fixture `protect`."""
+
+    def __call__(self, namespace: str, *watch: str, **values: JsonValue) -> None:
+        """Put the chart's protection in force for `watch` (default: `namespace`), as installed by a release
+        in `namespace`. `values` are those of the chart's section `protection`; a second call changes them."""
+
+
+@pytest.fixture
+def protect(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Protect]:
+    """Protection of instances; removed after the test, before its namespaces are."""
+    request.getfixturevalue("make_namespace")
+    installed: dict[str, list[Manifest]] = {}
+
+    def install(namespace: str, *watch: str, **values: JsonValue) -> None:
+        old = installed.get(namespace, [])
+        installed[namespace] = protection.policies(namespace, watch=watch or (namespace,), **values)
+        protection.replace(cluster, namespace, old=old, new=installed[namespace])
+
+    yield install
+    for namespace, manifests in installed.items():
+        protection.replace(cluster, namespace, old=manifests, new=[])
 
 
 @pytest.hookimpl(wrapper=True)

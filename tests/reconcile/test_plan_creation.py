@@ -9,7 +9,14 @@ from dedicated.api.conditions import TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET
-from dedicated.reconcile.actions import Apply, CreateAdmin, CreateKeyPair, EstablishIdentity, MarkNamespace, SetFinalizers
+from dedicated.reconcile.actions import (
+    Apply,
+    CreateAdmin,
+    CreateKeyPair,
+    EstablishIdentity,
+    MarkNamespace,
+    SetFinalizers,
+)
 from reconcile.simulation import Cluster
 
 

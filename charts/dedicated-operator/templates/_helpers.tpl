@@ -130,8 +130,7 @@ One policy with its binding; and where holders of a wildcard are let through, a 
 {{- $name := printf "%s.%s" (include "dedicated.policyName" $root) .name }}
 {{- $verb := include "dedicated.grantVerb" $root }}
 {{- $ask := "authorizer.group('dedicated.zitadel.com').resource('dedicatedinstances').namespace(variables.place).name(i).check('%s').allowed()" }}
-{{- $how := printf "' Who has the provider\\'s instruction holds the verb %s on dedicatedinstances.dedicated.zitadel.com ' + variables.instances.join(', ') + ' in namespace ' + variables.place + ', by a RoleBinding that the provider makes (docs/security.md).'" $verb }}
-{{- $wildcard := "' A right to everything, as yours, is no instruction.'" }}
+{{- $how := printf "' To do it you need the provider\\'s instruction: the verb %s on dedicatedinstances.dedicated.zitadel.com ' + variables.instances.join(', ') + ' in namespace ' + variables.place + ', by a RoleBinding to you (docs/security.md).'" $verb }}
 {{- $variables := list
   (dict "name" "instances" "expression" .instances)
   (dict "name" "place" "expression" .namespace)
@@ -139,17 +138,22 @@ One policy with its binding; and where holders of a wildcard are let through, a 
   (dict "name" "wildcard" "expression" (printf "variables.instances.exists(i, %s)" (printf $ask (include "dedicated.controlVerb" $root))))
   (dict "name" "subject" "expression" .subject)
 }}
-{{- $warns := eq $protection.wildcardAdmins "Warn" }}
-{{- $main := dict "reason" "Forbidden"
-  "expression" (ternary "variables.granted" "variables.granted && !variables.wildcard" $warns)
-  "messageExpression" (printf "variables.subject + %s + (variables.granted ? %s : '')" $how $wildcard) }}
-{{- $second := dict "reason" "Forbidden"
-  "expression" "!(variables.granted && variables.wildcard)"
-  "messageExpression" "variables.subject + ' It was let through because you may do everything; without an instruction of the provider it is a modification all the same.'" }}
+{{- $granted := dict "reason" "Forbidden" "expression" "variables.granted"
+  "messageExpression" (printf "variables.subject + %s" $how) }}
+{{- $explicitly := dict "reason" "Forbidden" "expression" "!(variables.granted && variables.wildcard)" }}
+{{- $warning := "' It is let through because you may do everything; without the provider\\'s instruction it is a modification all the same (docs/security.md).'" }}
+{{- $refusal := "' A right to everything, as yours, is no instruction: use an identity without it.'" }}
+{{- /* Messages may not ask the authorizer: each case has its own. */}}
 {{- $actions := ternary (list "Deny" "Audit") (list "Warn" "Audit") (eq $protection.mode "Deny") }}
-{{- $policies := list (dict "name" $name "validation" $main "actions" $actions) }}
-{{- if $warns }}
-{{- $policies = append $policies (dict "name" (printf "%s-wildcard" $name) "validation" $second "actions" (list "Warn" "Audit")) }}
+{{- $policies := list }}
+{{- if eq $protection.wildcardAdmins "Warn" }}
+{{- $warned := set $explicitly "messageExpression" (printf "variables.subject + %s" $warning) }}
+{{- $policies = list
+  (dict "name" $name "validations" (list $granted) "actions" $actions)
+  (dict "name" (printf "%s-wildcard" $name) "validations" (list $warned) "actions" (list "Warn" "Audit")) }}
+{{- else }}
+{{- $refused := set $explicitly "messageExpression" (printf "variables.subject + %s + %s" $refusal $how) }}
+{{- $policies = list (dict "name" $name "validations" (list $granted $refused) "actions" $actions) }}
 {{- end }}
 {{- $constraints := .constraints }}
 {{- $conditions := .conditions }}
@@ -165,7 +169,7 @@ spec:
   matchConstraints: {{- toYaml $constraints | nindent 4 }}
   matchConditions: {{- toYaml $conditions | nindent 4 }}
   variables: {{- toYaml $variables | nindent 4 }}
-  validations: {{- toYaml (list .validation) | nindent 4 }}
+  validations: {{- toYaml .validations | nindent 4 }}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
