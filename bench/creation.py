@@ -34,7 +34,8 @@ def one_instance(stage: Stage) -> Iterator[Figure]:
         kinds = Counter(f"{call.verb} {call.resource}" for call in until_all)
         stage.say(f"instance {round_number + 1} of {ROUNDS}: {_most(kinds)}")
         stage.remove(namespace)
-    yield at_most("new_instance_requests_beyond_one_per_child", max(beyond), "requests", 3)
+    # Finalizer, first status, last status, and the label of the namespace.
+    yield at_most("new_instance_requests_beyond_one_per_child", max(beyond), "requests", 4)
     yield report("new_instance_events_until_all_children", max(events), "requests")
     yield below("first_wave_one_instance", median(waves), "seconds", 0.5)
 

@@ -323,6 +323,14 @@ INTRUDERS = (
 )
 
 CONNECTIONS = (
+    Attempt(
+        "pod bound to a node by hand",
+        "foreign",
+        "POST",
+        _of(CORE, "pods/{pod}/binding"),
+        {"metadata": {"name": "{pod}"}, "target": {"kind": "Node", "name": "nowhere"}},
+        loose=True,
+    ),
     _connect("exec", _of(CORE, "pods/{pod}/exec?command=id&stdout=true")),
     _connect("exec by POST", _of(CORE, "pods/{pod}/exec?command=id&stdout=true"), "POST"),
     _connect("attach", _of(CORE, "pods/{pod}/attach?stdout=true"), "POST"),

@@ -119,7 +119,8 @@ def test_nothing_is_rebuilt_while_an_instance_goes(
         for request in cluster.requests(since=position, user=operator.account)
         if request.verb not in {"get", "list", "watch"} and request.resource not in aside
     ]
-    assert writes == [("patch", "dedicatedinstances")]  # the finalizer
+    # The label of the namespace, and the finalizer.
+    assert writes == [("patch", "namespaces"), ("patch", "dedicatedinstances")]
 
 
 def test_a_namespace_with_an_instance_inside_ends(

@@ -121,7 +121,7 @@ def test_nobody_gets_through_without_a_grant_and_the_platform_is_never_blocked(
 
 
 def test_the_attempts_are_real_and_the_refusals_the_protection_s(scene: Scene, protect: Protect) -> None:
-    """Without protection each succeeds; under it, for who is instructed. The rest is refused by the policy."""
+    """Without protection each succeeds; under it, for who is instructed. The policy refuses the rest."""
     stage = scene.stage
     power, instructed = chosen("all standard verbs", "instructed")
     for attempt in ATTEMPTS:

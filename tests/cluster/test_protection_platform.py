@@ -64,7 +64,7 @@ def ready_addresses(api: Api, namespace: str) -> int:
 def test_the_platform_works_on(
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, protect: Protect
 ) -> None:
-    """Installation with its Jobs, node drains, rollouts, endpoints, garbage collection: nothing is blocked."""
+    """Installation with its Jobs, drains, rollouts, endpoints, garbage collection: nothing is blocked."""
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
     protect(namespace, wildcardAdmins="Deny")
     operator = run_operator(namespace)
@@ -167,6 +167,37 @@ def test_a_label_taken_off_is_put_back_at_once_where_namespaces_are_watched(
     for wrong in (None, "globex"):
         cluster.api.patch(NAMESPACE, "", namespace, {"metadata": {"labels": {LABEL_INSTANCE: wrong}}})
         until(lambda: mark(cluster, namespace) == "acme", "the label again")
+
+
+def test_an_instance_that_went_by_force_leaves_no_label_behind(
+    cluster: Cluster, crds: None, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    """While the operator looks on; and while it is away, where it watches namespaces."""
+    home, watched, seen = make_namespace(), make_namespace(labels=SIMULATED), make_namespace(labels=SIMULATED)
+
+    def force(namespace: str) -> None:
+        cluster.api.patch(INSTANCE, namespace, "acme", {"metadata": {"finalizers": None}})
+        cluster.api.delete(INSTANCE, namespace, "acme")
+
+    operator = run_operator(home, watch=(watched,))
+    create_simulated(cluster.api, watched)
+    until(lambda: mark(cluster, watched) == "acme", "the label of the namespace")
+    wait_for(cluster.api, watched, is_applied, seconds=SECONDS, what="rolled out")
+    operator.pause()
+    force(watched)
+    operator.resume()
+    until(lambda: mark(cluster, watched) == "", "no label")
+    operator.kill()
+
+    everywhere = make_namespace()
+    operator = run_operator(everywhere, watch=())
+    create_simulated(cluster.api, seen)
+    until(lambda: mark(cluster, seen) == "acme", "the label of the namespace")
+    wait_for(cluster.api, seen, is_applied, seconds=SECONDS, what="rolled out")
+    operator.kill()
+    force(seen)
+    run_operator(everywhere, watch=())
+    until(lambda: mark(cluster, seen) == "", "no label")
 
 
 def take_away_the_right_to_label(api: Api, namespace: str) -> None:

@@ -155,7 +155,9 @@ One policy with its binding; and where holders of a wildcard are let through, a 
 {{- $refused := set $explicitly "messageExpression" (printf "variables.subject + %s + %s" $refusal $how) }}
 {{- $policies = list (dict "name" $name "validations" (list $granted $refused) "actions" $actions) }}
 {{- end }}
-{{- $constraints := .constraints }}
+{{- /* Spelled out as the server would fill it in: it is compared as a whole. */}}
+{{- $everything := dict "matchPolicy" "Equivalent" "namespaceSelector" dict "objectSelector" dict }}
+{{- $constraints := merge .constraints $everything }}
 {{- $conditions := .conditions }}
 {{- range $policies }}
 ---
@@ -181,6 +183,8 @@ spec:
   validationActions: {{- toYaml .actions | nindent 4 }}
   {{- with $root.Values.watchNamespaces }}
   matchResources:
+    matchPolicy: Equivalent
+    objectSelector: {}
     namespaceSelector:
       matchExpressions:
         - key: kubernetes.io/metadata.name

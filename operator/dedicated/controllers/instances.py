@@ -125,6 +125,8 @@ class Instances:
         known = self.presence(key)
         if known is not None and known.uid == old.uid:
             self._remove(key)
+        else:  # kopf told first; only now is it certain that the instance is gone
+            self._changed(key)
 
     def _keep(self, manifest: Manifest) -> bool:
         key, seen = _key(manifest), presence_of(manifest)

@@ -86,3 +86,18 @@ class Namespaces:
             self._informer.put(made)
         else:
             self._read[namespace] = mark_of(made)
+
+    async def release(self, namespace: str, instance: str) -> None:
+        """Take off the label that names an instance which is gone, as far as it is known to be there.
+
+        As a rule the deletion did it; not where somebody removed the finalizer by hand.
+        """
+        known = self._read.pop(namespace, None) if self._informer is None else await self.mark(namespace)
+        if known != instance:
+            return
+        try:
+            await self.write(namespace, MarkNamespace(was=instance))
+        except ApiError as error:
+            if not (error.not_found or error.invalid or error.forbidden):
+                raise
+        self._read.pop(namespace, None)

@@ -124,6 +124,8 @@ class Reconciler:
         body = self._instances.body(key)
         if body is None:
             self._forget(key)
+            if key.name not in self._world.roll.in_namespace(key.namespace):
+                await self._namespaces.release(key.namespace, key.name)
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
         instance = parse_instance(body)

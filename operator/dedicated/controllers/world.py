@@ -277,9 +277,10 @@ class World:
         if record is not None:
             self._wake(Key(key.namespace, record.instance))
 
-    def _namespace_changed(self, namespace: str) -> None:
-        for name in self.roll.in_namespace(namespace):
-            self._wake(Key(namespace, name))
+    def _namespace_changed(self, key: Key, _old: str | None, mark: str | None) -> None:
+        # Whom the label names is looked at too: an instance that went without us has left it behind.
+        for name in {*self.roll.in_namespace(key.name), *([mark] if mark else [])}:
+            self._wake(Key(key.name, name))
 
     def _pod_changed(self, key: Key, old: PodEntry | None, new: PodEntry | None) -> None:
         entry = new or old
@@ -287,14 +288,14 @@ class World:
             self._wake(Key(key.namespace, entry.instance))
 
 
-def _marks(client: Source, changed: Callable[[str], None]) -> Informer[str]:
+def _marks(client: Source, changed: Callable[[Key, str | None, str | None], None]) -> Informer[str]:
     """The labels of all namespaces."""
     return Informer[str](
         client=client,
         kind=NAMESPACE,
         metadata_only=True,
         reduce=mark_of,
-        changed=lambda key, *_: changed(key.name),
+        changed=changed,
     )
 
 
