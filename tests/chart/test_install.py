@@ -35,9 +35,10 @@ def system(cluster: Cluster) -> Iterator[str]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     )
     yield name
-    # Cluster-scoped roles would outlive the namespace where a test stops half-way.
-    roles = "clusterroles,clusterrolebindings"
-    cluster.kubectl("delete", roles, "-l", f"app.kubernetes.io/instance={name}", "--ignore-not-found")
+    # What is cluster-scoped would outlive the namespace where a test stops half-way.
+    policies = "validatingadmissionpolicybindings,validatingadmissionpolicies"
+    kinds = f"clusterroles,clusterrolebindings,{policies}"
+    cluster.kubectl("delete", kinds, "-l", f"app.kubernetes.io/instance={name}", "--ignore-not-found")
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 

@@ -169,6 +169,7 @@ def test_a_label_taken_off_is_put_back_at_once_where_namespaces_are_watched(
         until(lambda: mark(cluster, namespace) == "acme", "the label again")
 
 
+@pytest.mark.slow
 def test_an_instance_that_went_by_force_leaves_no_label_behind(
     cluster: Cluster, crds: None, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
@@ -210,6 +211,7 @@ def take_away_the_right_to_label(api: Api, namespace: str) -> None:
     api.replace({**role, "rules": rules})
 
 
+@pytest.mark.slow
 def test_an_instance_whose_namespace_may_not_be_labelled_says_so_and_is_none_the_worse(
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
@@ -222,6 +224,7 @@ def test_an_instance_whose_namespace_may_not_be_labelled_says_so_and_is_none_the
     assert mark(cluster, namespace) == ""
 
 
+@pytest.mark.slow
 def test_a_label_that_may_not_be_taken_off_holds_up_no_deletion(
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:

@@ -135,3 +135,14 @@ def test_what_is_being_deleted_is_not_alive() -> None:
     leaving["metadata"] = {**get_map(leaving, "metadata"), "deletionTimestamp": "2026-01-01T00:00:00Z"}
     it.instances.deliver("MODIFIED", leaving)
     assert not it.instances.is_alive(ACME)
+
+
+def test_the_end_is_looked_at_again_when_the_roll_knows_of_it_too() -> None:
+    """Only then is it certain, and the namespace may be let go."""
+    it = Bench()
+    it.roll(None, Presence("u1", 1))
+    it.instances.deliver("ADDED", body(1))
+    it.instances.deliver("DELETED", body(2))
+    before = len(it.changes)
+    it.roll(Presence("u1", 1), None)
+    assert len(it.changes) == before + 1
