@@ -27,8 +27,9 @@ RESTRICTED: Manifest = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 @pytest.fixture
-def system(cluster: Cluster) -> Iterator[str]:
+def system(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace for one release, under Pod Security restricted."""
+    request.getfixturevalue("_turn")  # another test, alone, deletes the definitions
     name = f"chart-{uuid.uuid4().hex[:8]}"
     labels = RESTRICTED | {"testbed/pods": "simulated"}
     cluster.api.create(
