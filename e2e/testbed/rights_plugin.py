@@ -11,7 +11,7 @@ from testbed.home import Home
 from testbed.operator_process import Settings, render
 from testbed.rights import Usage
 
-CUSTOM_VERBS: tuple[str, ...] = ("act-as-operator",)
+CUSTOM_VERBS = ("act-as-operator", "modify")
 """Verbs of our own in the chart's roles."""
 KEY = "operator_rights"
 _FOUND = pytest.StashKey[Usage]()

@@ -21,9 +21,9 @@ from cluster.protection_stage import (
     Outcome,
     Stage,
     User,
+    install_route_kinds,
     prepare,
     remove,
-    route_kinds,
 )
 from cluster.standing import SIMULATED, create_simulated, until
 from dedicated.api.json import JsonValue, get_str
@@ -54,10 +54,8 @@ def scene(cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOper
     create_simulated(cluster.api, namespace)
     wait_for(cluster.api, namespace, is_applied, seconds=SECONDS, what="rolled out")
     until(lambda: mark(cluster, namespace) == "acme", "the label of the namespace")
-    with route_kinds(cluster):
-        stage = prepare(cluster, namespace, USERS)
-        stage.apis[OPERATOR.name] = operator.api
-        yield Scene(stage, operator)
+    install_route_kinds(cluster)
+    yield Scene(prepare(cluster, namespace, (OPERATOR, *USERS)), operator)
     remove(cluster, namespace)
 
 

@@ -216,12 +216,15 @@ def test_an_instance_whose_namespace_may_not_be_labelled_says_so_and_is_none_the
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
-    run_operator(namespace)
+    operator = run_operator(namespace)
     take_away_the_right_to_label(api, namespace)
     create_simulated(api, namespace)
     wait_for(api, namespace, is_applied, seconds=SECONDS, what="rolled out")
     wait_for(api, namespace, lambda one: "NamespaceNotMarked" in str(get_list(one, "status", "findings")))
     assert mark(cluster, namespace) == ""
+    operator.kill()
+    run_operator(namespace)  # with the chart's rights
+    until(lambda: mark(cluster, namespace) == "acme", "the label of the namespace")
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.contract.modifications import Modification
 from dedicated.contract.records import Record, record_for
 from dedicated.controllers.execute import STATUS_MOVES, Executor
+from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.world import World
 from dedicated.reconcile.actions import Apply
@@ -133,6 +134,7 @@ async def run(
         client=Nothing(),
         namespaces=("a",),
         with_nodes=False,
+        with_marks=False,
         wake=lambda _: None,
         wake_all=lambda: None,
         roll=lambda *_: None,
@@ -143,6 +145,7 @@ async def run(
     executor = Executor(
         client=api,
         world=world,
+        namespaces=Namespaces(client=api, informer=None),
         secrets=SecretsReader(client=api, world=world),
         user="operator",
         now=lambda: NOW,
