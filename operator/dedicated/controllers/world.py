@@ -117,38 +117,11 @@ class World:
         self._expected: set[str] = set()
         self._interests: dict[Key, set[Key]] = {}
         self._children = {
-            kind: Informer[Entry](
-                client=client,
-                kind=kind,
-                namespaces=namespaces,
-                selector="" if kind == SECRET else OURS,
-                metadata_only=kind not in FULL_KINDS,
-                reduce=entry_of,
-                changed=self._child_changed,
-            )
-            for kind in CHILD_KINDS
+            kind: _children(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
-        self._pods = Informer[PodEntry](
-            client=client,
-            kind=POD,
-            namespaces=namespaces,
-            selector=OURS,
-            reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
-            changed=self._pod_changed,
-        )
-        # No selector: whoever may change a record's labels must not make it unseen.
-        self._records = Informer[Record](
-            client=client,
-            kind=RECORD,
-            namespaces=namespaces,
-            reduce=record_of,
-            changed=self._record_changed,
-        )
-        self._nodes = (
-            Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: self._wake_all())
-            if with_nodes
-            else None
-        )
+        self._pods = _pods(client, namespaces, self._pod_changed)
+        self._records = _records(client, namespaces, self._record_changed)
+        self._nodes = _nodes(client, self._wake_all) if with_nodes else None
         self.marks = _marks(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
             client=client,
@@ -286,6 +259,53 @@ class World:
         entry = new or old
         if entry is not None and entry.instance:
             self._wake(Key(key.namespace, entry.instance))
+
+
+def _children(
+    client: Source,
+    kind: Kind,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Entry | None, Entry | None], None],
+) -> Informer[Entry]:
+    return Informer[Entry](
+        client=client,
+        kind=kind,
+        namespaces=namespaces,
+        selector="" if kind == SECRET else OURS,
+        metadata_only=kind not in FULL_KINDS,
+        reduce=entry_of,
+        changed=changed,
+    )
+
+
+def _pods(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, PodEntry | None, PodEntry | None], None],
+) -> Informer[PodEntry]:
+    return Informer[PodEntry](
+        client=client,
+        kind=POD,
+        namespaces=namespaces,
+        selector=OURS,
+        reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
+        changed=changed,
+    )
+
+
+def _records(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Record | None, Record | None], None],
+) -> Informer[Record]:
+    # No selector: whoever may change a record's labels must not make it unseen.
+    return Informer[Record](
+        client=client, kind=RECORD, namespaces=namespaces, reduce=record_of, changed=changed
+    )
+
+
+def _nodes(client: Source, wake_all: Callable[[], None]) -> Informer[Node]:
+    return Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: wake_all())
 
 
 def _marks(client: Source, changed: Callable[[Key, str | None, str | None], None]) -> Informer[str]:
