@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dedicated.api.objects import Key
-from dedicated.controllers.prober import AT_ONCE, PATIENCE, Prober
+from dedicated.controllers.prober import ANXIOUS, AT_ONCE, PATIENCE, Prober
 from dedicated.probes.service import Check, Reading, Target
 from virtual_time import now, run_virtual
 
@@ -86,6 +86,25 @@ def test_a_sick_or_hurried_target_is_read_every_two_seconds() -> None:
         prober.watch(ACME, Target("acme"), hurry=True)
         await asyncio.sleep(7)
         assert gaps(it.times("acme"))[count:] == pytest.approx([2, 2, 2])
+        await prober.close()
+
+    run_virtual(main())
+
+
+def test_a_target_that_stays_sick_is_read_as_often_as_one_that_is_well() -> None:
+    async def main() -> None:
+        it = Probed(sick={"acme"})
+        prober = it.prober()
+        prober.watch(ACME, Target("acme"))
+        await asyncio.sleep(ANXIOUS + 100)
+        times = it.times("acme")
+        assert max(at for at, gap in zip(times, gaps(times), strict=False) if gap == 2) == ANXIOUS - 2
+        assert gaps(times)[-5:] == pytest.approx([10] * 5)
+        it.sick.clear()
+        await asyncio.sleep(20)
+        it.sick.add("acme")
+        await asyncio.sleep(15)
+        assert 2 in gaps(it.times("acme"))[-5:], "anxious again"
         await prober.close()
 
     run_virtual(main())

@@ -4,6 +4,7 @@ A standby watches nothing and answers `/readyz`. A leader's work is a `term`, wi
 """
 
 import asyncio
+import asyncio.sslproto
 import logging
 import os
 import signal
@@ -26,6 +27,10 @@ from dedicated.controllers.leadership import TermNotEndedError, lead
 from dedicated.controllers.metrics import Metrics, make_metrics
 from dedicated.controllers.settings import Settings
 from dedicated.controllers.term import Term
+
+TLS_BUFFER = 32 * 1024
+"""Bytes that asyncio keeps for each TLS connection, of which a fleet needs many at once. Its own choice is
+256 KiB; what is larger is read in several steps."""
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +58,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
     Ends the process where a term does not end: what goes on would keep asyncio from ending, too.
     """
     catalogue = load_catalogue(settings.releases_file)
+    asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
     metrics = make_metrics()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """Reads every instance's public name in turn, and hands each reading over.
 
 One task per target, so that a slow target is late for itself alone; of the quick ones `AT_ONCE` are read at
-the same time, since a TLS connection is 0.3 MB in asyncio. The first reading is taken at once; later ones
+the same time, since each is a TLS connection with its buffers. The first reading is taken at once; later ones
 start at an offset that the key decides, spread over the interval.
 """
 
@@ -17,7 +17,9 @@ from dedicated.cluster.slots import Slots
 from dedicated.probes.service import Reading, Target
 
 FAST_INTERVAL = 2.0
-"""Seconds between readings of a target that is not well, or in a rollout."""
+"""Seconds between readings of a target in a rollout, or that was well less than `ANXIOUS` seconds ago."""
+ANXIOUS = 60.0
+"""A fleet whose names stay away for long, as in an outage of DNS, costs no more than one that is well."""
 AT_ONCE = 16
 """Readings at once."""
 SLOW = 256
@@ -50,6 +52,7 @@ class Prober:
         self._targets: dict[Key, Target] = {}
         self._readings: dict[Key, Reading] = {}
         self._hurried: set[Key] = set()
+        self._unwell: dict[Key, float] = {}
         self._soon: dict[Key, asyncio.Event] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
@@ -81,6 +84,7 @@ class Prober:
             del self._soon[key]
             self._readings.pop(key, None)
             self._hurried.discard(key)
+            self._unwell.pop(key, None)
 
     def probe_soon(self, key: Key) -> None:
         """Read the target as soon as the reading in progress, if any, has ended."""
@@ -117,7 +121,12 @@ class Prober:
 
     def _pause(self, key: Key, started: float) -> float:
         reading = self._readings.get(key)
-        if key in self._hurried or reading is None or not reading.ok:
+        if reading is not None and reading.ok:
+            self._unwell.pop(key, None)
+            anxious = False
+        else:
+            anxious = started - self._unwell.setdefault(key, started) < ANXIOUS
+        if anxious or key in self._hurried:
             return min(FAST_INTERVAL, self._interval)
         # To the key's own place in the next interval, at least half an interval away.
         offset = zlib.crc32(str(key).encode()) / 2**32 * self._interval
