@@ -16,6 +16,12 @@ GUARDS = ("foreign", "managed", "namespace", "scale")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
+def guards(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
+    """The policies and bindings of the protection; that of the records is a matter of its own."""
+    found = of_kind(manifests, *kinds)
+    return [item for item in found if not get_str(item, "metadata", "name").endswith(".records")]
+
+
 def operator(
     watch: tuple[str, ...] = (), namespace: str = "dedicated-system", **protection: JsonValue
 ) -> list[Manifest]:
@@ -26,12 +32,12 @@ def operator(
 
 def names(manifests: list[Manifest], kind: str) -> list[str]:
     """Last parts of the names, sorted."""
-    return sorted(get_str(item, "metadata", "name").rpartition(".")[2] for item in of_kind(manifests, kind))
+    return sorted(get_str(item, "metadata", "name").rpartition(".")[2] for item in guards(manifests, kind))
 
 
 def actions(manifests: list[Manifest]) -> dict[str, list[JsonValue]]:
     """What bindings do, by the last part of their names."""
-    found = of_kind(manifests, BINDING)
+    found = guards(manifests, BINDING)
     return {
         get_str(item, "metadata", "name").rpartition(".")[2]: get_list(item, "spec", "validationActions")
         for item in found
@@ -40,7 +46,7 @@ def actions(manifests: list[Manifest]) -> dict[str, list[JsonValue]]:
 
 def text(manifests: list[Manifest]) -> str:
     """All policies, to look for words in."""
-    return str(of_kind(manifests, POLICY))
+    return str(guards(manifests, POLICY))
 
 
 def test_on_by_default() -> None:
@@ -49,11 +55,11 @@ def test_on_by_default() -> None:
     assert actions(found) == {guard: ["Deny", "Audit"] for guard in GUARDS} | {
         f"{guard}-wildcard": ["Warn", "Audit"] for guard in GUARDS
     }
-    assert all(get_str(item, "spec", "failurePolicy") == "Fail" for item in of_kind(found, POLICY))
+    assert all(get_str(item, "spec", "failurePolicy") == "Fail" for item in guards(found, POLICY))
 
 
 def test_modes() -> None:
-    assert not of_kind(operator(mode="Off"), POLICY, BINDING)
+    assert not guards(operator(mode="Off"), POLICY, BINDING)
     assert set(map(str, actions(operator(mode="Warn")).values())) == {"['Warn', 'Audit']"}
     assert actions(operator(wildcardAdmins="Deny")) == {guard: ["Deny", "Audit"] for guard in GUARDS}
     with pytest.raises(HelmError):
@@ -61,20 +67,20 @@ def test_modes() -> None:
 
 
 def test_named_namespaces_limit_every_binding() -> None:
-    for item in of_kind(operator(watch=("acme", "globex")), BINDING):
+    for item in guards(operator(watch=("acme", "globex")), BINDING):
         (rule,) = get_list(item, "spec", "matchResources", "namespaceSelector", "matchExpressions")
         assert rule == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["acme", "globex"]}
-    assert not any(get_str(item, "spec", "matchResources") for item in of_kind(operator(), BINDING))
+    assert not any(get_str(item, "spec", "matchResources") for item in guards(operator(), BINDING))
 
 
 def test_names_are_valid_and_belong_to_the_release() -> None:
     here, there = operator(), operator(namespace="elsewhere")
     for kind in (POLICY, BINDING):
-        full = [get_str(item, "metadata", "name") for item in of_kind([*here, *there], kind)]
+        full = [get_str(item, "metadata", "name") for item in guards([*here, *there], kind)]
         assert len(set(full)) == len(full)
         assert all(NAME.fullmatch(name) for name in full)
-    bound = [get_str(item, "spec", "policyName") for item in of_kind(here, BINDING)]
-    assert bound == [get_str(item, "metadata", "name") for item in of_kind(here, POLICY)]
+    bound = [get_str(item, "spec", "policyName") for item in guards(here, BINDING)]
+    assert bound == [get_str(item, "metadata", "name") for item in guards(here, POLICY)]
 
 
 def test_the_words_are_the_operator_s() -> None:
@@ -95,7 +101,7 @@ def test_no_role_of_the_chart_names_the_control_verb() -> None:
 
 def test_platform_controllers_are_exempt_in_every_policy() -> None:
     controllers: Manifest = {"users": ["system:serviceaccount:a:b"], "groups": ["example:storage"]}
-    for item in of_kind(operator(platformControllers=controllers), POLICY):
+    for item in guards(operator(platformControllers=controllers), POLICY):
         conditions = [
             get_str(one, "expression")
             for one in get_list(item, "spec", "matchConditions")
