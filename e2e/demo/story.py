@@ -26,7 +26,9 @@ To try (first: eval "$(make -s env)"):
   curl --connect-to login.acme.example:443:{front} --cacert {ca} \\
        https://login.acme.example/.well-known/openid-configuration
                                                              the public name answers
-  kubectl scale deploy acme-server -n acme --replicas=1      repaired, and said who it was
+  kubectl scale deploy acme-server -n acme --replicas=1      warned, repaired within a second
+  kubectl get crec -n acme                                   the record of it: who, what, when
+  kubectl delete namespace acme                              refused: the instance goes first
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'
                                                              an upgrade: setup, server, login
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"server":{{"replicas":1}}}}}}'
