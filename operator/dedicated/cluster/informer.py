@@ -61,6 +61,8 @@ class _Scope:
     version: str = ""
     listed: asyncio.Event = field(default_factory=asyncio.Event)
     problem: str | None = None
+    silences: int = 0
+    """Watches in a row that fell silent."""
 
     def covers(self, key: Key) -> bool:
         """Whether objects of this name are ours to report."""
@@ -172,8 +174,10 @@ class Informer(Generic[T]):
 
     def _note(self, scope: _Scope, error: ApiError) -> None:
         # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch
-        # stays open and silent (tried on 1.36), or is refused with 504.
-        if not error.retriable or error.status == 504 or error.reason == STALLED:
+        # stays open and silent (tried on 1.36), or is refused with 504. Silent once is nothing yet: a busy
+        # API server is late with its bookmarks, and lists of a fleet would make it busier.
+        scope.silences += error.reason == STALLED
+        if not error.retriable or error.status == 504 or scope.silences > 1:
             scope.version = ""
         problem = None if error.gone else f"{self.kind.plural}: {error}"
         if problem and problem != scope.problem:
@@ -223,6 +227,7 @@ class Informer(Generic[T]):
     def _heard(self, scope: _Scope) -> None:
         scope.heard = self._monotonic()
         scope.problem = None
+        scope.silences = 0
 
     def _reduced(self, key: Key, manifest: Manifest) -> T | None:
         try:
