@@ -14,7 +14,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -101,9 +101,13 @@ class Informer(Generic[T]):
         names: Iterable[str | None] = (None,) if namespaces is None or not kind.namespaced else namespaces
         self._scopes = tuple(_Scope(namespace=name, heard=monotonic()) for name in names)
 
+    def keys(self) -> Iterator[Key]:
+        """The names of all that is known, for a look that may stop early."""
+        return (Key(namespace, name) for namespace, space in self._spaces.items() for name in space)
+
     @property
     def store(self) -> Mapping[Key, T]:
-        """All that is known at this moment."""
+        """All that is known at this moment; made anew each time."""
         return {
             Key(namespace, name): value
             for namespace, space in self._spaces.items()
@@ -197,7 +201,7 @@ class Informer(Generic[T]):
                 fresh |= {(key := _key(item)): self._reduced(key, item) for item in items}
                 self._heard(scope)
         scope.version = version
-        gone = [key for key in self.store if scope.covers(key) and key not in fresh]
+        gone = [key for key in self.keys() if scope.covers(key) and key not in fresh]
         for key in (*gone, *fresh):
             # What we wrote during the list is newer than the list; the watch tells how it went on.
             if self._ahead.get(key, 0) <= _number(version):

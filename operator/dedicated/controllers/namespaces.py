@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import LABEL_INSTANCE
-from dedicated.api.objects import NAMESPACE, Key, Kind
+from dedicated.api.objects import NAMESPACE, Kind
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.informer import Informer
 from dedicated.reconcile.actions import MarkNamespace
@@ -55,7 +55,7 @@ class Namespaces:
     async def mark(self, namespace: str) -> str | None:
         """Name of the instance in a namespace's label, empty without one; None where it cannot be known."""
         if self._informer is not None:
-            return self._informer.store.get(Key("", namespace))
+            return self._informer.in_namespace("").get(namespace)
         if namespace not in self._read:
             try:
                 self._read[namespace] = mark_of(await self._client.get(NAMESPACE, "", namespace))

@@ -89,7 +89,7 @@ class Reconciler:
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
         self._line = Line(
-            present=world.roll.store.keys,
+            present=world.roll.keys,
             wake=queue.add,
             wake_at=queue.add_at,
             metrics=metrics,

@@ -6,7 +6,7 @@ changes. Who has nothing to wait for at its first judged pass is free for the re
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -57,7 +57,7 @@ class Line:
     def __init__(
         self,
         *,
-        present: Callable[[], Collection[Key]],
+        present: Callable[[], Iterable[Key]],
         wake: Callable[[Key], None],
         wake_at: Callable[[Key, float], None],
         metrics: Metrics,
