@@ -179,12 +179,12 @@ def end_of_support_hours(
 
     Raises HolidaysMissingError where a year is needed that the table does not hold.
     """
-    left = amount
-    now = event.astimezone(UTC)
-    for day in holidays.working_days_from(local(event, holidays.zone).date()):
+    now, left = event.astimezone(UTC), amount
+    days = holidays.working_days_from(local(event, holidays.zone).date())
+    while True:
+        day = next(days)
         start = max(now, instant_of(datetime.combine(day, hours.start), holidays.zone))
-        end = instant_of(datetime.combine(day, hours.end), holidays.zone)
+        end = max(start, instant_of(datetime.combine(day, hours.end), holidays.zone))
         if left <= end - start:
             return start + left
-        left -= max(end - start, timedelta(0))
-    raise AssertionError("working days do not end")
+        left -= end - start
