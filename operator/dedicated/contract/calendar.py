@@ -98,9 +98,9 @@ def default_window(identity: str) -> Window:
     """The provider's monthly window of an instance whose spec names none (M-1), spread by its identity.
 
     `identity` is what an instance keeps when it is restored elsewhere, such as namespace/name. The start is
-    a minute from 22:00 to 01:59 of a night before a working day, Sunday to Thursday, after the 3rd or 4th
-    such day of a month: 2,400 places. From the 15th on, even a request opened on the 1st has given 5
-    working days of notice (M-12); and no change of summer time falls into such a night.
+    a minute from 22:00 to 01:59 in a night before a working day, on the 3rd or 4th such day of the month:
+    2,400 places. From the 15th on, even a request opened on the 1st has given 5 working days of notice
+    (M-12); and summer time begins and ends on Sunday mornings nearly everywhere, in none of these nights.
     """
     place = int.from_bytes(sha256(identity.encode()).digest()) % (2 * 5 * 240)
     position, night, minute = 3 + place // 1200, place // 240 % 5, place % 240
