@@ -128,6 +128,11 @@ def test_windows_that_overlap_or_touch_are_one_slot() -> None:
     assert found(three, "2026-06-01", "2026-06-06 21:00") == [("2026-06-06 20:00", "2026-06-07 05:00")]
 
 
+def test_a_window_within_another_adds_nothing() -> None:
+    two = calendar((SUNDAYS, "02:00", 6), (SUNDAYS, "03:00", 2))
+    assert found(two, "2026-06-01", "2026-06-08") == [("2026-06-07 00:00", "2026-06-07 06:00")]
+
+
 def test_windows_without_a_gap_are_followed_for_a_week() -> None:
     always = calendar(("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR,SA,SU", "00:00", 25))
     (slot,) = slots(always, after=utc("2026-06-15"), until=utc("2026-06-16"))

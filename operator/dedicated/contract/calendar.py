@@ -116,11 +116,10 @@ def days(recurrence: Recurrence, *, first: date, last: date) -> Iterator[date]:
 
 
 def _by_week(recurrence: Recurrence, first: date, last: date) -> Iterator[date]:
-    start = ANCHOR - (-recurrence.week_start % 7) * DAY
     step = recurrence.interval * 7 * DAY
     named = rrule.rrule(
         rrule.WEEKLY,
-        dtstart=start + (first - start) // step * step,
+        dtstart=ANCHOR + (first - ANCHOR) // step * step,
         until=datetime.combine(last, time.min),
         interval=recurrence.interval,
         wkst=recurrence.week_start,
