@@ -58,7 +58,13 @@ def test_a_slot_keeps_a_due_date_if_its_two_hours_lie_before_it(start: str, kept
 
 
 def test_a_finding_has_the_dates_the_next_slot_and_the_reason() -> None:
-    frozen = calendar("FREQ=MONTHLY;BYDAY=1SU", Freeze(swiss("2026-01-12"), swiss("2026-04-06"), "audit"))
+    frozen = calendar(
+        "FREQ=MONTHLY;BYDAY=1SU",
+        Freeze(swiss("2026-01-12"), swiss("2026-04-06"), "audit"),
+        Freeze(swiss("2026-02-01"), swiss("2026-02-02"), "sale"),
+        Freeze(swiss("2025-12-01"), swiss("2026-01-02"), "past"),
+        Freeze(swiss("2026-06-01"), swiss("2026-06-02"), "to come"),
+    )
     (finding,) = check_floor(frozen, since=swiss("2026-01-04 03:00"), until=swiss("2027-01-01"))
     assert finding.code == "NoSlotBeforeDueDate"
     assert finding.responsible == "Customer"

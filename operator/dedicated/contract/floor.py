@@ -59,8 +59,9 @@ def check_floor(calendar: Calendar, *, since: datetime, until: datetime) -> tupl
     if gap is None:
         return ()
     zone = calendar.zone
-    freezes = [f for f in calendar.freezes if f.start < gap.due and gap.since < f.end]
-    named = f"; frozen until {_date(freezes[-1].end, zone)} ({freezes[-1].reason})" if freezes else ""
+    frozen = [freeze for freeze in calendar.freezes if freeze.start < gap.due and gap.since < freeze.end]
+    last = max(frozen, key=lambda freeze: freeze.end, default=None)
+    named = f"; frozen until {_date(last.end, zone)} ({last.reason})" if last else ""
     following = _date(gap.slot.start, zone) if gap.slot else f"not before {_date(until, zone)}"
     return (
         Finding(
