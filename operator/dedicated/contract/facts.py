@@ -1,0 +1,218 @@
+"""The facts of the contract (contract.md section 16): what a person or the operator recorded, as values.
+
+Every clock, month, void interval and gate is computed from these and the time, never stored (K-6). A fact's
+time is the API server's time of its record (K-7), and `name` is the record's. Facts may come in any order:
+they are sorted by time, and within one second what withholds stands behind what permits, so that it is the
+later word. Here nothing is judged; a fact about a request that nobody notified has no effect.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dedicated.contract.calendar import Slot
+
+Kind = Literal["Regular", "Security", "Performance"]
+Word = Literal["Permitted", "Refused", "Withdrawn", "Blocked"]
+Stage = Literal["Started", "Completed", "Failed"]
+Step = Literal["Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A maintenance is asked for and visible to the customer. Security and Performance are emergencies (M-6).
+
+    `duration` is the slot it needs; `supersedes` an earlier request that this one contains.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    request: str
+    kind: Kind
+    duration: timedelta
+    reference: str = ""
+    changes: tuple[str, ...] = ()
+    downtime: timedelta = timedelta(0)
+    supersedes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The notice of a request reached the agreed channel for the first time (M-6)."""
+
+    name: str
+    at: datetime
+    by: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The customer's word on a request (M-13). Withdrawn takes a permission back.
+
+    A permission names its slot; with `any_time` the run may start anywhere in it. Blocked is the provider's
+    evidence that the customer's infrastructure let nobody in (M-1).
+    """
+
+    name: str
+    at: datetime
+    by: str
+    request: str
+    word: Word
+    slot: Slot | None = None
+    any_time: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.word == "Permitted") != (self.slot is not None):
+            raise ValueError(f"record {self.name}: a permission, and nothing else, names a slot")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A request was started, completed, or failed."""
+
+    name: str
+    at: datetime
+    by: str
+    request: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Retracted:
+    """The provider takes a request back."""
+
+    name: str
+    at: datetime
+    by: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The provider's step in an issue (M-8 to M-10); `reference` is the ticket or letter."""
+
+    name: str
+    at: datetime
+    by: str
+    issue: str
+    step: Step
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStarted:
+    """The instance was Ready for the first time: the contract's months begin."""
+
+    name: str
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A written agreement on a clause's value (K-9), from `valid_from` until before `valid_until`."""
+
+    name: str
+    at: datetime
+    by: str
+    clause: str
+    value: str
+    reference: str
+    valid_from: datetime
+    valid_until: datetime | None = None
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether it holds: never before it was recorded."""
+        started = max(self.at, self.valid_from) <= now
+        return started and (self.valid_until is None or now < self.valid_until)
+
+
+Fact = Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A maintenance asked for, with all that was recorded about it in order of time."""
+
+    notified: Notified
+    delivered: datetime | None = None
+    answers: tuple[Answer, ...] = ()
+    starts: tuple[datetime, ...] = ()
+    completed: datetime | None = None
+    retracted: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Its own name, by which facts refer to it."""
+        return self.notified.request
+
+    @property
+    def regular(self) -> bool:
+        """Whether it is regular maintenance; else it is an emergency."""
+        return self.notified.kind == "Regular"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All facts, in order: of time, then of weight, then of name."""
+
+    facts: tuple[Fact, ...]
+    requests: tuple[Request, ...]
+    acts: tuple[Act, ...]
+    service_start: datetime | None
+
+    def before(self, instant: datetime) -> "History":
+        """The history as it stood just before an instant."""
+        if not self.facts or self.facts[-1].at < instant:
+            return self
+        return history(fact for fact in self.facts if fact.at < instant)
+
+    @property
+    def regular(self) -> tuple[Request, ...]:
+        """Requests for regular maintenance."""
+        return tuple(request for request in self.requests if request.regular)
+
+    @property
+    def emergencies(self) -> tuple[Request, ...]:
+        """Requests for emergency maintenance."""
+        return tuple(request for request in self.requests if not request.regular)
+
+
+def history(facts: Iterable[Fact]) -> History:
+    """The facts in order; one record counts once, however often it comes."""
+    ordered = tuple(sorted({fact.name: fact for fact in facts}.values(), key=_order))
+    about: dict[str, list[Fact]] = {}
+    for fact in ordered:
+        if isinstance(fact, Notified | Delivered | Answer | Run | Retracted):
+            about.setdefault(fact.request, []).append(fact)
+    requests = [found for facts_of in about.values() if (found := _request(facts_of)) is not None]
+    return History(
+        facts=ordered,
+        requests=tuple(sorted(requests, key=lambda request: (request.notified.at, request.name))),
+        acts=tuple(fact for fact in ordered if isinstance(fact, Act)),
+        service_start=next((fact.at for fact in ordered if isinstance(fact, ServiceStarted)), None),
+    )
+
+
+def _order(fact: Fact) -> tuple[datetime, bool, str]:
+    """Refused, Withdrawn and Blocked are the last word of their second."""
+    return (fact.at, isinstance(fact, Answer) and fact.word != "Permitted", fact.name)
+
+
+def _request(facts: list[Fact]) -> Request | None:
+    # The first notice is the notice: a reminder never restarts a clock (M-6).
+    notified = next((fact for fact in facts if isinstance(fact, Notified)), None)
+    if notified is None:
+        return None
+    runs = [fact for fact in facts if isinstance(fact, Run)]
+    return Request(
+        notified=notified,
+        delivered=next((fact.at for fact in facts if isinstance(fact, Delivered)), None),
+        answers=tuple(fact for fact in facts if isinstance(fact, Answer)),
+        starts=tuple(run.at for run in runs if run.stage == "Started"),
+        completed=next((run.at for run in runs if run.stage == "Completed"), None),
+        retracted=next((fact.at for fact in facts if isinstance(fact, Retracted)), None),
+    )

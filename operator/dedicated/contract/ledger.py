@@ -1,0 +1,146 @@
+"""The month ledger (M-7): did the customer permit regular maintenance, month by month?
+
+One state per calendar month of the contract zone, judged at the month's end by what was recorded until then;
+nothing recorded later changes it. Three months in a row that were asked for and not permitted are the failure
+of M-7, at 00:00 of the day after the third.
+
+A month is asked by the request recorded in it (M-2). A permission that the customer records counts in the
+month in which its slot starts, whichever request it answers.
+Choices where the contract is silent: an answer that leaves no usable slot counts as Refused, not as silence;
+NotAsked resets the streak but closes nothing that is open, so the next month is due whatever the cadence.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dedicated.contract.dates import Month, local, month_of, start_of_day
+from dedicated.contract.facts import History, Request
+from dedicated.contract.permission import Terms, grants
+
+State = Literal["Done", "Permitted", "Refused", "Unanswered", "NotAsked", "NotDue", "Partial"]
+MISSED: Collection[State] = ("Refused", "Unanswered")
+MONTHS = 3
+"""Consecutive missed months that are a failure to permit."""
+ASKED_DAYS = 14
+"""A month is asked if its request was recorded at least so many days before the month's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A month of the ledger. `streak` counts the missed months up to and with this one.
+
+    `final`: the month is over; until then the state is what it comes to if nothing more is recorded.
+    `request` is the one that asked, or empty.
+    """
+
+    month: Month
+    state: State
+    streak: int
+    final: bool
+    request: str = ""
+
+    @property
+    def missed(self) -> bool:
+        """Whether the month counts against the customer."""
+        return self.state in MISSED
+
+
+def streak_after(streak: int, state: State) -> int:
+    """The streak of missed months after a month of this state."""
+    if state in MISSED:
+        return streak + 1
+    return streak if state == "NotDue" else 0
+
+
+def ledger(
+    history: History, terms: Terms, *, now: datetime, partial: Collection[Month] = ()
+) -> tuple[Entry, ...]:
+    """The months from the first of the service to the current one, which is not final.
+
+    `history` holds what is recorded up to `now`; `partial` are months after a withdrawn termination.
+    """
+    if history.service_start is None or not terms.clocks:
+        return ()
+    regular = history.regular
+    found: list[Entry] = []
+    streak, is_open = 0, False
+    first, last = month_of(history.service_start, terms.zone), month_of(now, terms.zone)
+    month = first
+    while month <= last:
+        if month == first or month in partial:
+            state: State = "Partial"
+        else:
+            state = judge_month(month, regular, terms, is_open=is_open)
+        streak = streak_after(streak, state)
+        is_open = state in MISSED or (is_open and state not in {"Done", "Permitted", "Partial"})
+        asked = asking(month, regular, terms)
+        found.append(Entry(month, state, streak, month < last, asked[0].name if asked else ""))
+        month = month.plus(1)
+    return tuple(found)
+
+
+def judge_month(month: Month, regular: Sequence[Request], terms: Terms, *, is_open: bool) -> State:
+    """The state of a whole month by what is recorded before its end. `is_open`: an earlier one was missed."""
+    start, end = month.start(terms.zone), month.end(terms.zone)
+    if any(request.completed and start <= request.completed < end for request in regular):
+        return "Done"
+    known = [request for request in regular if request.notified.at < end]
+    if any(_recorded(request, terms, start, end) for request in known):
+        return "Permitted"
+    if not is_open and terms.agreed and not terms.windows(start, end):
+        return "NotDue"
+    asked = asking(month, regular, terms)
+    if not asked:
+        return "NotAsked"
+    if any(_standing(request, terms, start, end) for request in asked):
+        return "Permitted"
+    answered = any(answer.at < end for request in asked for answer in request.answers)
+    return "Refused" if answered or _frozen(asked, terms, start, end) else "Unanswered"
+
+
+def asking(month: Month, regular: Sequence[Request], terms: Terms) -> tuple[Request, ...]:
+    """The requests that ask for the month: recorded in it, early enough, and not taken back in it."""
+    start, end = month.start(terms.zone), month.end(terms.zone)
+    latest = start_of_day(local(end, terms.zone).date() - timedelta(days=ASKED_DAYS), terms.zone)
+    return tuple(
+        request
+        for request in regular
+        if start <= request.notified.at <= latest and not (request.retracted and request.retracted < end)
+    )
+
+
+def _recorded(request: Request, terms: Terms, start: datetime, end: datetime) -> bool:
+    """Whether a record permitted a slot of the month."""
+    if not any(answer.slot and answer.slot.end > start for answer in request.answers):
+        return False
+    found = grants(request, terms, before=end, until=end)
+    return any(grant.basis == "Record" and grant.usable(start, end) for grant in found)
+
+
+def _standing(request: Request, terms: Terms, start: datetime, end: datetime) -> bool:
+    return any(grant.usable(start, end) for grant in grants(request, terms, before=end, until=end))
+
+
+def _frozen(asked: Sequence[Request], terms: Terms, start: datetime, end: datetime) -> bool:
+    """Whether a freeze alone took the slots that stand without being asked."""
+    if terms.standing == "Plan":
+        return True
+    if terms.standing != "Window":
+        return False
+    needs = min(request.notified.duration for request in asked)
+    return any(slot.end - slot.start >= needs for slot in terms.windows(start, end))
+
+
+def failures(entries: Sequence[Entry]) -> Iterator[tuple[Month, Month]]:
+    """First and third month of every streak that became a failure; the failure is the third's end."""
+    for entry in entries:
+        if entry.final and entry.missed and entry.streak == MONTHS:
+            yield _streak_start(entries, entry), entry.month
+
+
+def _streak_start(entries: Sequence[Entry], entry: Entry) -> Month:
+    """The first missed month of the streak that `entry` belongs to; NotDue months may lie in between."""
+    before = [found for found in entries if found.month <= entry.month and found.missed and found.streak == 1]
+    return before[-1].month
