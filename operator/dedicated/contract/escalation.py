@@ -89,7 +89,7 @@ def issues(
         found.append(_judge(issue, history, terms, now))
     known = {issue.name for issue in found}
     rejected += [
-        Rejected(act.name, f"issue {act.issue}: no failure to permit by this name at {rfc3339(now)} (M-8)")
+        Rejected(act.name, f"no failure to permit is named {act.issue} at {rfc3339(act.at)} (M-8)")
         for act in history.acts
         if act.issue not in known
     ]

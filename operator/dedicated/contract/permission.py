@@ -94,15 +94,14 @@ class Grant:
     def usable(self, after: datetime, before: datetime) -> datetime | None:
         """The start that it allows in [after, before), or None.
 
-        A floating one must hold to the end of that time or of itself, or have been used: withdrawn
-        before that, it was never a slot.
+        A floating one must hold by all that is known, or have been used: withdrawn unused, it was no slot.
         """
         if not self.floating:
             return self.start if after <= self.start < before else None
         first = max(self.start, after)
         if first >= before or self.end - first < self.needs:
             return None
-        if self.over >= min(self.end, before):
+        if self.over == self.end:
             return first
         return next((start for start in self.starts if first <= start < self.over), None)
 
