@@ -17,7 +17,7 @@ from typing import Literal
 
 from dedicated.contract.dates import Month, local, month_of, start_of_day
 from dedicated.contract.facts import History, Request
-from dedicated.contract.permission import Terms, grants
+from dedicated.contract.permission import Terms, bounds, grants
 
 State = Literal["Done", "Permitted", "Refused", "Unanswered", "NotAsked", "NotDue", "Partial"]
 MISSED: Collection[State] = ("Refused", "Unanswered")
@@ -64,6 +64,7 @@ def ledger(
     if history.service_start is None or not terms.clocks:
         return ()
     regular = history.regular
+    granted = [request for request in regular if any(answer.slot for answer in request.answers)]
     found: list[Entry] = []
     streak, is_open = 0, False
     first, last = month_of(history.service_start, terms.zone), month_of(now, terms.zone)
@@ -72,7 +73,7 @@ def ledger(
         if month == first or month in partial:
             state: State = "Partial"
         else:
-            state = judge_month(month, regular, terms, is_open=is_open)
+            state = _judge_month(month, regular, granted, terms, is_open=is_open)
         streak = streak_after(streak, state)
         is_open = state in MISSED or (is_open and state not in {"Done", "Permitted", "Partial"})
         asked = asking(month, regular, terms)
@@ -81,13 +82,17 @@ def ledger(
     return tuple(found)
 
 
-def judge_month(month: Month, regular: Sequence[Request], terms: Terms, *, is_open: bool) -> State:
-    """The state of a whole month by what is recorded before its end. `is_open`: an earlier one was missed."""
-    start, end = month.start(terms.zone), month.end(terms.zone)
+def _judge_month(
+    month: Month, regular: Sequence[Request], granted: Sequence[Request], terms: Terms, *, is_open: bool
+) -> State:
+    """The state of a whole month by what is recorded before its end.
+
+    `granted` are the requests that a record ever permitted. `is_open`: an earlier month was missed.
+    """
+    start, end = bounds(month, terms.zone)
     if any(request.completed and start <= request.completed < end for request in regular):
         return "Done"
-    known = [request for request in regular if request.notified.at < end]
-    if any(_recorded(request, terms, start, end) for request in known):
+    if any(_recorded(request, terms, start, end) for request in granted):
         return "Permitted"
     if not is_open and terms.agreed and not terms.windows(start, end):
         return "NotDue"
@@ -102,7 +107,7 @@ def judge_month(month: Month, regular: Sequence[Request], terms: Terms, *, is_op
 
 def asking(month: Month, regular: Sequence[Request], terms: Terms) -> tuple[Request, ...]:
     """The requests that ask for the month: recorded in it, early enough, and not taken back in it."""
-    start, end = month.start(terms.zone), month.end(terms.zone)
+    start, end = bounds(month, terms.zone)
     latest = start_of_day(local(end, terms.zone).date() - timedelta(days=ASKED_DAYS), terms.zone)
     return tuple(
         request

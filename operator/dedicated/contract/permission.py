@@ -21,7 +21,7 @@ from typing import Literal
 
 from dedicated.api.instance import InfrastructureClass, Plan
 from dedicated.contract.calendar import Calendar, Freeze, Slot, slots
-from dedicated.contract.dates import DAY, end_of_days, month_of
+from dedicated.contract.dates import DAY, Month, end_of_days, month_of
 from dedicated.contract.facts import Answer, Request
 
 Basis = Literal["Record", "Window", "Plan"]
@@ -200,8 +200,13 @@ def _plan_slots(request: Request, terms: Terms) -> Iterator[Slot]:
 
 
 def _month(request: Request, terms: Terms) -> tuple[datetime, datetime]:
-    month = month_of(request.notified.at, terms.zone)
-    return month.start(terms.zone), month.end(terms.zone)
+    return bounds(month_of(request.notified.at, terms.zone), terms.zone)
+
+
+@lru_cache(maxsize=4096)
+def bounds(month: Month, zone: str) -> tuple[datetime, datetime]:
+    """Start and end of a month: the ledger asks for the same ones in every pass."""
+    return month.start(zone), month.end(zone)
 
 
 def without(slot: Slot, freezes: Sequence[Freeze]) -> Iterator[Slot]:
