@@ -10,7 +10,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from contract.reference_clocks import Contract, Reference, Seen, stamp
+from contract.reference_clocks import Reference
+from contract.reference_values import Contract, Seen, stamp
 from dedicated.contract.calendar import Calendar, Freeze, Slot, Window
 from dedicated.contract.clocks import Clocks, clocks
 from dedicated.contract.dates import instant_of, month_of
