@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dedicated.cluster.patience import Patience
 
 PLACES = 16
-"""Requests at once, as long as they are answered soon. Each is a TLS connection of 0.3 MB."""
+"""Requests at once, as long as they are answered soon. Each is a TLS connection with its buffers."""
 SLOW = 160
 """Requests that may go on without a place."""
 PATIENCE = 0.1

@@ -25,7 +25,7 @@ BODY_LIMIT = 256 * 1024
 QUOTED = 200
 KEEP_ALIVE = 0.2
 """Seconds between the questions of one reading, at most. Each reading has a connection of its own: it is that
-of a stranger, who is shown today's certificate; and a TLS connection that is kept costs 0.3 MB."""
+of a stranger, who is shown today's certificate; and a TLS connection that is kept costs memory."""
 USER_AGENT = "dedicated-operator-probe"
 
 READY = "/debug/ready"
