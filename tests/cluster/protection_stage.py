@@ -41,7 +41,8 @@ class User:
     modifies: tuple[str, ...] = ()
 
     def must_pass(self, attempt: Attempt, *, wildcards: bool) -> bool:
-        """Whether the protection must let them through; `wildcards`: a right to everything is enough."""
+        """Whether the protection must let them through; `wildcards`: a right to everything is enough,
+        but for the namespace."""
         if attempt.guard == "free":
             return True
         if self.name == "autoscaler" and attempt.guard == "scale":
@@ -52,7 +53,7 @@ class User:
             case "granted":
                 return self.rights == "operator" or set(attempt.instances) <= set(self.modifies)
             case "wildcard":
-                return wildcards
+                return wildcards and attempt.guard != "namespace"
         return False
 
 

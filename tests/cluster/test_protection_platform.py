@@ -92,7 +92,8 @@ def test_the_platform_works_on(
 
     ines, old = person(cluster, namespace, instructed=True), names(api, REPLICA_SET, namespace)
     ines.delete(DEPLOYMENT, namespace, "acme-server")
-    until(lambda: not old & names(api, REPLICA_SET, namespace), "what it owned is collected", seconds=60)
+    # Collection pauses for a moment where another test takes a kind away.
+    until(lambda: not old & names(api, REPLICA_SET, namespace), "what it owned is collected", seconds=SECONDS)
     wait_for(api, namespace, is_applied, seconds=SECONDS, what="made again")
     rest(cluster, operator)
     problems = [line for line in operator.logs() if "ValidatingAdmissionPolicy" in str(line)]

@@ -123,6 +123,7 @@ never-granted
 {{/*
 One policy with its binding; and where holders of a wildcard are let through, a second one that warns them.
 `constraints` and `conditions` are as in the API; `instances` (list of names), `namespace` and `subject` (a text) are CEL.
+`strict`: a wildcard is refused whatever the values say.
 */}}
 {{- define "dedicated.guard" -}}
 {{- $root := .root }}
@@ -146,7 +147,7 @@ One policy with its binding; and where holders of a wildcard are let through, a 
 {{- /* Messages may not ask the authorizer: each case has its own. */}}
 {{- $actions := ternary (list "Deny" "Audit") (list "Warn" "Audit") (eq $protection.mode "Deny") }}
 {{- $policies := list }}
-{{- if eq $protection.wildcardAdmins "Warn" }}
+{{- if and (eq $protection.wildcardAdmins "Warn") (not .strict) }}
 {{- $warned := set $explicitly "messageExpression" (printf "variables.subject + %s" $warning) }}
 {{- $policies = list
   (dict "name" $name "validations" (list $granted) "actions" $actions)
