@@ -39,8 +39,9 @@ CALM_SECONDS = 90.0
 OUTAGE_EVERY, OUTAGE_SECONDS = 300.0, 15.0
 """Shorter than the leader may go without renewing its lease: handover is another test's matter."""
 STALL_EVERY = 420.0
-NOTICE_SECONDS = 100.0
-"""From silence on all watches to watches that hear again: 70 s without a bookmark, and a new list."""
+NOTICE_SECONDS = 140.0
+"""From silence on all watches to watches that hear again: 70 s without a bookmark, and up to a minute until
+the next one on a new watch."""
 GRAIN = 1.0
 """MB: the allocator's blocks; a drift below that is none."""
 MEGABYTE = 1024 * 1024
