@@ -133,9 +133,11 @@ def tell(request: pytest.FixtureRequest) -> Tell:
     return append
 
 
-@pytest.fixture(scope="session")
-def stage(cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The fork server and the chronicle of a session."""
-    folder: Path = tmp_path_factory.mktemp("faults")
-    with stage_on(cluster, folder) as made:
+@pytest.fixture
+def stage(
+    cluster: Cluster, crds: None, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Stage]:
+    """The fork server and the chronicle of a test; nobody ends the API server meanwhile."""
+    request.getfixturevalue("_turn")
+    with stage_on(cluster, tmp_path) as made:
         yield made

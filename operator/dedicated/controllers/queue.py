@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
+from dedicated.cluster.errors import ApiError
 from dedicated.cluster.patience import Patience
 
 K = TypeVar("K", bound=Hashable)
@@ -253,7 +254,10 @@ class WorkQueue(Generic[K]):
             logger.debug("%s failed again, retry in %.1f s: %s", key, delay, text)
             return
         self._last_error[key] = text
-        logger.error("%s failed, retry in %.1f s: %s", key, delay, text, exc_info=error)
+        if isinstance(error, ApiError) and error.retriable:  # the API server's trouble, which passes
+            logger.warning("%s failed, retry in %.1f s: %s", key, delay, text)
+        else:
+            logger.error("%s failed, retry in %.1f s: %s", key, delay, text, exc_info=error)
 
     def _tidy(self) -> None:
         """Drop wake-ups that were taken back: those of a far future would pile up, one with each pass."""
