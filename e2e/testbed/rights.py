@@ -18,6 +18,8 @@ from dedicated.api.names import GROUP, PLURAL
 
 OPERATOR = re.compile(r"system:serviceaccount:[^:]+:dedicated-operator")
 """User names of operators under test: their chart's release is always called so."""
+AGENTS = ("dedicated-operator/", "kopf/")
+"""How its requests are signed: tests may try something as its user."""
 EVERYBODY = frozenset({"selfsubjectaccessreviews", "selfsubjectreviews"})
 """Granted to every user by the cluster itself."""
 DECISION = "authorization.k8s.io/decision"
@@ -95,7 +97,8 @@ def usage_of(events: Iterable[Manifest]) -> Usage:
     requests = 0
     for event in events:
         user, resource = get_str(event, "user", "username"), get_str(event, "objectRef", "resource")
-        if not OPERATOR.fullmatch(user) or not resource or resource in EVERYBODY:
+        ours = OPERATOR.fullmatch(user) and get_str(event, "userAgent").startswith(AGENTS)
+        if not ours or not resource or resource in EVERYBODY:
             continue
         requests += 1
         subresource = get_str(event, "objectRef", "subresource")

@@ -60,7 +60,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
     assert granted == children | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
-        (RECORD.group, RECORD.plural): {"get", "list", "watch", "create"},
+        (RECORD.group, RECORD.plural): {"list", "watch", "create"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},

@@ -21,11 +21,13 @@ def event(
     code: int = 200,
     decision: str = "allow",
     group: str = "",
+    agent: str = "dedicated-operator/0.1.0",
 ) -> Manifest:
     plural, _, subresource = resource.partition("/")
     ref: Manifest = {"resource": plural, "apiGroup": group, "namespace": "acme"}
     return {
         "verb": verb,
+        "userAgent": agent,
         "user": {"username": user},
         "objectRef": {**ref, "subresource": subresource} if subresource else ref,
         "responseStatus": {"code": code},
@@ -44,6 +46,7 @@ def test_what_was_allowed_was_used() -> None:
             event("patch", "configmaps", code=201),
             event("patch", "dedicatedinstances/status", group=GROUP),
             event("get", "secrets", user="admin"),
+            event("delete", "secrets", agent="python-urllib3/2", decision="forbid"),
             event("create", "selfsubjectaccessreviews"),
         ]
     )

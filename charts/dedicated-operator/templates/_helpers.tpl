@@ -60,7 +60,7 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [act-as-operator]
 - apiGroups: [dedicated.zitadel.com]
   resources: [contractrecords]
-  verbs: [get, list, watch, create]
+  verbs: [list, watch, create]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/status]
   verbs: [patch]

@@ -203,13 +203,12 @@ class Executor:
             made = await self._client.create(RECORD, manifest_of(record, namespace=namespace, by=self._user))
         except ApiError as error:
             if error.conflict:
-                made = await self._client.get(RECORD, namespace, record.name)
-            elif error.forbidden or error.invalid or error.not_found:
+                return None  # the answer to its creation was lost: the watch brings it
+            if error.forbidden or error.invalid or error.not_found:
                 fact = record.modification
                 text = f"change by {fact.manager} ({fact.operation}) repaired, not recorded: {error.message}"
                 return Failure(what=fact.object, reason="RecordRefused", message=text)
-            else:
-                raise
+            raise
         self._world.learn(made)
         return None
 
