@@ -37,10 +37,18 @@ def helm(*arguments: str, values: Manifest | None = None) -> str:
 
 
 def render(
-    chart: str, *, values: Manifest, release: str = OPERATOR, namespace: str = "dedicated-system"
+    chart: str,
+    *,
+    values: Manifest,
+    release: str = OPERATOR,
+    namespace: str = "dedicated-system",
+    charts: Path = CHARTS,
 ) -> list[Manifest]:
-    """The manifests of a chart (`OPERATOR` or `CRDS`) as `helm install` would send them."""
-    text = helm("template", release, str(CHARTS / chart), "--namespace", namespace, values=values)
+    """The manifests of a chart (`OPERATOR` or `CRDS`) as `helm install` would send them.
+
+    `charts` is the folder of the charts: another checkout's for another version.
+    """
+    text = helm("template", release, str(charts / chart), "--namespace", namespace, values=values)
     return [as_manifest(document) for document in yaml.safe_load_all(text) if document]
 
 

@@ -17,18 +17,15 @@ from pathlib import Path
 from typing import Protocol
 
 import urllib3
-import yaml
 
+import helm_charts
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from faultproxy import proxied_kubeconfig
-from testbed import tools
 from testbed.client import Api
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT
 from testbed.processes import free_port, tied_to_parent
 
-CHART = Path("charts", "dedicated-operator")
-RELEASE = "dedicated-operator"
 _READY_SECONDS = 30
 _CLUSTER_SCOPED = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"}
 _RIGHTS = {"ServiceAccount", "Role", "RoleBinding", *_CLUSTER_SCOPED}
@@ -101,25 +98,12 @@ def chart_values(settings: Settings) -> Manifest:
 
 def render(settings: Settings) -> list[Manifest]:
     """All manifests of the chart, as `helm template` gives them."""
-    answer = subprocess.run(
-        [
-            tools.binary("helm"),
-            "template",
-            RELEASE,
-            settings.checkout / CHART,
-            "--namespace",
-            settings.namespace,
-            "--values",
-            "-",
-        ],
-        input=json.dumps(chart_values(settings)),
-        capture_output=True,
-        text=True,
-        check=False,
+    return helm_charts.render(
+        helm_charts.OPERATOR,
+        values=chart_values(settings),
+        namespace=settings.namespace,
+        charts=settings.checkout / "charts",
     )
-    if answer.returncode != 0:
-        raise AssertionError(f"helm template failed:\n{answer.stderr}")
-    return [as_manifest(document) for document in yaml.safe_load_all(answer.stdout) if document]
 
 
 def install_rights(cluster: Cluster, manifests: Sequence[Manifest], namespace: str) -> str:

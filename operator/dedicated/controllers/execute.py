@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, RECORD, SECRET, Kind
@@ -17,7 +17,7 @@ from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, manifest_of
 from dedicated.controllers import material
-from dedicated.controllers.namespaces import Namespaces
+from dedicated.controllers.namespaces import NamespaceClient, Namespaces
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
 from dedicated.parts import keys
@@ -42,29 +42,11 @@ STATUS_MOVES = 8
 logger = logging.getLogger(__name__)
 
 
-class Writer(Protocol):
+class Writer(NamespaceClient, Protocol):
     """The part of `cluster.client.Client` that writes children."""
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
-        """The object."""
-
-    async def apply(self, kind: Kind, manifest: Manifest, *, force: bool = True) -> Manifest:
-        """Server-side apply."""
 
     async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
         """Create, or `ApiError.conflict`."""
-
-    async def patch(
-        self,
-        kind: Kind,
-        namespace: str,
-        name: str,
-        body: Manifest | list[JsonValue],
-        *,
-        content: Literal["merge", "json"],
-        subresource: str = "",
-    ) -> Manifest:
-        """Patch."""
 
     async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str | None) -> None:
         """Delete exactly this object."""
