@@ -7,6 +7,7 @@ read such a path with a stated type, so that no `Any` crosses a layer border.
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
@@ -45,6 +46,11 @@ def get_str(value: JsonValue, *path: str) -> str:
     """The string at a path, or an empty one."""
     found = get_map(value, *path[:-1]).get(path[-1])
     return found if isinstance(found, str) else ""
+
+
+def shared(value: JsonValue, *path: str) -> str:
+    """As `get_str`, for strings that many kept objects have in common: equal ones are one in memory."""
+    return sys.intern(get_str(value, *path))
 
 
 def get_int(value: JsonValue, *path: str) -> int:

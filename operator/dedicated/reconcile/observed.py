@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dedicated.api.conditions import UP_TO_DATE, UPGRADE_PENDING
-from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     API_VERSION,
@@ -188,12 +188,12 @@ def child_of(manifest: Manifest) -> Child:
     ours, foreign = _owners(get_list(metadata, "managedFields"))
     owners = get_list(metadata, "ownerReferences")
     return Child(
-        ref=Ref(get_str(manifest, "kind"), get_str(metadata, "name")),
+        ref=Ref(shared(manifest, "kind"), get_str(metadata, "name")),
         uid=get_str(metadata, "uid"),
         resource_version=get_str(metadata, "resourceVersion"),
-        component=get_str(metadata, "labels", LABEL_COMPONENT),
+        component=shared(metadata, "labels", LABEL_COMPONENT),
         applied=get_str(annotations, ANNOTATION_APPLIED),
-        owner_uid=get_str(owners[0], "uid") if owners else "",
+        owner_uid=shared(owners[0], "uid") if owners else "",
         deleting=bool(metadata.get("deletionTimestamp")),
         generation=get_int(metadata, "generation"),
         ours=ours,
@@ -205,8 +205,8 @@ def instance_of(manifest: Manifest) -> str:
     """Name of the instance that a child belongs to: its owner, else by its label, which others can change."""
     for owner in get_list(manifest, "metadata", "ownerReferences"):
         if get_str(owner, "kind") == KIND and get_str(owner, "apiVersion") == API_VERSION:
-            return get_str(owner, "name")
-    return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
+            return shared(owner, "name")
+    return shared(manifest, "metadata", "labels", LABEL_INSTANCE)
 
 
 def mark_of(manifest: Manifest) -> str:
@@ -226,7 +226,7 @@ def deployment_of(manifest: Manifest) -> DeploymentState:
         ready=get_int(status, "readyReplicas"),
         available=get_int(status, "availableReplicas"),
         surplus=max(0, get_int(status, "replicas") - replicas),
-        version=get_str(spec, "template", "metadata", "labels", LABEL_APP_VERSION),
+        version=shared(spec, "template", "metadata", "labels", LABEL_APP_VERSION),
         complete=any(
             get_str(item, "type") == "Progressing" and get_str(item, "reason") == "NewReplicaSetAvailable"
             for item in get_list(status, "conditions")
@@ -246,7 +246,7 @@ def job_of(manifest: Manifest) -> JobState:
         complete="Complete" in conditions,
         failed="Failed" in conditions,
         failures=get_int(manifest, "status", "failed"),
-        version=get_str(manifest, "metadata", "labels", LABEL_APP_VERSION),
+        version=shared(manifest, "metadata", "labels", LABEL_APP_VERSION),
         deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
     )
 
@@ -260,8 +260,8 @@ def pod_of(manifest: Manifest) -> PodState:
     )
     return PodState(
         name=get_str(manifest, "metadata", "name"),
-        component=get_str(manifest, "metadata", "labels", LABEL_COMPONENT),
-        node=get_str(manifest, "spec", "nodeName"),
+        component=shared(manifest, "metadata", "labels", LABEL_COMPONENT),
+        node=shared(manifest, "spec", "nodeName"),
         ready=ready,
         finished=get_str(status, "phase") in ("Succeeded", "Failed"),
         deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
