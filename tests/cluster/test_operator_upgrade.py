@@ -12,7 +12,7 @@ import pytest
 from cluster.instances import condition, database_secret, instance, wait_for, wait_ready
 from cluster.observing import SECONDS, History, change, is_applied
 from cluster.standing import NOWHERE, SIMULATED, children, create_simulated, rest, until, writes
-from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING
+from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, UPGRADE_UNPROVEN
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB
 from dedicated.reconcile.observed import deployment_of
@@ -182,7 +182,7 @@ def is_busy(body: Manifest) -> bool:
 def fleet(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> Fleet:
-    """Three instances."""
+    """Three instances, whose public names nobody answers."""
     home = make_namespace()
     names = sorted(make_namespace(labels=SIMULATED) for _ in range(3))
     operator = run_operator(home, watch=tuple(names), values=catalogue())
@@ -212,7 +212,7 @@ def test_a_changed_template_is_told_first_and_rolled_out_one_instance_after_the_
             if get_str(body, "metadata", "namespace") == name
         ]
         reasons = list(dict.fromkeys(get_str(item, "reason") for item in seen))
-        assert reasons == [UPGRADE_PENDING, UPGRADE_RUNNING, "UpToDate"], name
+        assert reasons == [UPGRADE_PENDING, UPGRADE_UNPROVEN, "UpToDate"], name
         pending = next(item for item in seen if item["reason"] == UPGRADE_PENDING)
         assert "1 object (Deployment/acme-login)" in get_str(pending, "message")
         assert len(seen) < 15
@@ -233,7 +233,7 @@ def test_one_that_does_not_come_back_holds_the_others_and_nothing_else(fleet: Fl
     quota: Manifest = {"metadata": {"name": "none", "namespace": canary}, "spec": {"hard": {"pods": "0"}}}
     api.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
     operator = fleet.start(OTHER_LOGIN)
-    until(lambda: fleet.reason(canary) == UPGRADE_RUNNING, "its turn")
+    until(lambda: fleet.reason(canary) == UPGRADE_UNPROVEN, "its turn")
     rest(fleet.cluster, operator)
     held = f'dedicated_operator_upgrade_turn_seconds{{name="acme",namespace="{canary}"}}'
     assert held in operator.http("/metrics")[1]
@@ -247,13 +247,13 @@ def test_one_that_does_not_come_back_holds_the_others_and_nothing_else(fleet: Fl
     assert fleet.reason(second) == UPGRADE_PENDING
     change(api, third, {"login": {"replicas": 4}})
     fleet.wait(third, login=DIGEST)
-    assert fleet.reason(canary) == UPGRADE_RUNNING
+    assert fleet.reason(canary) == UPGRADE_UNPROVEN
 
     # A crash of the operator makes no second canary.
     operator.kill()
     again = fleet.start(OTHER_LOGIN)
     rest(fleet.cluster, again)
-    assert [fleet.reason(name) for name in (canary, second)] == [UPGRADE_RUNNING, UPGRADE_PENDING]
+    assert [fleet.reason(name) for name in (canary, second)] == [UPGRADE_UNPROVEN, UPGRADE_PENDING]
     assert not fleet.login(second).endswith(DIGEST)
 
     api.delete(QUOTA, canary, "none")
@@ -267,7 +267,7 @@ def test_the_way_back_to_the_operator_before_undoes_one_and_leaves_the_others(fl
     quota: Manifest = {"metadata": {"name": "none", "namespace": canary}, "spec": {"hard": {"pods": "0"}}}
     api.create({"apiVersion": "v1", "kind": "ResourceQuota", **quota})
     operator = fleet.start(OTHER_LOGIN)
-    until(lambda: fleet.reason(canary) == UPGRADE_RUNNING, "its turn")
+    until(lambda: fleet.reason(canary) == UPGRADE_UNPROVEN, "its turn")
     rest(fleet.cluster, operator)
     assert operator.stop() == 0
     fleet.start(catalogue())

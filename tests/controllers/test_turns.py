@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.exposition import generate_latest
 
-from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING
+from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, UPGRADE_UNPROVEN
 from dedicated.api.json import Manifest
 from dedicated.api.objects import Key, Ref
 from dedicated.controllers.metrics import Metrics, make_metrics
@@ -172,11 +172,12 @@ def test_the_first_turn_begins_when_all_statuses_tell_of_it_or_after_a_while() -
     assert scene.holder() == [B]
 
 
-def test_a_turn_that_was_cut_off_goes_on_before_all_others() -> None:
+@pytest.mark.parametrize("reason", [UPGRADE_RUNNING, UPGRADE_UNPROVEN])
+def test_a_turn_that_was_cut_off_goes_on_before_all_others(reason: str) -> None:
     scene = Scene()
     scene.pass_over(A, WAITS)
     scene.pass_over(B, WAITS)
-    scene.pass_over(C, NOTHING, reason=UPGRADE_RUNNING)
+    scene.pass_over(C, NOTHING, reason=reason)
     assert scene.holder() == [C]
 
 

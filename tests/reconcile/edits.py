@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from builders import body
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map
+from dedicated.api.names import ANNOTATION_APPLIED
 from dedicated.api.objects import Ref
+from dedicated.reconcile.turns import Turn
 from reconcile.simulation import Cluster
 
 SERVER = Ref("Deployment", "acme-server")
@@ -12,6 +14,9 @@ LOGIN = Ref("Deployment", "acme-login")
 SERVICE = Ref("Service", "acme-server")
 POLICY = Ref("NetworkPolicy", "acme-default-deny")
 BUDGET = Ref("PodDisruptionBudget", "acme-server")
+
+WAITING = Turn("Waiting", before=4)
+RUNNING = Turn("Running", since="2026-03-01T12:00:00Z")
 
 Change = Callable[[Manifest], None]
 
@@ -21,6 +26,18 @@ def standing() -> Cluster:
     cluster = Cluster(body())
     cluster.stand()
     cluster.pass_time(minutes=5)
+    return cluster
+
+
+def rendered_otherwise(cluster: Cluster, *refs: Ref) -> Cluster:
+    """As if the operator before had rendered these children otherwise; a new one looks at them first."""
+    for ref in refs:
+        manifest = cluster.server.objects[ref].manifest
+        get_map(manifest, "metadata", "annotations")[ANNOTATION_APPLIED] = "0123456789abcdef"
+        if ref.kind == "Deployment":
+            get_map(manifest, "spec", "template", "spec")["terminationGracePeriodSeconds"] = 1
+    cluster.settled = {}
+    cluster.turn = WAITING
     return cluster
 
 

@@ -148,9 +148,12 @@ class Cluster:
 
     def condition(self, kind: str) -> tuple[str, str]:
         """(status, reason) of a condition as last written."""
-        conditions = get_list(self.body, "status", "conditions")
-        (found,) = [item for item in conditions if get_str(item, "type") == kind]
+        found = self._condition(kind)
         return get_str(found, "status"), get_str(found, "reason")
+
+    def message(self, kind: str) -> str:
+        """What a condition says, as last written."""
+        return get_str(self._condition(kind), "message")
 
     def setup(self) -> str:
         """Name of the setup Job of what is wanted now."""
@@ -240,6 +243,11 @@ class Cluster:
     def pass_time(self, **duration: float) -> None:
         """The clock moves on."""
         self.server.now += timedelta(**duration)
+
+    def _condition(self, kind: str) -> JsonValue:
+        conditions = get_list(self.body, "status", "conditions")
+        (found,) = [item for item in conditions if get_str(item, "type") == kind]
+        return found
 
     def _execute(self, action: Action) -> None:
         self.done.append(action)

@@ -36,7 +36,9 @@ TYPES = (
 UPGRADE_PENDING = "OperatorUpgradePending"
 """Reason of `UpToDate`: changes that only a new operator asks for wait for their turn."""
 UPGRADE_RUNNING = "OperatorUpgradeRunning"
-"""Reason of `UpToDate`: it is this instance's turn."""
+"""Reason of `UpToDate`: this instance has its turn, and its public name, which answered, has to again."""
+UPGRADE_UNPROVEN = "OperatorUpgradeUnproven"
+"""Reason of `UpToDate`: this instance has its turn, and its public name has failed since before it."""
 
 MESSAGE_LIMIT = 1024
 """Characters. The API allows 32,768; a longer message than this is not read by anyone."""

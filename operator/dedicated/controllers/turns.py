@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, rfc3339
+from dedicated.api.conditions import UPGRADE_PENDING, rfc3339
 from dedicated.api.json import Manifest
 from dedicated.api.objects import Key, Ref
 from dedicated.controllers.metrics import Metrics
@@ -21,6 +21,7 @@ from dedicated.reconcile.turns import (
     Turn,
     Waiting,
     answers_now,
+    has_begun,
     in_order,
     is_urgent,
     next_in_line,
@@ -102,7 +103,7 @@ class Line:
         elif decided.pending is None:
             self._waiting.pop(key, None)  # nothing can be done about it now
         elif key not in self._free:
-            resumes = reason_of(status) == UPGRADE_RUNNING
+            resumes = has_begun(status)
             if not decided.pending and not resumes:
                 self._release(key)
                 return
@@ -114,7 +115,7 @@ class Line:
     def ended(self, key: Key, status: Manifest) -> None:
         """A pass has ended, whatever came of it; `status` is the instance's as it stands now."""
         if (waiting := self._waiting.get(key)) is not None:
-            told = reason_of(status) in (UPGRADE_PENDING, UPGRADE_RUNNING)
+            told = has_begun(status) or reason_of(status) == UPGRADE_PENDING
             waiting = self._waiting[key] = replace(waiting, told=told)
             if self._told_by is not None and not waiting.may_begin:
                 self._wake_at(key, self._told_by)

@@ -16,6 +16,7 @@ from dedicated.api.conditions import (
     STALLED,
     UPGRADE_PENDING,
     UPGRADE_RUNNING,
+    UPGRADE_UNPROVEN,
     shorten,
 )
 from dedicated.api.instance import Release
@@ -106,7 +107,7 @@ def _decided(
     """What is done and told about what differs."""
     progress = _progress(judgement, desired, observed, found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
-    upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, turn, pending, progress)
+    upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, observed, turn, pending, progress)
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     stages = _stages(instance, observed, found.actions)
     return Plan(
@@ -119,7 +120,7 @@ def _decided(
         settled=found.settled,
         pending=pending,
         turn=stage,
-        announced=turn.state == "Running" and turns.reason_of(instance.meta.status) != UPGRADE_RUNNING,
+        announced=turn.state == "Running" and not turns.has_begun(instance.meta.status),
         standing=() if stages else found.standing,
     )
 
@@ -167,16 +168,21 @@ def _stage(instance: Instance, observed: Observed, turn: Turn, *, busy: bool) ->
         return "Rolling"
     reading = observed.service
     well = reading is not None and reading.ok and turn.heard
-    expected = is_served(instance, observed) and turns.answer_expected(instance.meta.status)
+    expected = is_served(instance, observed) and turns.answer_expected(instance.meta.status, reading)
     return "Over" if well or not expected else "Proving"
 
 
-def _upgrade(meta: Meta, turn: Turn, pending: tuple[Ref, ...], progress: Progress) -> Progress:
+def _upgrade(
+    meta: Meta, observed: Observed, turn: Turn, pending: tuple[Ref, ...], progress: Progress
+) -> Progress:
     """What the status says of the operator's own changes."""
     if turn.state == "Running":
-        return Progress(waiting=turns.running_words(turn, progress.waiting), reason=UPGRADE_RUNNING)
-    if turn.state == "Waiting" and turns.reason_of(meta.status) == UPGRADE_RUNNING:
-        return Progress(waiting="its turn goes on when all instances are counted", reason=UPGRADE_RUNNING)
+        expected = turns.answer_expected(meta.status, observed.service)
+        text = turns.running_words(turn, progress.waiting, expected=expected)
+        return Progress(waiting=text, reason=UPGRADE_RUNNING if expected else UPGRADE_UNPROVEN)
+    if turn.state == "Waiting" and turns.has_begun(meta.status):
+        kept = turns.reason_of(meta.status)
+        return Progress(waiting="its turn goes on when all instances are counted", reason=kept)
     return Progress(waiting=turns.words(turn, pending), reason=UPGRADE_PENDING) if pending else NOTHING
 
 
@@ -188,7 +194,8 @@ def _held(
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
-    upgrade = _upgrade(instance.meta, turn, (), Progress(waiting or (held.message if held else ""), ""))
+    told = Progress(waiting or (held.message if held else ""), "")
+    upgrade = _upgrade(instance.meta, observed, turn, (), told)
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     return Plan(
         stages=(*_stages(instance, observed, None), *marking),

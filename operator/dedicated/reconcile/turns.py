@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from dedicated.api.conditions import AVAILABLE, UP_TO_DATE
+from dedicated.api.conditions import AVAILABLE, UP_TO_DATE, UPGRADE_RUNNING, UPGRADE_UNPROVEN
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import ANNOTATION_APPLIED
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, NETWORK_POLICY, SECRET, Key, Ref
@@ -27,7 +27,7 @@ from dedicated.api.resource import Instance
 from dedicated.parts import server
 from dedicated.reconcile.actions import Action, Apply
 from dedicated.reconcile.desired import Desired
-from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.observed import Observed, ServiceReading
 
 UNDER_WAY = frozenset({"RollingOut", "Progressing", "SchemaJobFailing"})
 """Reasons of `UpToDate` that tell of a change of this generation that had begun: it goes on."""
@@ -104,14 +104,18 @@ def answers_now(status: Manifest) -> bool:
     return get_str(_condition(status, AVAILABLE), "status") == "True"
 
 
-def answer_expected(status: Manifest) -> bool:
-    """Whether the public name answered before the change: then it has to again.
+def has_begun(status: Manifest) -> bool:
+    """Whether the instance has its turn, as its status has it."""
+    return reason_of(status) in (UPGRADE_RUNNING, UPGRADE_UNPROVEN)
 
-    One that failed since before the change began cannot show anything, and is not waited for.
+
+def answer_expected(status: Manifest, service: ServiceReading | None) -> bool:
+    """Whether the public name answers, or did when the turn began or since: then it has to again.
+
+    One that failed since before the change began cannot show anything, and is not waited for. Which of both
+    it is stays in the status, as a reason: the times of two conditions may be those of two clocks.
     """
-    moment = "lastTransitionTime"
-    failing_since = get_str(_condition(status, AVAILABLE), moment)
-    return answers_now(status) or failing_since >= get_str(_condition(status, UP_TO_DATE), moment)
+    return reason_of(status) == UPGRADE_RUNNING or (service is not None and service.ok)
 
 
 def caused_by_operator(
@@ -162,10 +166,12 @@ def words(turn: Turn, pending: tuple[Ref, ...]) -> str:
     return f"this operator changes {count}, and one instance after the other{place}{held}"
 
 
-def running_words(turn: Turn, progress: str) -> str:
-    """What the status says of changes that run."""
+def running_words(turn: Turn, progress: str, *, expected: bool) -> str:
+    """What the status says of changes that run; `expected` as `answer_expected` has it."""
     done = progress or "rolled out, its public name is read"
-    return f"this operator's changes run since {turn.since}, and other instances wait for them: {done}"
+    unproven = "" if expected else "; its public name failed before and is not waited for"
+    told = f"this operator's changes run since {turn.since}, and other instances wait for them: {done}"
+    return told + unproven
 
 
 def _stood(instance: Instance, observed: Observed) -> bool:
