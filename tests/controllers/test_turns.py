@@ -1,7 +1,7 @@
 """The line in a process: all are counted first, then one at a time; one that stays out holds the rest."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +13,8 @@ from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, UPGRADE_U
 from dedicated.api.json import Manifest
 from dedicated.api.objects import Key, Ref
 from dedicated.controllers.metrics import Metrics, make_metrics
-from dedicated.controllers.turns import TELLING_SECONDS, Line
-from dedicated.reconcile.actions import Plan
+from dedicated.controllers.turns import LOOK_PAUSE, PROVING_PAUSE, TELLING_SECONDS, Line
+from dedicated.reconcile.actions import MarkNamespace, Plan
 from dedicated.reconcile.turns import DATABASE, FREE, PATIENCE, Turn
 
 A, B, C = (Key(name, "acme") for name in "abc")
@@ -90,9 +90,10 @@ class Scene:
 
 WAITS = Plan(pending=CHANGED, probe="login.example")
 NOTHING = Plan(pending=())
-ROLLS, PROVES, OVER = (
+ROLLS, PROVES, UNANSWERED, OVER = (
     Plan(pending=(), turn="Rolling"),
     Plan(pending=(), turn="Proving", status=status(UPGRADE_RUNNING)),
+    Plan(pending=(), turn="Proving", status=status(UPGRADE_RUNNING, answers=False)),
     Plan(pending=(), turn="Over"),
 )
 
@@ -195,13 +196,44 @@ def test_the_name_must_be_heard_after_the_rollout() -> None:
     assert not scene.turn(A, heard=scene.seconds + 1).heard
 
 
+@pytest.mark.parametrize(
+    ("decided", "pause"),
+    [(ROLLS, LOOK_PAUSE), (NOTHING, LOOK_PAUSE), (UNANSWERED, LOOK_PAUSE), (PROVES, PROVING_PAUSE)],
+)
+def test_whose_turn_it_is_is_looked_at_again_and_again(decided: Plan, pause: float) -> None:
+    """All others wait for it: nothing that is lost on its way to the queue may leave it standing."""
+    scene = Scene()
+    scene.all_wait()
+    assert scene.woken[-1] == A
+    for _ in range(3):
+        scene.due.clear()
+        scene.pass_over(A, decided)
+        assert scene.due == {A: scene.seconds + pause}
+        scene.seconds += pause
+
+
+def test_what_is_refused_in_a_turn_comes_later_and_later_as_ever() -> None:
+    scene = Scene()
+    scene.all_wait()
+    scene.due.clear()
+    scene.pass_over(A, replace(ROLLS, stages=((MarkNamespace("acme"),),)))
+    assert scene.due == {}  # the reconciler looks again after a pass that acts, and knows when
+
+
+def test_a_turn_whose_passes_fail_is_told_too() -> None:
+    scene = Scene()
+    scene.all_wait()
+    scene.seconds += PATIENCE.total_seconds()
+    scene.line.ended(A, status(UPGRADE_PENDING))
+    assert scene.turn(B).held_by.startswith("a/acme has had its turn since 2026-03-01T12:00:00Z")
+
+
 def test_one_that_does_not_come_back_holds_the_others_and_it_is_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     scene = Scene()
     scene.all_wait()
     scene.pass_over(A, ROLLS)
-    assert scene.due[A] == scene.seconds + PATIENCE.total_seconds()
     scene.woken.clear()
     scene.seconds += PATIENCE.total_seconds()
     for _ in range(2):

@@ -30,6 +30,8 @@ from dedicated.reconcile.turns import (
 
 PROVING_PAUSE = 1.0
 """Seconds until it is looked again whether a public name was read since the rollout."""
+LOOK_PAUSE = 5.0
+"""Seconds until the instance that has its turn is looked at again at the latest: all others wait for it."""
 TELLING_SECONDS = 30.0
 """How long the first turn waits until all statuses tell of what waits; one reading of a name takes less."""
 LISTED = 100
@@ -142,7 +144,9 @@ class Line:
             if not all_told and self._monotonic() < self._told_by:
                 return
             self._told_by = None
-        if self._current is None and (following := next_in_line(self._waiting)) is not None:
+        if self._current is not None:
+            self._tell_if_overdue(self._current)
+        elif (following := next_in_line(self._waiting)) is not None:
             self._begin(following)
 
     def _release(self, key: Key) -> None:
@@ -183,7 +187,7 @@ class Line:
         self._wake(key)
 
     def _proceed(self, current: _Current, decided: Plan) -> None:
-        now = self._monotonic()
+        now, pause = self._monotonic(), LOOK_PAUSE
         match decided.turn:
             case "Over":
                 self._end(current)
@@ -192,21 +196,23 @@ class Line:
             case "Proving":
                 current.rolled_out = current.rolled_out or now
                 if decided.status is not None and answers_now(decided.status):
-                    self._wake_at(current.key, now + PROVING_PAUSE)
+                    pause = PROVING_PAUSE
             case _:
                 current.rolled_out = None
-        due = current.began + PATIENCE.total_seconds()
-        if now < due:
-            self._wake_at(current.key, due)
-        elif not current.overdue:
-            current.overdue = True
-            logger.warning(
-                "its turn lasts since %s: see its status; instances that wait: %d",
-                rfc3339(current.since),
-                len(self._waiting),
-                extra={"key": str(current.key)},
-            )
-            self._wake_waiting()
+        if not decided.actions:  # behind a pass that acts comes another one, later and later where it fails
+            self._wake_at(current.key, now + pause)
+
+    def _tell_if_overdue(self, current: _Current) -> None:
+        if current.overdue or self._monotonic() - current.began < PATIENCE.total_seconds():
+            return
+        current.overdue = True
+        logger.warning(
+            "its turn lasts since %s: see its status; instances that wait: %d",
+            rfc3339(current.since),
+            len(self._waiting),
+            extra={"key": str(current.key)},
+        )
+        self._wake_waiting()
 
     def _end(self, current: _Current) -> None:
         self._current = None
