@@ -171,6 +171,23 @@ def test_a_handler_may_ask_for_back_off_without_raising() -> None:
     run_virtual(main())
 
 
+def test_what_is_cancelled_under_a_pass_is_tried_again() -> None:
+    async def main() -> None:
+        queue = make()
+
+        async def interrupted(_: str) -> None:
+            if len(it.log) == 1:
+                raise asyncio.CancelledError
+
+        async with Running(queue, handler=interrupted) as it:
+            queue.add("a")
+            await asyncio.sleep(10)
+            assert it.log == [(0, "a"), (1, "a")]
+            assert queue.failing == 0
+
+    run_virtual(main())
+
+
 def test_the_same_error_is_logged_once_and_another_one_again(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         queue = make()

@@ -226,7 +226,7 @@ class Cluster:
         for ref, thing in self.server.objects.items():
             if ref.kind == DEPLOYMENT.kind and (not names or ref.name in names):
                 replicas = get_int(thing.manifest, "spec", "replicas")
-                self.server.set_status(thing, _rolled_out(thing.generation, replicas))
+                self.server.set_status(thing, rolled_out(thing.generation, replicas))
                 component = get_str(thing.manifest, "metadata", "labels", LABEL_COMPONENT)
                 self.pods = [pod for pod in self.pods if pod.component != component]
                 self.pods += [self._pod(component, number) for number in range(replicas)]
@@ -320,7 +320,8 @@ class Cluster:
         return masterkey, database
 
 
-def _rolled_out(generation: int, replicas: int) -> Manifest:
+def rolled_out(generation: int, replicas: int) -> Manifest:
+    """The status of a Deployment whose newest template runs on all replicas."""
     return {
         "observedGeneration": generation,
         "replicas": replicas,

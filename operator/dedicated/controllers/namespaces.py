@@ -92,12 +92,11 @@ class Namespaces:
 
         As a rule the deletion did it; not where somebody removed the finalizer by hand.
         """
-        known = self._read.pop(namespace, None) if self._informer is None else await self.mark(namespace)
-        if known != instance:
-            return
-        try:
-            await self.write(namespace, MarkNamespace(was=instance))
-        except ApiError as error:
-            if not (error.not_found or error.invalid or error.forbidden):
-                raise
-        self._read.pop(namespace, None)
+        known = self._read.get(namespace) if self._informer is None else await self.mark(namespace)
+        if known == instance:
+            try:
+                await self.write(namespace, MarkNamespace(was=instance))
+            except ApiError as error:
+                if not (error.not_found or error.invalid or error.forbidden):
+                    raise
+        self._read.pop(namespace, None)  # only now: a retry has to know what is left to do

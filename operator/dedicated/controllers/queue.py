@@ -206,6 +206,9 @@ class WorkQueue(Generic[K]):
             await handler(key)
         except Exception as error:  # noqa: BLE001 - any bug in a pass is retried, and ends nothing else
             self._caught(key, error)
+        except asyncio.CancelledError:  # of what the pass waited for, or of the pass, when nothing is retried
+            self.failed(key)
+            raise
         else:
             if self._failures.get(key, 0) <= failures:
                 self.forget(key)

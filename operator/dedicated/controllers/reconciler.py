@@ -156,7 +156,10 @@ class Reconciler:
         self._wake_at(key, decided.wake_at)
         # An audit that is due waits for the instance to come to rest, which is a pass of its own.
         self._wake_at(key, audit if decided.standing or audit > self._now() else None)
-        return "changed" if acted or version != instance.meta.resource_version else "unchanged"
+        wrote = version != instance.meta.resource_version
+        if wrote and not acted and not instance.meta.deleting:  # what has to wait for rest must find it
+            self._queue.add(key)
+        return "changed" if acted or wrote else "unchanged"
 
     def _wake_at(self, key: Key, due: datetime | None) -> None:
         if due is not None:
