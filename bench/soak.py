@@ -42,8 +42,11 @@ STALL_EVERY = 420.0
 NOTICE_SECONDS = 140.0
 """From silence on all watches to watches that hear again: 70 s without a bookmark, and up to a minute until
 the next one on a new watch."""
-GRAIN = 1.0
-"""MB: the allocator's blocks; a drift below that is none."""
+GRAIN = 1.5
+"""MB: Python asks for arenas of 1 MiB; one more, in the middle of the window, is a trend of so much."""
+BLOCKS_PERCENT = 3.0
+"""Blocks of Python's objects that may come to be in the last two thirds: what the churn leaves in the
+cluster (200 records) and in bounded memories."""
 MEGABYTE = 1024 * 1024
 
 
@@ -54,6 +57,7 @@ class Sample:
     at: float
     rss: float
     tasks: int
+    blocks: int
     threads: int
     files: int
     health: int
@@ -216,6 +220,7 @@ def _delete_and_create(soak: Soak, namespace: str) -> None:
 
 def _sample(soak: Soak) -> None:
     process = psutil.Process(soak.operator.process.pid)
+    told = _told(soak.operator)
     status, text = soak.operator.http("/healthz")
     watches = get_map(as_manifest(json.loads(text)), "watches") if status else {}
     ages = [float(str(get_map(watches, name).get("ageSeconds", 0))) for name in watches]
@@ -223,7 +228,8 @@ def _sample(soak: Soak) -> None:
         Sample(
             at=time.monotonic() - soak.began,
             rss=process.memory_info().rss / MEGABYTE,
-            tasks=_tasks(soak.operator),
+            tasks=told["tasks"],
+            blocks=told["python_blocks"],
             threads=process.num_threads(),
             files=process.num_fds(),
             health=status,
@@ -234,12 +240,14 @@ def _sample(soak: Soak) -> None:
         soak.stage.say(str(soak.samples[-1]))
 
 
-def _tasks(operator: OperatorProcess) -> int:
-    for family in text_string_to_metric_families(operator.http("/metrics")[1]):
-        for sample in family.samples:
-            if sample.name == "dedicated_operator_tasks":
-                return int(sample.value)
-    raise AssertionError("the operator does not tell its tasks")
+def _told(operator: OperatorProcess) -> dict[str, int]:
+    """The gauges without labels, by what follows `dedicated_operator_` in their names."""
+    return {
+        sample.name.removeprefix("dedicated_operator_"): int(sample.value)
+        for family in text_string_to_metric_families(operator.http("/metrics")[1])
+        for sample in family.samples
+        if family.type == "gauge" and not sample.labels
+    }
 
 
 def _figures(soak: Soak, *, calm: Sample) -> Iterator[Figure]:
@@ -253,8 +261,12 @@ def _figures(soak: Soak, *, calm: Sample) -> Iterator[Figure]:
     yield report("soak_outages", soak.outages, "outages of 15 s")
     yield report("soak_rss_start", first.rss, "MB")
     yield report("soak_rss_end", calm.rss, "MB")
+    yield report("soak_blocks_start", first.blocks, "blocks of Python's objects")
     yield report("soak_rss_noise", noise, "MB, standard deviation around the trend")
     yield at_most("soak_rss_drift", slope * window, "MB over the last two thirds", max(GRAIN, 2 * noise))
+    more, _ = trend([(sample.at, sample.blocks) for sample in later])
+    percent = 100.0 * more * window / first.blocks
+    yield at_most("soak_blocks_drift", percent, "% over the last two thirds", BLOCKS_PERCENT)
     yield at_most("soak_tasks_more_at_rest", calm.tasks - first.tasks, "tasks", 0)
     yield at_most("soak_threads_more_at_rest", calm.threads - first.threads, "threads", 2)
     yield at_most("soak_files_more_at_rest", calm.files - first.files, "open files", 8)

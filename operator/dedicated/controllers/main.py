@@ -5,6 +5,7 @@ A standby watches nothing and answers `/readyz`. A leader's work is a `term`, wi
 
 import asyncio
 import asyncio.sslproto
+import gc
 import logging
 import os
 import signal
@@ -123,6 +124,9 @@ class _Process:
 
     async def work(self, stop: asyncio.Event, fence: Callable[[], None]) -> None:
         """Lead until `stop` is set, in a term of which nothing is left afterwards."""
+        # What is left of the last term refers to itself, and a full collection may be long in coming: this
+        # term would ask for memory beside it.
+        gc.collect()
         async with _connect(self._settings, self._metrics) as client:
             fenced = client.fenced(fence)
             self._term = Term(self._settings, self._catalogue, fenced, self._metrics, self._now)

@@ -4,6 +4,7 @@ Figures of an instance are kept by key and rendered at each scrape, so that an i
 its series with it.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class Metrics:
     leader: Gauge
     watch_age: Gauge
     tasks: Gauge
+    blocks: Gauge
     events_dropped: Counter
     upgrade_waiting: Gauge
     upgrade_objects: Gauge
@@ -124,6 +126,12 @@ def make_metrics() -> Metrics:
     instances = InstanceCollector()
     registry.register(instances)
     name = "dedicated_operator"
+    blocks = Gauge(
+        f"{name}_python_blocks",
+        "Blocks of memory that Python's objects hold: more memory without more of them is the allocator's.",
+        registry=registry,
+    )
+    blocks.set_function(sys.getallocatedblocks)
     return Metrics(
         registry=registry,
         instances=instances,
@@ -158,6 +166,7 @@ def make_metrics() -> Metrics:
         tasks=Gauge(
             f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak.", registry=registry
         ),
+        blocks=blocks,
         events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
         upgrade_waiting=Gauge(
             f"{name}_upgrade_waiting_instances",
