@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
+from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import API_VERSION, KIND
@@ -32,7 +33,8 @@ FULL: Manifest = {
     **SMALL,
     "firstInstance": {"admin": {"email": "admin@acme.example", "passwordSecretRef": _SECRET}},
     "keys": {"masterkey": {"secretRef": _SECRET}},
-    "agreements": [{"clause": "S-2", "record": "two-zones"}],
+    "agreements": [{"clause": "S-2", "record": "two-zones"}, {"clause": "M-4", "record": "own-times"}],
+    "maintenance": {"windows": [WINDOW], "freezes": [FREEZE]},
     "infrastructure": {
         "class": "SelfHosted",
         "owner": "Customer",
@@ -62,6 +64,7 @@ STATUS: Manifest = {
             "fields": ["spec"],
         }
     ],
+    "maintenance": MAINTENANCE_STATUS,
 }
 """A valid status with every object and list that the schema has."""
 
@@ -240,6 +243,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec/rule/login.replicas must be at least infrastructure.zones.minimum: one per zone (S-2)": (
         {"login": {"replicas": 2}},
     ),
+    **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (
             {"server": {"config": {key: _CONFIG_VALUES[str(kind["type"])]}}},
@@ -283,9 +287,10 @@ with a widened copy of the definition."""
 
 
 def rule_cases(constraint: Constraint) -> tuple[Case, ...]:
-    """The counter-examples of a rule; empty if it has none."""
+    """The counter-examples of a rule; empty if it has none. In a list it is the first item that breaks it."""
     message = get_str(constraint.value, "message")
-    field = (dotted(constraint.path) + get_str(constraint.value, "fieldPath")).removeprefix(".")
+    at = dotted(constraint.path, item="[0]")
+    field = (at + get_str(constraint.value, "fieldPath")).removeprefix(".")
     small: JsonValue = SMALL
 
     def case(spec: JsonValue, *, name: str = "acme", before: JsonValue = None) -> Case:

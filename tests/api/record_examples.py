@@ -1,30 +1,107 @@
-"""A full ContractRecord, and for every constraint of its schema a record that breaks it."""
+"""A full ContractRecord of every fact, and for every constraint of the schema a record that breaks it."""
 
 import copy
+from collections.abc import Mapping
 
-from api.constraints import RULE, Constraint, constraints, dotted
+from api.constraints import ITEM, RULE, Constraint, constraints, dotted
 from api.counterexamples import TIME, Case, bound_case, merged
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.objects import RECORD
+from dedicated.api.record import FIELDS, NEEDED, Fact
 from dedicated.api.schema import RECORD_DEFINITION
 
-FULL: Manifest = {
-    "instance": "acme",
-    "fact": "ModificationRepaired",
-    "by": "system:serviceaccount:dedicated-system:dedicated-operator",
-    "modification": {
-        "object": "Service/acme-server",
-        "fields": ["spec.sessionAffinity"],
-        "manager": "kubectl-edit",
-        "operation": "Update",
-        "at": TIME,
+LATER = "2026-02-03T12:00:00Z"
+_SLOT: Manifest = {"start": TIME, "end": LATER}
+_REQUEST: Manifest = {"request": "acme-2026-01"}
+_FIELDS: dict[Fact, Manifest] = {
+    "ModificationRepaired": {
+        "modification": {
+            "object": "Service/acme-server",
+            "fields": ["spec.sessionAffinity"],
+            "manager": "kubectl-edit",
+            "operation": "Update",
+            "at": TIME,
+        }
     },
+    "ServiceStarted": {},
+    "Started": {
+        **_REQUEST,
+        "run": {
+            "version": "v4.16.0",
+            "gates": [{"gate": "Permission", "result": "Passed", "reason": "by window"}],
+        },
+    },
+    "Completed": _REQUEST,
+    "Failed": _REQUEST,
+    "MonthClosed": {"closed": {"month": "2026-01", "records": [{"name": "a-1", "at": TIME, "spec": "{}"}]}},
+    "NotMeasured": {"stretch": _SLOT},
+    "Notified": {
+        **_REQUEST,
+        "notice": {
+            "kind": "Security",
+            "duration": "2h",
+            "downtime": "0s",
+            "changes": ["v4.16.0"],
+            "supersedes": "acme-2025-12",
+        },
+    },
+    "Delivered": _REQUEST,
+    "Permitted": {**_REQUEST, "slot": {**_SLOT, "anyTime": True}},
+    "Refused": _REQUEST,
+    "Withdrawn": _REQUEST,
+    "Blocked": _REQUEST,
+    "Retracted": _REQUEST,
+    "Escalated": {"issue": "regular-2026-01"},
+    "TerminationNotice": {"issue": "regular-2026-01"},
+    "TerminationWithdrawn": {"issue": "regular-2026-01"},
+    "Waiver": {"issue": "regular-2026-01"},
+    "Agreement": {"agreement": {"clause": "S-2", "value": "2", "validFrom": TIME, "validUntil": LATER}},
+    "Instruction": {
+        "instruction": {
+            "grantee": {"kind": "ServiceAccount", "name": "deployer", "namespace": "acme"},
+            "scope": ["Service/acme-server"],
+            "validFrom": TIME,
+            "validUntil": LATER,
+        }
+    },
+    "ForceMajeure": {"stretch": _SLOT},
 }
-"""A valid spec with every object and list that the schema has."""
-RULES: dict[str, Manifest] = {
-    "spec/rule/modification belongs to fact ModificationRepaired, and only to it": {"modification": None},
+EXAMPLES: Mapping[Fact, Manifest] = {
+    fact: {
+        "instance": "acme",
+        "fact": fact,
+        "by": "system:serviceaccount:dedicated-system:dedicated-operator",
+        "at": TIME,
+        "reference": "T-1",
+        "reason": "as agreed",
+        **fields,
+    }
+    for fact, fields in _FIELDS.items()
 }
-"""Rule -> a patch of the full spec that breaks it."""
+"""Fact -> a valid spec with every field that it may have."""
+FULL: Manifest = EXAMPLES["ModificationRepaired"]
+EMERGENCY = "spec/rule/fact Notified of an emergency needs reference: add the advisory that it is for (M-6)"
+_ORDER = "/rule/end must be later than start"
+_UNTIL = "/rule/validUntil must be later than validFrom"
+INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
+    EMERGENCY: (
+        ("Notified", {"reference": None}),
+        ("Notified", {"reference": None, "notice": {"kind": "Performance"}}),
+    ),
+    f"spec.slot{_ORDER}": (("Permitted", {"slot": {"end": TIME}}),),
+    f"spec.stretch{_ORDER}": (("NotMeasured", {"stretch": {"end": TIME}}),),
+    f"spec.agreement{_UNTIL}": (("Agreement", {"agreement": {"validUntil": TIME}}),),
+    f"spec.instruction{_UNTIL}, and at most 7 days (O-4)": (
+        ("Instruction", {"instruction": {"validUntil": TIME}}),
+        ("Instruction", {"instruction": {"validUntil": "2026-02-07T12:00:01Z"}}),
+    ),
+    "spec.instruction.grantee/rule/namespace stands with kind ServiceAccount, and with no other: "
+    "add it there, remove it elsewhere": (
+        ("Instruction", {"instruction": {"grantee": {"kind": "User"}}}),
+        ("Instruction", {"instruction": {"grantee": {"namespace": None}}}),
+    ),
+}
+"""Rule -> examples with a patch that breaks it. Rules on which field stands with which fact: see `cases`."""
 IMMUTABLE = "/rule/spec is immutable: a correction is a new record"
 
 
@@ -39,14 +116,47 @@ def record(spec: JsonValue = None, *, name: str = "acme-1") -> Manifest:
 
 
 def cases() -> list[Case]:
-    """A counter-example of every constraint but that of a change."""
+    """Counter-examples of every constraint but that of a change."""
     found = constraints(RECORD_DEFINITION)
-    return [_case(constraint) for constraint in found if constraint.id != IMMUTABLE]
+    return [case for constraint in found if constraint.id != IMMUTABLE for case in _cases(constraint)]
 
 
-def _case(constraint: Constraint) -> Case:
+def _cases(constraint: Constraint) -> list[Case]:
     if constraint.keyword != RULE:
-        return bound_case(constraint, record())
+        return [bound_case(constraint, record(_example_with(constraint.path)))]
     field = (dotted(constraint.path) + get_str(constraint.value, "fieldPath")).removeprefix(".")
-    spec = as_manifest(merged(FULL, RULES[constraint.id]))
-    return Case(constraint, record(spec), field, get_str(constraint.value, "message"))
+    says = get_str(constraint.value, "message")
+    return [Case(constraint, record(spec), field, says) for spec in broken(constraint.id)]
+
+
+def broken(rule: str) -> list[JsonValue]:
+    """Specs that break a rule: by hand, or by what the tables of the facts' fields say."""
+    if rule in INNER_RULES:
+        return [merged(EXAMPLES[fact], patch) for fact, patch in INNER_RULES[rule]]
+    said = rule.removeprefix("spec/rule/")
+    for field, facts in FIELDS.items():
+        if said.startswith(f"{field} stands with"):
+            value = EXAMPLES[facts[0]][field]
+            missing = [merged(EXAMPLES[fact], {field: None}) for fact in facts]
+            alien = [merged(spec, {field: value}) for fact, spec in EXAMPLES.items() if fact not in facts]
+            return [*missing, *alien]
+    return [
+        merged(EXAMPLES[fact], {field: None})
+        for field, facts in NEEDED.items()
+        if f" {field}: add it" in said
+        for fact in facts
+    ]
+
+
+def _example_with(path: tuple[str, ...]) -> Manifest:
+    """The first example in which the value at a path stands."""
+    return next(spec for spec in EXAMPLES.values() if _has({"spec": spec}, path))
+
+
+def _has(value: JsonValue, path: tuple[str, ...]) -> bool:
+    for step in path:
+        if step == ITEM:
+            value = value[0] if isinstance(value, list) else None
+        else:
+            value = as_manifest(value).get(step) if isinstance(value, dict) else None
+    return value is not None

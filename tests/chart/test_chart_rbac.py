@@ -60,7 +60,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
     assert granted == children | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
-        (RECORD.group, RECORD.plural): {"list", "watch", "create"},
+        (RECORD.group, RECORD.plural): {"list", "watch", "create", "delete"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},
@@ -118,6 +118,26 @@ def test_people_get_rights_by_aggregation() -> None:
     assert people("edit") == edit
     assert people("admin") == edit | {"delete", "deletecollection"}
     assert {frozenset(people(role, RECORD)) for role in ("view", "edit", "admin")} == {frozenset(view)}
+
+
+def test_each_side_of_the_contract_has_a_role_that_is_bound_to_nobody() -> None:
+    manifests = operator()
+    read = {"get", "list", "watch"}
+    found = {}
+    for role in of_kind(manifests, "ClusterRole"):
+        side = get_str(role, "metadata", "name").rpartition(":")[2]
+        if get_str(role, "metadata", "labels", f"dedicated.zitadel.com/aggregate-to-{side}"):
+            granted = rights(role)
+            found[side] = granted.pop((INSTANCE.group, INSTANCE.plural))
+            assert granted.pop((RECORD.group, RECORD.plural)) - {"delete"} == read | {"create"}
+            assert not granted
+    assert found == {
+        "customer": read | {"update", "patch", "act-as-customer"},
+        "provider": read | {"create", "update", "patch", "delete", "act-as-provider"},
+        "restorer": read | {"restore-records"},
+    }
+    bindings = of_kind(manifests, "ClusterRoleBinding", "RoleBinding")
+    assert not {get_str(b, "roleRef", "name").rpartition(":")[2] for b in bindings} & found.keys()
 
 
 def test_rbac_can_be_left_to_others() -> None:

@@ -51,6 +51,8 @@ def test_missing_repository_says_what_to_set() -> None:
         ({"releases": {"versions": [{"version": "4.15"}]}}, "'/releases/versions/0/version'"),
         ({"releases": {"versions": []}}, "'/releases/versions': minItems"),
         ({"auditHours": 0}, "'/auditHours'"),
+        ({"extraArgs": ["--test-clock=/steps"]}, "'/extraArgs/0': 'not' failed"),
+        ({"extraArgs": ["--test", "/steps"]}, "'/extraArgs/0': 'not' failed"),
         ({"watchNamespaces": ["Acme"]}, "'/watchNamespaces/0'"),
         ({"probe": {"resolve": ["login.acme.example"]}}, "'/probe/resolve/0'"),
         ({"networkPolicy": {"probePorts": [70000]}}, "'/networkPolicy/probePorts/0': maximum"),

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from contract.calendars import ZONES, calendars, utc
 from contract.slow_calendar import slow_slots
+from dedicated.api.maintenance import SHORTEST_WINDOW
 from dedicated.api.recurrence import RecurrenceError, parse_recurrence
 from dedicated.contract.calendar import (
-    MINIMUM,
     Calendar,
     Freeze,
     Slot,
@@ -225,7 +225,7 @@ def test_over_ten_years_slots_are_ordered_apart_long_enough_and_never_frozen(mad
         assert last_end < slot.start
         assert slot.end > after
         assert slot.start < until
-        assert slot.end - slot.start >= MINIMUM
+        assert slot.end - slot.start >= SHORTEST_WINDOW
         assert slot.start in edges
         assert not any(
             freeze.start < freeze.end and freeze.start < slot.end and slot.start < freeze.end

@@ -5,6 +5,7 @@ import pytest
 from contract.clock_facts import (
     act,
     asked_months,
+    at,
     notified,
     ran,
     read,
@@ -14,17 +15,16 @@ from contract.clock_facts import (
     slot,
     terms,
 )  # fmt: skip
-from dedicated.api.conditions import Condition
-from dedicated.contract.clock_conditions import (
+from dedicated.api.conditions import (
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
     REGULAR_PERMITTED,
     SERVICE_LEVEL_IN_FORCE,
     TERMINATION_PERMITTED,
     WITHIN_QUARTER,
-    conditions,
-    findings,
-)  # fmt: skip
+    Condition,
+)
+from dedicated.contract.clock_conditions import conditions, findings, next_change
 from dedicated.contract.facts import Fact
 from dedicated.contract.objectives import objectives
 from dedicated.contract.permission import Terms
@@ -136,8 +136,8 @@ def test_findings_name_who_must_act_and_until_when() -> None:
     early = act("regular-2026-01", "2026-03-01 00:00", "Escalated")
     found = {
         (item.code, item.responsible, item.deadline is not None)
-        for now in ("2026-06-02 00:00", "2026-06-07 00:00", "2026-06-09 00:00", "2026-06-20 00:00")
-        for item in findings(read([*STREAK, *CVE[1:], early], ASKED, now), ASKED)
+        for now in (f"2026-{day} 00:00" for day in ("03-02", "06-02", "06-07", "06-09", "06-20"))
+        for item in findings(read([*STREAK, *CVE[1:], early], ASKED, now), ASKED, now=at(now))
     }
     assert found == {
         ("MaintenanceNotPermitted", "Customer", True),
@@ -152,4 +152,18 @@ def test_findings_name_who_must_act_and_until_when() -> None:
 
 def test_where_all_is_in_order_nobody_must_act() -> None:
     facts = [SERVICE, *asked_months("2026-01"), ran("regular-2026-01", "2026-01-11 03:00")]
-    assert findings(read(facts, PLAN, "2026-01-12 00:00"), PLAN) == ()
+    now = "2026-01-12 00:00"
+    assert findings(read(facts, PLAN, now), PLAN, now=at(now)) == ()
+
+
+def test_a_record_without_effect_is_told_for_a_week() -> None:
+    early = act("regular-2026-01", "2026-03-01 00:00", "Escalated")
+
+    def codes(now: str) -> set[str]:
+        return {item.code for item in findings(read([SERVICE, early], ASKED, now), ASKED, now=at(now))}
+
+    assert "RecordWithoutEffect" in codes("2026-03-07 23:59")
+    assert "RecordWithoutEffect" not in codes("2026-03-08 00:00")
+    found = read([SERVICE, early], ASKED, "2026-03-07 23:59")
+    assert next_change(found, now=at("2026-03-07 23:59")) == at("2026-03-08 00:00")
+    assert next_change(found, now=at("2026-03-08 00:00")) is None

@@ -7,17 +7,18 @@ from typing import Literal
 import pytest
 
 from builders import NOW, instance
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
 from dedicated.api.objects import DEPLOYMENT, RECORD, Kind
+from dedicated.cluster.client import JsonPatch, Manifests
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.modifications import Modification
-from dedicated.contract.records import Record, record_for
+from dedicated.contract.records import Record, record_for, service_started
 from dedicated.controllers.execute import STATUS_MOVES, Executor
 from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.world import World
-from dedicated.reconcile.actions import Apply
+from dedicated.reconcile.actions import Action, Apply, RecordFact
 from dedicated.reconcile.observed import Child, Failure, child_of
 
 CONFLICT = ApiError(status=409, reason="Conflict", message="the object has been modified")
@@ -91,12 +92,17 @@ class Api:
             raise self.refuses
         return manifest
 
+    async def list(
+        self, kind: Kind, namespace: str | None = None, *, selector: str = ""
+    ) -> tuple[Manifests, str]:
+        raise NotImplementedError
+
     async def patch(
         self,
         kind: Kind,
         namespace: str,
         name: str,
-        body: Manifest | list[JsonValue],
+        body: Manifest | JsonPatch,
         *,
         content: Literal["merge", "json"],
         subresource: str = "",
@@ -130,6 +136,12 @@ class Nothing:
 async def run(
     api: Api, seen: Child | None, *, heard: Manifest | None = None, record: Record | None = None
 ) -> tuple[Failure, ...]:
+    """Carry out an apply over what was seen."""
+    return await do(api, Apply(MANIFEST, seen=seen, record=record), heard=heard)
+
+
+async def do(api: Api, action: Action, *, heard: Manifest | None = None) -> tuple[Failure, ...]:
+    """Carry out one action."""
     world = World(
         client=Nothing(),
         namespaces=("a",),
@@ -150,7 +162,7 @@ async def run(
         user="operator",
         now=lambda: NOW,
     )
-    return await executor.run(instance(), ((Apply(MANIFEST, seen=seen, record=record),),))
+    return await executor.run(instance(), ((action,),))
 
 
 async def test_what_exists_is_applied_at_the_version_that_was_judged() -> None:
@@ -256,6 +268,23 @@ async def test_a_record_that_is_refused_does_not_hold_up_the_repair(status: int)
     assert (failure.what, failure.reason) == ("Deployment/acme-server", "RecordRefused")
     assert "somebody (Update)" in failure.message
     assert len(api.applied) == 1
+
+
+STARTED = RecordFact(service_started("acme"))
+
+
+async def test_a_fact_is_recorded_in_our_own_name() -> None:
+    api = Api()
+    assert await do(api, STARTED) == ()
+    assert api.recorded == [("operator", 0)]
+    made = Api(refuses=ApiError(status=409, reason="AlreadyExists", message="exists"))
+    assert await do(made, STARTED) == ()
+
+
+@pytest.mark.parametrize("status", [403, 404, 422])
+async def test_a_fact_that_is_refused_is_told(status: int) -> None:
+    (failure,) = await do(Api(refuses=ApiError(status=status, reason="No", message="exceeded")), STARTED)
+    assert failure == Failure("fact ServiceStarted", "RecordRefused", "not recorded: exceeded")
 
 
 async def test_a_repair_waits_while_the_record_cannot_be_made_now() -> None:

@@ -72,6 +72,16 @@ def with_rule(path: str, rule: str) -> Edit:
     return edit
 
 
+def with_new_rule(path: str, name: str, rule: str) -> Edit:
+    """Add a field, and a rule about it."""
+
+    def edit(crd: Manifest) -> None:
+        with_field(path, name, {"type": "object"})(crd)
+        with_rule(path, rule)(crd)
+
+    return edit
+
+
 def in_spec(*path: str, value: JsonValue) -> Edit:
     """Set something beside the schema."""
 
@@ -91,6 +101,7 @@ def in_version(key: str, value: JsonValue) -> Edit:
 
 
 SERVER, CONFIG, RELEASE = "spec.server", "spec.server.config", "spec.release"
+GUARDED = "!has(self.names) || size(self.names) > 1"
 ZONES, RULES = "spec.infrastructure.zones", "x-kubernetes-validations"
 OPEN, LIST_TYPE = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-list-type"
 AGREEMENTS, KEY = "spec.agreements", "spec.keys.masterkey.secretRef.key"
@@ -119,6 +130,7 @@ BREAKING: dict[str, tuple[Edit, str, str]] = {
     "default removed": (drop(KEY, "default"), f".{KEY}", "default"),
     "default added": (put("spec.release.channel", "default", "stable"), ".spec.release.channel", "default"),
     "rule added": (with_rule(ZONES, "self.minimum > 1"), ZONES, f"{RULES} self.minimum > 1"),
+    "rule about a field that was there": (with_rule(ZONES, GUARDED), ZONES, f"{RULES} {GUARDED}"),
     "list type changed": (put(AGREEMENTS, LIST_TYPE, "atomic"), AGREEMENTS, LIST_TYPE),
     "list keys changed": (
         put(AGREEMENTS, "x-kubernetes-list-map-keys", ["record"]),
@@ -139,6 +151,7 @@ BREAKING: dict[str, tuple[Edit, str, str]] = {
     "status subresource dropped": (in_version("subresources", {}), "v1alpha1", "subresources"),
 }
 LOOSENING: dict[str, Edit] = {
+    "a rule about a new field": with_new_rule("spec", "edge", "!has(self.edge) || self.edge.on"),
     "an optional field": with_field("spec", "edge", {"type": "object", "required": ["class"]}),
     "a field of the status": with_field("status", "next", {"type": "string", "maxLength": 9}),
     "nothing required": drop("spec", "required"),
@@ -176,6 +189,11 @@ def test_a_break_is_found_and_told(edit: Edit, path: str, keyword: str) -> None:
 @pytest.mark.parametrize("edit", LOOSENING.values(), ids=LOOSENING)
 def test_what_grows_or_loosens_is_no_break(edit: Edit) -> None:
     assert list(breaks(BASE, edited(edit))) == []
+
+
+@pytest.mark.parametrize("rule", ["!has(self.edge) || self.a ? self.b : self.c", "has(self.edge) || self.a"])
+def test_a_rule_that_only_begins_like_one_about_a_new_field_is_a_break(rule: str) -> None:
+    assert [one.path for one in breaks(BASE, edited(with_new_rule(ZONES, "edge", rule)))]
 
 
 def test_a_change_in_a_new_version_is_the_way() -> None:

@@ -7,15 +7,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
+from builders import CATALOGUE, DSN, MASTERKEY, NOW, SALT, nodes
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
+from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
-from dedicated.contract.records import Record
+from dedicated.contract.reading import read
+from dedicated.contract.records import Record, Statement, manifest_of
 from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading, read_secret
@@ -29,6 +31,8 @@ from dedicated.reconcile.actions import (
     EstablishIdentity,
     MarkNamespace,
     Plan,
+    RecordFact,
+    RollUp,
     SetFinalizers,
     Settled,
 )
@@ -69,6 +73,7 @@ class Cluster:
     settled: Settled = field(default_factory=dict)
     deleted: dict[Ref, str] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
     forged: dict[Ref, Drift] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -95,6 +100,7 @@ class Cluster:
             failures=self.failures,
             deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
             records=tuple(self.records.values()),
+            facts=tuple(self.facts),
             forged=self.forged,
             senior=self.senior,
             mark=self.mark,
@@ -157,7 +163,7 @@ class Cluster:
 
     def setup(self) -> str:
         """Name of the setup Job of what is wanted now."""
-        wanted = judge(self.instance(), self.observed(), self.catalogue).wanted
+        wanted = judge(self.instance(), self.observed(), self.catalogue, now=NOW).wanted
         assert wanted is not None
         return schema.setup_ref(wanted).name
 
@@ -265,16 +271,32 @@ class Cluster:
             case CreateAdmin():
                 self.server.create(keys.admin_secret(self.instance(), "first"), manager=FIELD_MANAGER)
             case Apply():
-                assert action.fresh == (action.ref not in self.server.objects), action.ref
-                if action.record is not None:
-                    self.record(action.record)
-                thing = self.server.apply(action.manifest, manager=FIELD_MANAGER)
-                if action.remove:
-                    operations = removal_patch(thing.full(), action.remove)
-                    self.server.patch(thing, operations, manager=FIELD_MANAGER)
+                self._apply(action)
+            case RecordFact(statement):
+                self.state(statement)
+            case RollUp():
+                raise AssertionError("no record is a month old here")
             case Delete(ref, uid):
                 assert self.server.objects[ref].uid == uid
                 del self.server.objects[ref]
+
+    def _apply(self, action: Apply) -> None:
+        assert action.fresh == (action.ref not in self.server.objects), action.ref
+        if action.record is not None:
+            self.record(action.record)
+        thing = self.server.apply(action.manifest, manager=FIELD_MANAGER)
+        if action.remove:
+            operations = removal_patch(thing.full(), action.remove)
+            self.server.patch(thing, operations, manager=FIELD_MANAGER)
+
+    def state(self, statement: Statement) -> None:
+        """Keep a fact of the operator's, at the API server's time."""
+        manifest = manifest_of(statement, namespace="acme-ns", by="operator")
+        made: Manifest = {**get_map(manifest, "metadata"), "creationTimestamp": rfc3339(self.server.now)}
+        reading = read({**manifest, "metadata": made})
+        assert reading is not None
+        known = {fact.name for fact in self.facts}
+        self.facts += [fact for fact in reading.facts if fact.name not in known]
 
     def record(self, record: Record) -> None:
         """Keep a record, at the API server's time; one that is there stays as it is."""

@@ -5,7 +5,7 @@ from copy import deepcopy
 import pytest
 
 from builders import EXISTING, MASTERKEY, OWN_KEY, body
-from dedicated.api.conditions import TYPES
+from dedicated.api.conditions import TYPES, parse_time
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET
@@ -87,7 +87,8 @@ def test_creation_ends_ready_and_at_rest() -> None:
     assert cluster.condition("HighlyAvailable") == ("True", "SurvivesAnyZone")
     assert cluster.findings() == []
     assert last.probe == "login.acme.example"
-    assert last.wake_at is None
+    slots = get_list(cluster.body, "status", "maintenance", "nextSlots")
+    assert last.wake_at == parse_time(get_str(slots[0], "end"))
 
 
 def test_at_rest_a_pass_does_nothing_and_says_the_same() -> None:

@@ -60,7 +60,8 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [act-as-operator]
 - apiGroups: [dedicated.zitadel.com]
   resources: [contractrecords]
-  verbs: [list, watch, create]
+  # delete: what was rolled up, see templates/records.yaml.
+  verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/status]
   verbs: [patch]
@@ -106,6 +107,22 @@ modify
 {{/* A verb that no role may ever name: who holds it holds everything, by a wildcard, and was granted nothing. */}}
 {{- define "dedicated.controlVerb" -}}
 never-granted
+{{- end }}
+
+{{/* CEL: the facts of a ContractRecord by the side that states them. Notified and Delivered are more than one side's. */}}
+{{- define "dedicated.operatorFacts" -}}
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured']
+{{- end }}
+{{- define "dedicated.customerFacts" -}}
+['Permitted', 'Refused', 'Withdrawn']
+{{- end }}
+{{- define "dedicated.providerFacts" -}}
+['Blocked', 'Retracted', 'Escalated', 'TerminationNotice', 'TerminationWithdrawn', 'Waiver', 'Agreement', 'Instruction', 'ForceMajeure']
+{{- end }}
+
+{{/* CEL: facts that the operator never rolls up, and so may not delete: what they say has no month, or is the roll-up. */}}
+{{- define "dedicated.keptFacts" -}}
+['ServiceStarted', 'MonthClosed', 'Agreement']
 {{- end }}
 
 {{/* Policies are named as DNS subdomains: no colon. */}}

@@ -21,6 +21,14 @@ HIGHLY_AVAILABLE = "HighlyAvailable"
 PREREQUISITES_MET = "PrerequisitesMet"
 UP_TO_DATE = "UpToDate"
 UNMODIFIED = "Unmodified"
+REGULAR_PERMITTED = "RegularMaintenancePermitted"
+EMERGENCY_PERMITTED = "EmergencyMaintenancePermitted"
+WITHIN_QUARTER = "MaintenanceWithinQuarter"
+ESCALATION_DUE = "EscalationDue"
+TERMINATION_PERMITTED = "TerminationPermitted"
+SERVICE_LEVEL_IN_FORCE = "ServiceLevelInForce"
+TEST_CLOCK = "TestClock"
+"""Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
 TYPES = (
     READY,
@@ -31,7 +39,15 @@ TYPES = (
     PREREQUISITES_MET,
     UP_TO_DATE,
     UNMODIFIED,
+    REGULAR_PERMITTED,
+    EMERGENCY_PERMITTED,
+    WITHIN_QUARTER,
+    ESCALATION_DUE,
+    TERMINATION_PERMITTED,
+    SERVICE_LEVEL_IN_FORCE,
 )
+ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
+"""Types that are good news when they are False."""
 
 UPGRADE_PENDING = "OperatorUpgradePending"
 """Reason of `UpToDate`: changes that only a new operator asks for wait for their turn."""
@@ -77,6 +93,14 @@ def condition_list(
             }
         )
     return found
+
+
+def transition_time(status: Manifest, condition: Condition) -> datetime | None:
+    """Since when a status has the condition in the state that it is in; None where it has not."""
+    for item in get_list(status, "conditions"):
+        if get_str(item, "type") == condition.type and get_str(item, "status") == condition.status:
+            return parse_time(get_str(item, "lastTransitionTime"))
+    return None
 
 
 def rfc3339(instant: datetime) -> str:

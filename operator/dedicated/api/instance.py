@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic import JsonValue as PydanticJson
 
+from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
 
 Plan = Literal["Standard", "Advanced"]
@@ -315,6 +316,7 @@ class InstanceSpec(ApiModel):
             field="login.replicas",
             holds=lambda self: self.login.replicas >= self.infrastructure.zones.minimum,
         ),
+        *SPEC_RULES,
     )
     plan: Plan = Field(description="Subscription plan of the booking.")
     domain: Annotated[
@@ -335,3 +337,6 @@ class InstanceSpec(ApiModel):
     server: Server = Server()
     login: Login = Login()
     database: Database
+    maintenance: MaintenancePolicy | None = Field(
+        None, description="When maintenance may run. Default: the provider's window on plan Standard."
+    )

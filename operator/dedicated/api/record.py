@@ -1,27 +1,66 @@
 """`ContractRecord`: one fact of the contract, written once and never changed (K-7).
 
-A record's time is its `metadata.creationTimestamp`, the API server's own: no field can be back-dated. Who may
-write which fact is the chart's admission policy (`templates/records.yaml`), since a schema knows no users.
-A record has no owner reference: it outlives its instance.
+A record's time is its `metadata.creationTimestamp`, the API server's own: no field can be back-dated. `at` is
+for records that are brought back after a disaster. Which side states which fact is `STATED_BY`; that it holds
+is the chart's admission policy (`templates/records.yaml`), since a schema knows no users. A record has no
+owner reference: it outlives its instance.
+
+Each fact has its own fields: `FIELDS` says which, and each field stands with its facts and with no other.
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
 from dedicated.api.conditions import parse_time
+from dedicated.api.duration import Duration
 from dedicated.api.rules import ApiModel, Rule
 
-Fact = Literal["ModificationRepaired"]
+OperatorFact = Literal[
+    "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured"
+]  # fmt: skip
+CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
+ProviderFact = Literal[
+    "Blocked", "Retracted", "Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver", "Agreement",
+    "Instruction", "ForceMajeure",
+]  # fmt: skip
+SharedFact = Literal["Notified", "Delivered"]
+Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact]
+Role = Literal["operator", "customer", "provider"]
+
 MODIFICATION_REPAIRED: Fact = "ModificationRepaired"
+FACTS: tuple[Fact, ...] = get_args(Fact)
+STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
+    "operator": (*get_args(OperatorFact), *get_args(SharedFact)),
+    "customer": get_args(CustomerFact),
+    "provider": (*get_args(SharedFact), *get_args(ProviderFact)),
+}
+"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider."""
 
-def _is_time(text: str) -> str:
-    if parse_time(text) is None:
-        raise ValueError("not a date and time with a zone (RFC 3339)")
-    return text
-
-
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_is_time)]
+_REQUESTS: tuple[Fact, ...] = (
+    "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
+    "Retracted",
+)  # fmt: skip
+FIELDS: Mapping[str, tuple[Fact, ...]] = {
+    "modification": (MODIFICATION_REPAIRED,),
+    "request": _REQUESTS,
+    "notice": ("Notified",),
+    "slot": ("Permitted",),
+    "run": ("Started",),
+    "closed": ("MonthClosed",),
+    "stretch": ("NotMeasured", "ForceMajeure"),
+    "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
+    "agreement": ("Agreement",),
+    "instruction": ("Instruction",),
+}
+"""Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
+NEEDED: Mapping[str, tuple[Fact, ...]] = {
+    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure"),
+    "reason": ("Failed", "Blocked", "Instruction"),
+}
+"""Field that every fact may have -> the facts that must."""
 
 INSTANCE_LENGTH = 40
 USER_LENGTH = 512
@@ -30,6 +69,33 @@ MANAGER_LENGTH = 128
 OPERATION_LENGTH = 32
 FIELDS_LIMIT = 10
 FIELD_LENGTH = 256
+ROLLED_LENGTH = 16384
+ROLLED_LIMIT = 50
+"""Records in one MonthClosed: at most some 850 KB, of the 1.5 MB that etcd takes."""
+LONGEST_INSTRUCTION = timedelta(days=7)
+"""An instruction is for one piece of work (O-4)."""
+
+
+def _is_time(text: str) -> str:
+    if parse_time(text) is None:
+        raise ValueError("not a date and time with a zone (RFC 3339)")
+    return text
+
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_is_time)]
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+Words = Annotated[str, Field(min_length=1, max_length=200)]
+Sentence = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+def instant(text: str) -> datetime:
+    """The instant of a `Time` of a valid record."""
+    found = parse_time(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a time")
+    return found
 
 
 class RecordedModification(ApiModel):
@@ -50,15 +116,178 @@ class RecordedModification(ApiModel):
     )
 
 
+class Notice(ApiModel):
+    """What a maintenance is, as the customer is told before it runs (M-5, M-6)."""
+
+    kind: Literal["Regular", "Security", "Performance"] = Field(
+        description="Security and Performance are emergencies: to be permitted within 5 days (M-6)."
+    )
+    duration: Duration = Field(description="Length of the slot that it needs, for example 2h.")
+    downtime: Duration = Field("0s", description="Interruption to be expected.")
+    changes: Annotated[list[Words], Field(max_length=20)] = Field([], description="What will be changed.")
+    supersedes: ObjectName | None = Field(None, description="An earlier request that this one contains.")
+
+
+class PermittedSlot(ApiModel):
+    """When a maintenance may run, by the customer's word (M-13)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.start < self.end",
+            message="end must be later than start",
+            field="end",
+            holds=lambda self: instant(self.start) < instant(self.end),
+        ),
+    )
+    start: Time
+    end: Time
+    any_time: bool = Field(
+        False, description="The run may start anywhere in the slot; until then it can be withdrawn."
+    )
+
+
+class RecordedStretch(ApiModel):
+    """A stretch of time; the end is no longer in it."""
+
+    rules: ClassVar = PermittedSlot.rules
+    start: Time
+    end: Time
+
+
+class Gate(ApiModel):
+    """The answer of a gate before a run (M-14)."""
+
+    gate: Annotated[str, Field(min_length=1, max_length=63)]
+    result: Literal["Passed", "Failed", "NotApplicable"]
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class RecordedRun(ApiModel):
+    """How a run began."""
+
+    version: Annotated[str, Field(max_length=32)] | None = Field(None, description="Release that it brings.")
+    gates: Annotated[list[Gate], Field(max_length=16)]
+
+
+class RecordedAgreement(ApiModel):
+    """A written agreement on a clause (K-9)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="!has(self.validUntil) || self.validFrom < self.validUntil",
+            message="validUntil must be later than validFrom",
+            field="validUntil",
+            holds=lambda self: (
+                self.valid_until is None or instant(self.valid_from) < instant(self.valid_until)
+            ),
+        ),
+    )
+    clause: Annotated[str, Field(max_length=8, pattern=r"^[A-Z]{1,2}-[0-9]{1,2}$")]
+    value: Words = Field(description="The value agreed on, as the spec's field has it.")
+    valid_from: Time
+    valid_until: Time | None = Field(None, description="Until before this instant; absent: without end.")
+
+
+class Grantee(ApiModel):
+    """Who is instructed, as the API server knows them."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="(self.kind == 'ServiceAccount') == has(self.namespace)",
+            message="namespace stands with kind ServiceAccount, and with no other: add it there, "
+            "remove it elsewhere",
+            field="namespace",
+            holds=lambda self: (self.kind == "ServiceAccount") == (self.namespace is not None),
+        ),
+    )
+    kind: Literal["User", "Group", "ServiceAccount"]
+    name: Annotated[str, Field(min_length=1, max_length=USER_LENGTH)]
+    namespace: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+
+
+class RecordedInstruction(ApiModel):
+    """The provider's instruction to modify an instance, given before (O-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.validFrom < self.validUntil && "
+            "self.validUntil - self.validFrom <= duration('168h')",
+            message="validUntil must be later than validFrom, and at most 7 days (O-4)",
+            field="validUntil",
+            holds=lambda self: (
+                timedelta(0) < instant(self.valid_until) - instant(self.valid_from) <= LONGEST_INSTRUCTION
+            ),
+        ),
+    )
+    grantee: Grantee
+    scope: Annotated[
+        list[Annotated[str, Field(max_length=OBJECT_LENGTH, pattern=r"^[A-Z][A-Za-z]*/[-a-z0-9.]+$")]],
+        Field(max_length=10),
+    ] = Field([], description="Kind/name of each managed object that may be changed; empty: all of them.")
+    valid_from: Time
+    valid_until: Time
+
+
+class RolledRecord(ApiModel):
+    """A record as it was."""
+
+    name: ObjectName
+    at: Time = Field(description="Its time.")
+    spec: Annotated[str, Field(min_length=2, max_length=ROLLED_LENGTH)] = Field(
+        description="Its spec, verbatim, as compact JSON."
+    )
+
+
+class ClosedMonth(ApiModel):
+    """The records of a month that is over. A month with many of them has several."""
+
+    month: Annotated[str, Field(max_length=7, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")] = Field(
+        description="In the contract zone."
+    )
+    records: Annotated[list[RolledRecord], Field(min_length=1, max_length=ROLLED_LIMIT)]
+
+
+def _quoted(facts: tuple[Fact, ...]) -> str:
+    return ", ".join(f"'{fact}'" for fact in facts)
+
+
+def _listed(facts: tuple[Fact, ...]) -> str:
+    *most, last = facts
+    return f"facts {', '.join(most)} and {last}" if most else f"fact {last}"
+
+
+def _stands_with(field: str, facts: tuple[Fact, ...]) -> Rule:
+    return Rule(
+        cel=f"has(self.{field}) == (self.fact in [{_quoted(facts)}])",
+        message=f"{field} stands with {_listed(facts)}, and with no other: add it there, remove it elsewhere",
+        field=field,
+        holds=lambda self: (getattr(self, field) is not None) == (self.fact in facts),
+    )
+
+
+def _is_needed(field: str, facts: tuple[Fact, ...]) -> Rule:
+    need = "need" if len(facts) > 1 else "needs"
+    return Rule(
+        cel=f"has(self.{field}) || !(self.fact in [{_quoted(facts)}])",
+        message=f"{_listed(facts)} {need} {field}: add it",
+        field=field,
+        holds=lambda self: getattr(self, field) is not None or self.fact not in facts,
+    )
+
+
 class RecordSpec(ApiModel):
     """The fact, and who states it."""
 
     rules: ClassVar = (
+        *(_stands_with(field, facts) for field, facts in FIELDS.items()),
+        *(_is_needed(field, facts) for field, facts in NEEDED.items()),
         Rule(
-            cel="(self.fact == 'ModificationRepaired') == has(self.modification)",
-            message="modification belongs to fact ModificationRepaired, and only to it",
-            field="modification",
-            holds=lambda self: (self.fact == MODIFICATION_REPAIRED) == (self.modification is not None),
+            cel="!has(self.notice) || self.notice.kind == 'Regular' || has(self.reference)",
+            message="fact Notified of an emergency needs reference: add the advisory that it is for (M-6)",
+            field="reference",
+            holds=lambda self: (
+                self.notice is None or self.notice.kind == "Regular" or self.reference is not None
+            ),
         ),
     )
     instance: Annotated[
@@ -68,4 +297,22 @@ class RecordSpec(ApiModel):
     by: Annotated[str, Field(min_length=1, max_length=USER_LENGTH)] = Field(
         description="User who states the fact: the one who creates the record, as the API server knows them."
     )
+    at: Time | None = Field(
+        None,
+        description="Time of a record that is brought back after a disaster. Refused but to holders of the "
+        "verb restore-records: else the API server's own time holds.",
+    )
+    request: ObjectName | None = Field(None, description="Name of the Maintenance that the fact is about.")
+    issue: ObjectName | None = Field(
+        None, description="Failure to permit: the emergency's request, or regular-YYYY-MM (M-8)."
+    )
+    reference: Words | None = Field(None, description="Ticket, advisory or letter.")
+    reason: Sentence | None = None
     modification: RecordedModification | None = None
+    notice: Notice | None = None
+    slot: PermittedSlot | None = None
+    run: RecordedRun | None = None
+    closed: ClosedMonth | None = None
+    stretch: RecordedStretch | None = None
+    agreement: RecordedAgreement | None = None
+    instruction: RecordedInstruction | None = None

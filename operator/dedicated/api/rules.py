@@ -6,6 +6,7 @@ here, and a test sends every rule's counter-example through both.
 Limit: transition rules (`oldSelf`) exist in CEL alone; on read there is no old object.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -23,6 +24,7 @@ class Rule:
 
     `cel` is true for a valid object. `holds` says the same in Python, or more where CEL cannot look,
     and is None for a transition rule. `field` is the offending field's path below the model, in JSON names.
+    `shown` is the name of a text that the API server's refusal repeats: of an object it tells no value.
     """
 
     cel: str
@@ -30,6 +32,7 @@ class Rule:
     field: str = ""
     holds: Callable[..., bool] | None = None
     optional_old_self: bool = False
+    shown: str = ""
 
     def schema(self) -> Manifest:
         """The rule as an item of `x-kubernetes-validations`."""
@@ -38,6 +41,8 @@ class Rule:
             found["fieldPath"] = "." + self.field
         if self.optional_old_self:
             found["optionalOldSelf"] = True
+        if self.shown:
+            found["messageExpression"] = f"{json.dumps(self.message)} + ' (it is ' + self.{self.shown} + ')'"
         return found
 
     def error(self) -> InitErrorDetails:

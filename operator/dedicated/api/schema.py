@@ -114,6 +114,7 @@ INSTANCE_DEFINITION = Definition(
         ("Plan", "string", ".spec.plan", 1),
         ("Server", "string", ".status.summary.server", 1),
         ("Login", "string", ".status.summary.login", 1),
+        ("Next-Slot", "string", ".status.maintenance.nextSlots[0].start", 1),
         ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
     ),
     selectable=(".spec.domain", ".spec.plan", ".spec.infrastructure.class"),
@@ -134,15 +135,20 @@ RECORD_DEFINITION = Definition(
     columns=(
         ("Instance", "string", ".spec.instance", 0),
         ("Fact", "string", ".spec.fact", 0),
+        ("Request", "string", ".spec.request", 0),
+        ("Issue", "string", ".spec.issue", 0),
         ("Object", "string", ".spec.modification.object", 0),
-        ("Changed-By", "string", ".spec.modification.manager", 0),
         ("By", "string", ".spec.by", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
-        ("At", "string", ".spec.modification.at", 1),
+        ("Reference", "string", ".spec.reference", 1),
+        ("Reason", "string", ".spec.reason", 1),
+        ("Restored-At", "string", ".spec.at", 1),
+        ("Changed-By", "string", ".spec.modification.manager", 1),
+        ("Changed-At", "string", ".spec.modification.at", 1),
         ("Operation", "string", ".spec.modification.operation", 1),
         ("Field", "string", ".spec.modification.fields[0]", 1),
     ),
-    selectable=(".spec.instance", ".spec.fact"),
+    selectable=(".spec.instance", ".spec.fact", ".spec.request"),
 )
 DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION)
 

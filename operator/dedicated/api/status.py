@@ -12,6 +12,8 @@ from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Line = Annotated[str, Field(max_length=1024)]
+Words = Annotated[str, Field(max_length=253)]
+Word = Annotated[str, Field(max_length=32)]
 
 
 class StatusCondition(ApiModel):
@@ -73,6 +75,80 @@ class StatusSummary(ApiModel):
     findings: Annotated[str, Field(max_length=128)]
 
 
+class StatusSlot(ApiModel):
+    """A stretch in which maintenance may run."""
+
+    start: Time
+    end: Time
+    local: Words = Field(description="The same in the contract zone.")
+
+
+class StatusMonth(ApiModel):
+    """A month of the ledger (M-7)."""
+
+    month: Annotated[str, Field(max_length=7)]
+    state: Word
+    streak: int = Field(description="Months missed in a row, up to and with this one.")
+    final: bool = Field(description="Whether it is over; else it is what it comes to if nothing is recorded.")
+    request: Words | None = None
+
+
+class StatusEmergency(ApiModel):
+    """An emergency maintenance that is not done (M-6)."""
+
+    request: Words
+    state: Word
+    notified: Time | None = None
+    deadline: Time | None = None
+
+
+class StatusIssue(ApiModel):
+    """A failure to permit that is not settled (M-8 to M-10)."""
+
+    name: Words
+    kind: Literal["Regular", "Emergency"]
+    state: Word
+    failed: Time
+    escalated: Time | None = None
+    deadline: Time | None = Field(None, description="Until when it is to be resolved.")
+    resolved: Time | None = Field(None, description="When a permitted slot resolves it.")
+    notice: Time | None = None
+    effective: Time | None = None
+
+
+class StatusVoid(ApiModel):
+    """A stretch without obligation (M-11). No end: nothing recorded ends it."""
+
+    start: Time
+    end: Time | None = None
+
+
+class StatusDate(ApiModel):
+    """A date to come, and who must act before it."""
+
+    at: Time
+    local: Words
+    what: Line
+    responsible: Literal["Provider", "Customer"]
+    clause: Annotated[str, Field(max_length=8)]
+
+
+class StatusMaintenance(ApiModel):
+    """Maintenance and the contract's clocks: computed from the records, never stored."""
+
+    time_zone: Words = Field(description="The contract zone in force.")
+    permission: Literal["Window", "Plan", "Record"] = Field(
+        description="What permits regular maintenance: standing windows, the plan, or a record for each."
+    )
+    due: Time | None = Field(None, description="Before when the next regular one is due (M-3).")
+    next_slots: Annotated[list[StatusSlot], Field(max_length=3)]
+    next_dates: Annotated[list[StatusDate], Field(max_length=10)]
+    months: Annotated[list[StatusMonth], Field(max_length=24)] = Field(description="The newest first.")
+    emergencies: Annotated[list[StatusEmergency], Field(max_length=10)]
+    issues: Annotated[list[StatusIssue], Field(max_length=10)]
+    voids: Annotated[list[StatusVoid], Field(max_length=10)]
+
+
 class InstanceStatus(ApiModel):
     """What is."""
 
@@ -89,3 +165,4 @@ class InstanceStatus(ApiModel):
     ) = None
     findings: Annotated[list[StatusFinding], Field(max_length=20)] | None = None
     modifications: Annotated[list[StatusModification], Field(max_length=20)] | None = None
+    maintenance: StatusMaintenance | None = None

@@ -31,6 +31,9 @@ def add_run_arguments(
         help="how often an instance's children are read whole, to find what was written under the operator's "
         "name; default 10",
     )
+    parser.add_argument(
+        "--test-clock", type=Path, metavar="FILE", help="steps of the contract's time: for tests alone"
+    )
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
 
@@ -123,4 +126,5 @@ def settings_of(options: argparse.Namespace) -> Settings:
         probe_ca_file=options.probe_ca_file,
         probe_interval=options.probe_interval,
         audit_hours=options.audit_hours,
+        test_clock=options.test_clock,
     )

@@ -3,7 +3,7 @@
 A window begins at a local time of the contract zone and lasts as long as the clock runs: one of 4 h that
 begins at 01:00 in the night of a change to winter time ends at 04:00. A start that the zone skips moves to
 the next valid instant, one that occurs twice counts once, at the first. Windows that overlap or touch are
-one slot; a freeze is cut out of it; what is then shorter than MINIMUM is no slot.
+one slot; a freeze is cut out of it; what is then shorter than SHORTEST_WINDOW is no slot.
 
 An INTERVAL counts from ANCHOR, not from when a window was written: 2001-01-01 was the first day of a week,
 a month and a year, so the same rule gives the same days on every pass and in every copy of a spec, and
@@ -24,11 +24,10 @@ from heapq import merge
 
 from dateutil import rrule
 
+from dedicated.api.maintenance import SHORTEST_WINDOW
 from dedicated.api.recurrence import WEEKDAYS, Recurrence, parse_recurrence
 from dedicated.contract.dates import DAY, Month, instant_of, local
 
-MINIMUM = timedelta(hours=2)
-"""Shortest window and shortest usable slot (M-4)."""
 ANCHOR = date(2001, 1, 1)
 ONCE = 12 * 9999
 """An interval behind which dateutil's calendar ends: it looks at the period of the start alone."""
@@ -81,7 +80,7 @@ def slots(calendar: Calendar, *, after: datetime, until: datetime) -> Iterator[S
         for slot in _without(freezes, joined):
             if slot.start >= until:
                 return
-            if slot.end > after and slot.end - slot.start >= MINIMUM:
+            if slot.end > after and slot.end - slot.start >= SHORTEST_WINDOW:
                 yield slot
 
 

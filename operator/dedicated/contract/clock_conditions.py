@@ -5,9 +5,19 @@ contract never flip `Ready`. Where the contract has no clocks (L-2) they say so,
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from dedicated.api.conditions import Condition, Status, rfc3339
+from dedicated.api.conditions import (
+    EMERGENCY_PERMITTED,
+    ESCALATION_DUE,
+    REGULAR_PERMITTED,
+    SERVICE_LEVEL_IN_FORCE,
+    TERMINATION_PERMITTED,
+    WITHIN_QUARTER,
+    Condition,
+    Status,
+    rfc3339,
+)
 from dedicated.api.findings import Finding
 from dedicated.contract.clocks import Clocks
 from dedicated.contract.dates import local
@@ -17,13 +27,9 @@ from dedicated.contract.maintenance import months_without
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.permission import EMERGENCY_DAYS, Terms
 
-REGULAR_PERMITTED = "RegularMaintenancePermitted"
-EMERGENCY_PERMITTED = "EmergencyMaintenancePermitted"
-WITHIN_QUARTER = "MaintenanceWithinQuarter"
-ESCALATION_DUE = "EscalationDue"
-TERMINATION_PERMITTED = "TerminationPermitted"
-SERVICE_LEVEL_IN_FORCE = "ServiceLevelInForce"
 NOT_APPLICABLE = "NotApplicable"
+REJECTED_SHOWN = timedelta(days=7)
+"""How long a record without effect is a finding."""
 MONTHS_WITHOUT = 2
 """Finished months without a completed regular maintenance that are worth a word (M-2)."""
 
@@ -51,9 +57,15 @@ def conditions(found: Clocks, terms: Terms, promised: Objectives) -> tuple[Condi
     )
 
 
-def findings(found: Clocks, terms: Terms) -> tuple[Finding, ...]:
-    """What needs somebody, by clause."""
-    return tuple(_findings(found, terms))
+def findings(found: Clocks, terms: Terms, *, now: datetime) -> tuple[Finding, ...]:
+    """What needs somebody, by clause. A record without effect is told for a week: it cannot be taken away."""
+    return tuple(_findings(found, terms, now))
+
+
+def next_change(found: Clocks, *, now: datetime) -> datetime | None:
+    """When a finding goes though no clock changes."""
+    over = (record.at + REJECTED_SHOWN for record in found.rejected)
+    return min((at for at in over if at > now), default=None)
 
 
 def when(instant: datetime, terms: Terms) -> str:
@@ -167,7 +179,7 @@ def _service_level(found: Clocks, terms: Terms, promised: Objectives) -> Conditi
     return Condition(kind, "True", "InForce", f"availability {promised.availability} % per month (L-1)")
 
 
-def _findings(found: Clocks, terms: Terms) -> Iterator[Finding]:
+def _findings(found: Clocks, terms: Terms, now: datetime) -> Iterator[Finding]:
     for condition in (_regular(found, terms), _emergency(found, terms)):
         if condition.status == "False":
             clauses = {"M-7"} if condition.type == REGULAR_PERMITTED else {"M-6"}
@@ -188,6 +200,8 @@ def _findings(found: Clocks, terms: Terms) -> Iterator[Finding]:
     for issue in found.issues:
         yield from _issue_findings(issue, terms)
     for record in found.rejected:
+        if now >= record.at + REJECTED_SHOWN:
+            continue
         yield Finding(
             code="RecordWithoutEffect",
             responsible="Provider",

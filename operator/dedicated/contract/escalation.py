@@ -56,9 +56,10 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record without effect, and why."""
+    """A record without effect: its name, its time, and why."""
 
     record: str
+    at: datetime
     reason: str
 
 
@@ -83,13 +84,13 @@ def issues(
                 continue
             reason = _objection(issue, act, history, terms)
             if reason:
-                rejected.append(Rejected(act.name, reason))
+                rejected.append(Rejected(act.name, act.at, reason))
             else:
                 issue = _step(issue, act, terms)
         found.append(_judge(issue, history, terms, now))
     known = {issue.name for issue in found}
     rejected += [
-        Rejected(act.name, f"no failure to permit is named {act.issue} at {rfc3339(act.at)} (M-8)")
+        Rejected(act.name, act.at, f"no failure to permit is named {act.issue} at {rfc3339(act.at)} (M-8)")
         for act in history.acts
         if act.issue not in known
     ]

@@ -130,7 +130,57 @@ class Agreed:
         return started and (self.valid_until is None or now < self.valid_until)
 
 
-Fact = Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch in which nothing was measured, or which nobody answers for (A-5), until before its end."""
+
+    name: str
+    at: datetime
+    by: str
+    word: Literal["NotMeasured", "ForceMajeure"]
+    start: datetime
+    end: datetime
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """Who is instructed; `namespace` is a ServiceAccount's."""
+
+    kind: Literal["User", "Group", "ServiceAccount"]
+    name: str
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instructed:
+    """The provider's instruction to modify an instance (O-4); `scope` are Kind/name, empty: all objects.
+
+    `valid_from` and `valid_until` are as recorded: see `since` for when it begins.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    grantee: Grantee
+    scope: tuple[str, ...]
+    valid_from: datetime
+    valid_until: datetime
+    reason: str = ""
+
+    @property
+    def since(self) -> datetime:
+        """When it begins: never before it was recorded."""
+        return max(self.at, self.valid_from)
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether it holds."""
+        return self.since <= now < self.valid_until
+
+
+Fact = (
+    Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
+)
 
 
 @dataclass(frozen=True, slots=True)

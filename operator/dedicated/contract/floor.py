@@ -7,20 +7,18 @@ What does not hold is left out of the calendar in force, and a finding says so.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import lru_cache
 
 from dedicated.api.findings import Finding
 from dedicated.api.instance import Plan
+from dedicated.api.maintenance import LONGEST_FREEZE, LONGEST_WINDOW, SHORTEST_WINDOW
 from dedicated.api.recurrence import RecurrenceError, parse_recurrence
-from dedicated.contract.calendar import MINIMUM, Calendar, Freeze, Slot, Window, default_window, slots
+from dedicated.contract.calendar import Calendar, Freeze, Slot, Window, default_window, slots
 from dedicated.contract.dates import end_of_months_after, local
 
 FLOOR_MONTHS = 3
 """Regular maintenance comes "no longer than on quarterly basis" (M-3)."""
-LONGEST_FREEZE = timedelta(days=92)
-"""No three months are longer."""
-LONGEST_WINDOW = timedelta(days=7)
-"""A week of windows joins up without a gap; longer ones say nothing more."""
 FLEXIBLE: frozenset[Plan] = frozenset({"Advanced"})
 """Plans with update flexibility: the customer chooses the times of maintenance (M-4)."""
 
@@ -43,17 +41,19 @@ def first_gap(calendar: Calendar, *, since: datetime, until: datetime) -> Gap | 
     """
     due = end_of_months_after(since, FLOOR_MONTHS, calendar.zone)
     for slot in slots(calendar, after=since, until=until):
-        if slot.start + MINIMUM > due:
+        if slot.start + SHORTEST_WINDOW > due:
             return Gap(since, due, slot)
         since = max(since, slot.start)
         due = end_of_months_after(since, FLOOR_MONTHS, calendar.zone)
     return Gap(since, due, None) if due < until else None
 
 
+@lru_cache(maxsize=4096)
 def check_floor(calendar: Calendar, *, since: datetime, until: datetime) -> tuple[Finding, ...]:
     """The finding on the first due date before `until` that the calendar cannot keep (M-3).
 
     None without windows: then each maintenance has its own permission, and nothing is promised ahead.
+    Kept by its input: a year of nightly windows takes milliseconds, and every pass asks for the same.
     """
     gap = first_gap(calendar, since=since, until=until) if calendar.windows else None
     if gap is None:
@@ -77,6 +77,11 @@ def check_floor(calendar: Calendar, *, since: datetime, until: datetime) -> tupl
     )
 
 
+def is_flexible(plan: Plan, agreed: Collection[str]) -> bool:
+    """Whether the customer chooses the times of maintenance (M-4)."""
+    return plan in FLEXIBLE or "M-4" in agreed
+
+
 def calendar_in_force(
     wanted: Calendar, *, plan: Plan, identity: str, agreed: Collection[str]
 ) -> tuple[Calendar, tuple[Finding, ...]]:
@@ -88,7 +93,7 @@ def calendar_in_force(
     """
     findings: list[Finding] = []
     windows: tuple[Window, ...] = ()
-    if wanted.windows and plan not in FLEXIBLE and "M-4" not in agreed:
+    if wanted.windows and not is_flexible(plan, agreed):
         findings.append(
             _left_out(
                 "WindowsNotInPlan",
@@ -114,7 +119,7 @@ def calendar_in_force(
 
 def _refusal(window: Window) -> str:
     """Why a window cannot be used; empty if it can."""
-    if not MINIMUM <= window.duration <= LONGEST_WINDOW:
+    if not SHORTEST_WINDOW <= window.duration <= LONGEST_WINDOW:
         return f"lasts {window.duration}, a window lasts from 2 h to 7 days (M-4)"
     try:
         parse_recurrence(window.recurrence)

@@ -1,23 +1,21 @@
-"""Facts as ContractRecords: how one is named and read, and when no further one is made.
+"""What the operator states as ContractRecords: how one is named and made, and when no further one is.
 
-A record is made before the repair it tells of, since afterwards managedFields no longer knows. Its name
-follows from the fact, so that an operator that ends in between neither loses nor doubles it.
+A record of a modification is made before the repair it tells of, since afterwards managedFields no longer
+knows. Names follow from the facts, so that an operator that ends in between neither loses nor doubles one.
 
 Somebody who edits in a loop must not fill the ledger: what the same hand does to the same fields of an object
 within 10 minutes is one record, and an object has at most 6 records an hour. All of it is repaired.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
-
-from dedicated.api.conditions import parse_time, rfc3339
-from dedicated.api.json import Manifest, digest, get_map, get_str
+from dedicated.api.conditions import parse_time
+from dedicated.api.json import Manifest, digest
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import RECORD
-from dedicated.api.record import MANAGER_LENGTH, MODIFICATION_REPAIRED, OPERATION_LENGTH, RecordSpec
+from dedicated.api.record import MANAGER_LENGTH, MODIFICATION_REPAIRED, OPERATION_LENGTH, Fact
 from dedicated.contract.modifications import Modification, bounded
 
 SAME_HAND = timedelta(minutes=10)
@@ -42,44 +40,47 @@ def record_for(instance: str, fact: Modification, *, uid: str, moment: str) -> R
     return Record(f"{instance}-mod-{digest([*told])}", instance, fact)
 
 
-def manifest_of(record: Record, *, namespace: str, by: str) -> Manifest:
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A fact of the operator's that is to be recorded; `fields` are those of the fact.
+
+    Its name follows from the fact, so that it is recorded once, whatever ends in between.
+    """
+
+    name: str
+    instance: str
+    fact: Fact
+    fields: Manifest = field(default_factory=dict)
+
+
+def statement_of(record: Record) -> Statement:
+    """The statement of a modification."""
+    fields: Manifest = {"modification": record.modification.manifest()}
+    return Statement(record.name, record.instance, MODIFICATION_REPAIRED, fields)
+
+
+def service_started(instance: str) -> Statement:
+    """The statement that an instance is Ready for the first time: its months begin (M-7)."""
+    return Statement(f"{instance}-service-started", instance, "ServiceStarted")
+
+
+def manifest_of(statement: Statement, *, namespace: str, by: str) -> Manifest:
     """The object to create, by the user who creates it."""
     return {
         "apiVersion": RECORD.api_version,
         "kind": RECORD.kind,
         "metadata": {
-            "name": record.name,
+            "name": statement.name,
             "namespace": namespace,
-            "labels": {LABEL_INSTANCE: record.instance},
+            "labels": {LABEL_INSTANCE: statement.instance},
         },
         "spec": {
-            "instance": record.instance,
-            "fact": MODIFICATION_REPAIRED,
+            "instance": statement.instance,
+            "fact": statement.fact,
             "by": by,
-            "modification": record.modification.manifest(),
+            **statement.fields,
         },
     }
-
-
-def record_of(manifest: Manifest) -> Record | None:
-    """A record as read; None where it is of a fact, or in a form, that this version does not know."""
-    try:
-        spec = RecordSpec.model_validate(get_map(manifest, "spec"))
-    except ValidationError:
-        return None
-    created = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
-    found = spec.modification
-    if created is None or found is None:
-        return None
-    fact = Modification(
-        object=found.object,
-        manager=found.manager,
-        operation=found.operation,
-        at=found.at,
-        fields=tuple(found.fields),
-        repaired_at=rfc3339(created),
-    )
-    return Record(get_str(manifest, "metadata", "name"), spec.instance, fact)
 
 
 def is_worth(record: Record, known: Iterable[Record], *, now: datetime) -> bool:

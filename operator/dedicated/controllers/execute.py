@@ -15,9 +15,10 @@ from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, RECORD, SECRET, Kind
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.errors import ApiError
-from dedicated.contract.records import Record, manifest_of
+from dedicated.contract.records import Record, Statement, manifest_of, statement_of
 from dedicated.controllers import material
 from dedicated.controllers.namespaces import NamespaceClient, Namespaces
+from dedicated.controllers.roller import Ledger, roll_up
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
 from dedicated.parts import keys
@@ -30,6 +31,8 @@ from dedicated.reconcile.actions import (
     Delete,
     EstablishIdentity,
     MarkNamespace,
+    RecordFact,
+    RollUp,
     SetFinalizers,
 )
 from dedicated.reconcile.changes import reclaimed
@@ -42,14 +45,8 @@ STATUS_MOVES = 8
 logger = logging.getLogger(__name__)
 
 
-class Writer(NamespaceClient, Protocol):
+class Writer(NamespaceClient, Ledger, Protocol):
     """The part of `cluster.client.Client` that writes children."""
-
-    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
-        """Create, or `ApiError.conflict`."""
-
-    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str | None) -> None:
-        """Delete exactly this object."""
 
 
 class Executor:
@@ -127,6 +124,10 @@ class Executor:
                 await self._gone(
                     self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
                 )
+            case RecordFact(statement):
+                return await self._keep(statement, instance.namespace)
+            case RollUp():
+                return await roll_up(self._client, self._world, instance, action, user=self._user)
             case SetFinalizers() | MarkNamespace():
                 raise AssertionError("written elsewhere")
         return None
@@ -165,7 +166,7 @@ class Executor:
         its label was not deleted, and what was done to it is another fact."""
         if action.fresh and action.record is not None:
             action = await self._hidden(instance, action) or action
-        failure = await self._keep(action.record, instance.namespace) if action.record else None
+        failure = await self._repaired(action.record, instance.namespace) if action.record else None
         try:
             await self._send(action)
         except ApiError as error:
@@ -174,22 +175,29 @@ class Executor:
             hidden = await self._hidden(instance, action)
             if hidden is None:
                 raise
-            failure = await self._keep(hidden.record, instance.namespace) if hidden.record else None
+            failure = await self._repaired(hidden.record, instance.namespace) if hidden.record else None
             await self._send(hidden)
         return failure
 
-    async def _keep(self, record: Record, namespace: str) -> Failure | None:
-        """Create a record, or find it made already. One that is refused for good must not leave the instance
-        unrepaired: whoever can fill a quota would have that power."""
+    async def _repaired(self, record: Record, namespace: str) -> Failure | None:
+        """Record a modification. A record that is refused for good must not leave the instance unrepaired:
+        whoever can fill a quota would have that power."""
+        fact = record.modification
+        failure = await self._keep(statement_of(record), namespace)
+        text = f"change by {fact.manager} ({fact.operation}) repaired, "
+        return failure and replace(failure, what=fact.object, message=text + failure.message)
+
+    async def _keep(self, statement: Statement, namespace: str) -> Failure | None:
+        """Create a record, or find it made already."""
+        manifest = manifest_of(statement, namespace=namespace, by=self._user)
         try:
-            made = await self._client.create(RECORD, manifest_of(record, namespace=namespace, by=self._user))
+            made = await self._client.create(RECORD, manifest)
         except ApiError as error:
             if error.conflict:
                 return None  # the answer to its creation was lost: the watch brings it
             if error.forbidden or error.invalid or error.not_found:
-                fact = record.modification
-                text = f"change by {fact.manager} ({fact.operation}) repaired, not recorded: {error.message}"
-                return Failure(what=fact.object, reason="RecordRefused", message=text)
+                text = f"not recorded: {error.message}"
+                return Failure(what=f"fact {statement.fact}", reason="RecordRefused", message=text)
             raise
         self._world.learn(made)
         return None

@@ -23,6 +23,7 @@ from dedicated.cluster.client import Client, connect
 from dedicated.cluster.lease import LeaderLease, lease_times
 from dedicated.cluster.transport import Login
 from dedicated.controllers import http
+from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.http import Vitals
 from dedicated.controllers.leadership import TermNotEndedError, lead
 from dedicated.controllers.metrics import Metrics, make_metrics
@@ -52,6 +53,17 @@ def load_catalogue(path: Path) -> Catalogue:
         raise SettingsError(f"--releases {path}: {where}: {first['msg']}") from error
 
 
+def load_clock(settings: Settings, *, wall: Callable[[], datetime]) -> ContractTime:
+    """The contract's time. Raises `SettingsError` where a test's steps cannot be read."""
+    try:
+        clock = ContractTime(wall=wall, steps=settings.test_clock)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--test-clock {settings.test_clock}: cannot be read: {error}") from error
+    if settings.test_clock is not None:
+        logger.warning("the contract's time is moved by a test: no date told is a real one")
+    return clock
+
+
 async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
     """Run until SIGTERM or SIGINT. Raises `SettingsError`, or what broke it.
 
@@ -59,6 +71,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
     Ends the process where a term does not end: what goes on would keep asyncio from ending, too.
     """
     catalogue = load_catalogue(settings.releases_file)
+    clock = load_clock(settings, wall=now)
     asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
     metrics = make_metrics()
     stop = asyncio.Event()
@@ -77,7 +90,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
             wall=now,
         )
         metrics.leader.set_function(lambda: float(lease.is_leader))
-        process = _Process(settings, catalogue, metrics, now)
+        process = _Process(settings, catalogue, metrics, clock)
         pages = http.serve(settings.http_address, vitals=process.vitals(), registry=metrics.registry)
         async with pages as port:
             logger.info("serving health and metrics", extra={"port": port, "identity": settings.identity})
@@ -101,10 +114,10 @@ class _Process:
     """One term at a time, and what `/healthz`, `/readyz` and `/metrics` say of it; a standby has none."""
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, metrics: Metrics, now: Callable[[], datetime]
+        self, settings: Settings, catalogue: Catalogue, metrics: Metrics, clock: ContractTime
     ) -> None:
         self._settings = settings
-        self._now = now
+        self._clock = clock
         self._catalogue = catalogue
         self._metrics = metrics
         self._term: Term | None = None
@@ -129,7 +142,7 @@ class _Process:
         gc.collect()
         async with _connect(self._settings, self._metrics) as client:
             fenced = client.fenced(fence)
-            self._term = Term(self._settings, self._catalogue, fenced, self._metrics, self._now)
+            self._term = Term(self._settings, self._catalogue, fenced, self._metrics, self._clock)
             try:
                 await self._term.run(stop)
             finally:

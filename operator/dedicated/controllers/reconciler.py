@@ -6,7 +6,6 @@ After a pass that acted, another one follows at once and, as a rule, finds nothi
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +20,7 @@ from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import NotLeader
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
+from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.metrics import Metrics
@@ -64,7 +64,7 @@ class Reconciler:
         catalogue: Catalogue,
         user: str,
         audit_every: timedelta,
-        now: Callable[[], datetime],
+        clock: ContractTime,
     ) -> None:
         self._client = client
         self._world = world
@@ -72,7 +72,8 @@ class Reconciler:
         self._queue = queue
         self._metrics = metrics
         self._catalogue = catalogue
-        self._now = now
+        self._clock = clock
+        self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
         self._namespaces = Namespaces(client=client, informer=world.marks)
         self._executor = Executor(
@@ -230,8 +231,11 @@ class Reconciler:
             failures=memory.failures,
             deleted=known.deleted,
             records=known.records,
+            facts=known.facts,
+            readings=known.readings,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
+            test_clock=self._clock.words,
         )
         if isinstance(instance, InvalidInstance) or instance.meta.deleting:
             return observed

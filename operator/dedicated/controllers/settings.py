@@ -29,3 +29,5 @@ class Settings:
     probe_ca_file: Path | None = None
     probe_interval: float = 10.0
     audit_hours: float = 10.0
+    test_clock: Path | None = None
+    """Steps of the contract's time, for tests alone (`contract_time`)."""

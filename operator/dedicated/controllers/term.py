@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from time import monotonic
 
@@ -20,6 +20,7 @@ from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
 from dedicated.controllers.answers import Answers
+from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.http import WatchState
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.metrics import Metrics
@@ -48,10 +49,10 @@ class Term:
         catalogue: Catalogue,
         client: Client,
         metrics: Metrics,
-        now: Callable[[], datetime],
+        clock: ContractTime,
     ) -> None:
         self._settings = settings
-        self._now = now
+        self._clock = clock
         self._catalogue = catalogue
         self._client = client
         self._metrics = metrics
@@ -73,6 +74,7 @@ class Term:
             wake_all=self._wake_all,
             roll=self._instances.present,
             is_alive=self._instances.is_alive,
+            dated=self._clock.dated,
         )
         for name, informer in (*world.informers(), ("dedicatedinstances", world.roll)):
             self._metrics.watch_heartbeat(name, partial(_age, informer.heartbeat_age))
@@ -81,7 +83,7 @@ class Term:
                 service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
             )
             answers = Answers(
-                read=partial(service.read, session=session, now=self._now),
+                read=partial(service.read, session=session, now=self._clock.wall),
                 wake=self.queue.add,
                 interval=self._settings.probe_interval,
             )
@@ -90,7 +92,7 @@ class Term:
                 client=self._client,
                 instance=self._settings.identity,
                 on_drop=self._metrics.events_dropped.inc,
-                wall=self._now,
+                wall=self._clock.wall,
             )
             reconciler = Reconciler(
                 client=replace(self._client, policy=HASTY_POLICY),
@@ -103,7 +105,7 @@ class Term:
                 catalogue=self._catalogue,
                 user=await self._client.user_name(),
                 audit_every=timedelta(hours=self._settings.audit_hours),
-                now=self._now,
+                clock=self._clock,
             )
             await self._loop(world, reconciler, recorder, stop)
 

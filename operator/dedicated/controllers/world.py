@@ -29,8 +29,10 @@ from dedicated.api.objects import (
     Ref,
 )
 from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
-from dedicated.contract.records import Record, record_of
+from dedicated.contract.reading import Reading, facts_in, modifications_in, read
+from dedicated.contract.records import Record
 from dedicated.controllers.instances import Presence, presence_of
 from dedicated.parts import keys
 from dedicated.parts.keys import Identity
@@ -83,10 +85,12 @@ class Snapshot:
     identity: Identity | None
     deleted: Mapping[Ref, str]
     records: tuple[Record, ...]
+    facts: tuple[Fact, ...]
+    readings: tuple[Reading, ...]
 
 
 AnyInformer: TypeAlias = (
-    Informer[Entry] | Informer[PodEntry] | Informer[Record] | Informer[Node] | Informer[str]
+    Informer[Entry] | Informer[PodEntry] | Informer[Reading] | Informer[Node] | Informer[str]
 )
 
 
@@ -95,7 +99,7 @@ class World:
 
     `namespaces` None means all. `with_nodes` and `with_marks` are False where nodes, or the labels of
     namespaces, may not be watched.
-    `roll` is told of instances themselves, as metadata.
+    `roll` is told of instances themselves, as metadata. `dated` gives a record its time in the contract's.
     """
 
     def __init__(
@@ -109,7 +113,9 @@ class World:
         wake_all: Callable[[], None],
         roll: Callable[[Key, Presence | None, Presence | None], None],
         is_alive: Callable[[Key], bool],
+        dated: Callable[[Manifest], Manifest] = lambda manifest: manifest,
     ) -> None:
+        self.dated = dated
         self._wake = wake
         self._wake_all = wake_all
         self._is_alive = is_alive
@@ -120,7 +126,7 @@ class World:
             kind: _children(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
         self._pods = _pods(client, namespaces, self._pod_changed)
-        self._records = _records(client, namespaces, self._record_changed)
+        self._records = _records(client, namespaces, self._record_changed, dated)
         self._nodes = _nodes(client, self._wake_all) if with_nodes else None
         self.marks = _marks(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -182,6 +188,7 @@ class World:
                     identity = entry.identity
         pods = (entry for entry in self._pods.in_namespace(key.namespace).values())
         gone = self._deleted.get(key, {})
+        readings = self.readings(key)
         return Snapshot(
             children=children,
             deployments=deployments,
@@ -189,7 +196,9 @@ class World:
             pods=tuple(entry.pod for entry in pods if entry.instance == key.name),
             identity=identity,
             deleted={ref: uid for ref, uid in gone.items() if ref not in children},
-            records=self.records(key),
+            records=modifications_in(readings),
+            facts=facts_in(readings),
+            readings=readings,
         )
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
@@ -198,9 +207,13 @@ class World:
         return None if entry is None else entry.child
 
     def records(self, key: Key) -> tuple[Record, ...]:
+        """The recorded modifications of an instance."""
+        return modifications_in(self.readings(key))
+
+    def readings(self, key: Key) -> tuple[Reading, ...]:
         """The records of an instance."""
-        records = self._records.in_namespace(key.namespace).values()
-        return tuple(record for record in records if record.instance == key.name)
+        found = self._records.in_namespace(key.namespace).values()
+        return tuple(reading for reading in found if reading.instance == key.name)
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -245,10 +258,10 @@ class World:
                 self._deleted.setdefault(owner, {})[old.child.ref] = old.child.uid
         self._wake(owner)
 
-    def _record_changed(self, key: Key, old: Record | None, new: Record | None) -> None:
-        record = new or old
-        if record is not None:
-            self._wake(Key(key.namespace, record.instance))
+    def _record_changed(self, key: Key, old: Reading | None, new: Reading | None) -> None:
+        reading = new or old
+        if reading is not None:
+            self._wake(Key(key.namespace, reading.instance))
 
     def _namespace_changed(self, key: Key, _old: str | None, mark: str | None) -> None:
         # Whom the label names is looked at too: an instance that went without us has left it behind.
@@ -296,11 +309,16 @@ def _pods(
 def _records(
     client: Source,
     namespaces: Sequence[str] | None,
-    changed: Callable[[Key, Record | None, Record | None], None],
-) -> Informer[Record]:
+    changed: Callable[[Key, Reading | None, Reading | None], None],
+    dated: Callable[[Manifest], Manifest],
+) -> Informer[Reading]:
     # No selector: whoever may change a record's labels must not make it unseen.
-    return Informer[Record](
-        client=client, kind=RECORD, namespaces=namespaces, reduce=record_of, changed=changed
+    return Informer[Reading](
+        client=client,
+        kind=RECORD,
+        namespaces=namespaces,
+        reduce=lambda manifest: read(dated(manifest)),
+        changed=changed,
     )
 
 

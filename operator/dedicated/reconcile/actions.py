@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import Ref, ref_of
-from dedicated.contract.records import Record
+from dedicated.contract.dates import Month
+from dedicated.contract.records import Record, Statement
 from dedicated.reconcile.drift import Path
 from dedicated.reconcile.observed import Child
 
@@ -90,8 +91,31 @@ class Delete:
     uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordFact:
+    """Create a record of the operator's; one of that name that is there stays as it is."""
+
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """Make the records of months that are over one record each, and take them away."""
+
+    months: tuple[Month, ...]
+    zone: str
+
+
 Action: TypeAlias = (
-    SetFinalizers | MarkNamespace | EstablishIdentity | CreateKeyPair | CreateAdmin | Apply | Delete
+    SetFinalizers
+    | MarkNamespace
+    | EstablishIdentity
+    | CreateKeyPair
+    | CreateAdmin
+    | Apply
+    | Delete
+    | RecordFact
+    | RollUp
 )
 
 

@@ -1,6 +1,7 @@
 """What is to be said before anything is built: every finding of one pass, and what each holds up."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue, ResolvedRelease, resolve, version_key
 from dedicated.api.findings import Finding
@@ -12,6 +13,7 @@ from dedicated.contract.responsibilities import responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
 from dedicated.parts.wanted import Wanted
+from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
 
 PREREQUISITES = frozenset({"TooFewZones", "ZonesUnknown"})
@@ -26,6 +28,7 @@ class Judgement:
     wanted: Wanted | None
     zones: int
     installed: bool
+    obligations: Obligations
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -47,16 +50,18 @@ class Judgement:
         return self.stalled or (None if self.installed else self.first("Creation"))
 
 
-def judge(instance: Instance, observed: Observed, catalogue: Catalogue) -> Judgement:
+def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: datetime) -> Judgement:
     """Judge one snapshot."""
     infrastructure = instance.spec.infrastructure
     installed = is_installed(observed)
-    zones, findings = agreements.zones_in_force(instance.spec, valid=())
+    owed = obligations(instance, observed, now=now)
+    zones, findings = agreements.zones_in_force(instance.spec, agreed=owed.agreed)
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
         *findings,
         *prerequisites.check_zones(observed.nodes, infrastructure=infrastructure, needed=zones),
         *_failures(observed),
+        *owed.findings,
     ]
     key_finding = keys.judge(
         instance, identity=observed.identity, masterkey=observed.masterkey, used=installed
@@ -81,7 +86,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue) -> Judge
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
-    return Judgement(findings=tuple(found), wanted=wanted, zones=zones, installed=installed)
+    return Judgement(tuple(found), wanted, zones, installed, owed)
 
 
 def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:
@@ -179,7 +184,7 @@ def _failures(observed: Observed) -> list[Finding]:
             responsible="Provider",
             message=f"{failure.what}: {failure.message}",
             action=(
-                "correct the cause; the next modifications are recorded again"
+                "correct the cause; what comes next is recorded again"
                 if failure.reason == "RecordRefused"
                 else "correct the cause; the operator tries again by itself"
             ),

@@ -23,7 +23,9 @@ from dedicated.api.names import (
 )
 from dedicated.api.objects import Ref
 from dedicated.api.resource import Meta
+from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
+from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
@@ -137,7 +139,8 @@ class Observed:
     """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe.
 
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
-    are all of this instance's. `forged` is what a full audit has found, in the pass after it.
+    are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
+    which records both stand. `forged` is what a full audit has found, in the pass after it.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -152,11 +155,15 @@ class Observed:
     failures: tuple[Failure, ...] = ()
     deleted: Mapping[Ref, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None
     """Name of the instance in the namespace's label, empty without one; None where it cannot be known."""
+    test_clock: str = ""
+    """How a test moves the contract's time; empty, but in tests."""
 
     def deployment(self, instance: str, component: str) -> DeploymentState | None:
         """The Deployment of one of an instance's components, where it exists."""

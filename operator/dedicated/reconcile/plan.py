@@ -9,14 +9,21 @@ from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue, resolve
 from dedicated.api.conditions import (
+    ALARMS,
     AVAILABLE,
+    EMERGENCY_PERMITTED,
+    ESCALATION_DUE,
     HIGHLY_AVAILABLE,
     PREREQUISITES_MET,
     READY,
+    REGULAR_PERMITTED,
+    SERVICE_LEVEL_IN_FORCE,
     STALLED,
+    TERMINATION_PERMITTED,
     UPGRADE_PENDING,
     UPGRADE_RUNNING,
     UPGRADE_UNPROVEN,
+    WITHIN_QUARTER,
     shorten,
 )
 from dedicated.api.instance import Release
@@ -46,6 +53,7 @@ from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
 from dedicated.reconcile.observed import Observed, without_lag
+from dedicated.reconcile.recording import records_wanted
 from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
 from dedicated.reconcile.turns import FREE, Turn
 
@@ -55,6 +63,12 @@ TOLD = {
     HIGHLY_AVAILABLE: ("HighlyAvailable", "NotHighlyAvailable"),
     PREREQUISITES_MET: ("PrerequisitesMet", "PrerequisitesNotMet"),
     STALLED: ("Stalled", "StalledOver"),
+    REGULAR_PERMITTED: ("RegularMaintenancePermitted", "RegularMaintenanceNotPermitted"),
+    EMERGENCY_PERMITTED: ("EmergencyMaintenancePermitted", "EmergencyMaintenanceNotPermitted"),
+    WITHIN_QUARTER: ("MaintenanceWithinQuarter", "MaintenanceOverdue"),
+    ESCALATION_DUE: ("EscalationDue", "EscalationDone"),
+    TERMINATION_PERMITTED: ("TerminationPermitted", "TerminationNotPermitted"),
+    SERVICE_LEVEL_IN_FORCE: ("ServiceLevelInForce", "ServiceLevelNotInForce"),
 }
 """Conditions whose transitions become events: the event's reason when it turns True, and False."""
 NOTE_LIMIT = 1024
@@ -76,10 +90,10 @@ def plan(
     if instance.meta.deleting:
         return plan_deletion(instance.meta, observed)
     if isinstance(instance, InvalidInstance):
-        status = render_invalid(instance.meta, judge_invalid(instance), now=now)
+        status = render_invalid(instance.meta, judge_invalid(instance), observed, now=now)
         return Plan(status=status, events=_events(instance.meta, status, ()))
     observed = without_lag(observed, instance.meta)
-    judgement = judge(instance, observed, catalogue)
+    judgement = judge(instance, observed, catalogue, now=now)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(instance, observed, judgement, turn, now=now)
     desired, found = _differing(instance, observed, judgement, settled=settled, now=now)
@@ -110,11 +124,14 @@ def _decided(
     upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, observed, turn, pending, progress)
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
     stages = _stages(instance, observed, found.actions)
+    records, records_at = records_wanted(
+        instance, observed, status, zone=judgement.obligations.terms.zone, now=now
+    )
     return Plan(
-        stages=(*stages, *_marking(instance.meta, observed)),
+        stages=(*stages, *_marking(instance.meta, observed), *records),
         status=status,
         events=_events(instance.meta, status, found.mended),
-        wake_at=wake_at,
+        wake_at=min((at for at in (wake_at, records_at) if at is not None), default=None),
         probe=instance.spec.domain if is_served(instance, observed) else None,
         rolling=bool(progress.waiting) or turn.state == "Running",
         settled=found.settled,
@@ -290,7 +307,7 @@ def _transition(condition: JsonValue, before: dict[str, JsonValue]) -> EventNote
     old = get_str(before.get(kind), "status")
     if kind not in TOLD or not old or now in (old, "Unknown"):
         return None
-    good = now == ("False" if kind == STALLED else "True")
+    good = now == ("False" if kind in ALARMS else "True")
     # What was not known yet is no bad news when it turns out to be not there yet.
     if old == "Unknown" and not good:
         return None

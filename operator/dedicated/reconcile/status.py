@@ -15,19 +15,24 @@ from dedicated.api.conditions import (
     READY,
     RECONCILING,
     STALLED,
+    TEST_CLOCK,
+    TYPES,
     UP_TO_DATE,
     Condition,
     condition_list,
+    transition_time,
 )
 from dedicated.api.findings import Finding, finding_list
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
-from dedicated.contract import availability, modifications
+from dedicated.contract import availability, clock_conditions, modifications
 from dedicated.contract.availability import READY_ZONES, ZoneUse
+from dedicated.contract.objectives import Objectives, objectives
 from dedicated.contract.prerequisites import zones_of
 from dedicated.parts import keys, login, server
 from dedicated.parts.wanted import public_url
 from dedicated.reconcile.judgement import PREREQUISITES, Judgement, serving_version
+from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
 
 
@@ -61,17 +66,21 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     unmodified, wake_at = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
+    meta, owed = instance.meta, judgement.obligations
+    prerequisites = _prerequisites(facts)
+    unmet = _unmet_since(prerequisites, facts, meta, now=now)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
         _stalled(judgement.stalled),
         available,
         _highly_available(facts, uses, installed=installed),
-        _prerequisites(facts),
+        prerequisites,
         _up_to_date(facts),
         unmodified,
+        *clock_conditions.conditions(owed.clocks, owed.terms, _promised(instance, unmet)),
+        *_test_clock(observed),
     )
-    meta = instance.meta
     server_state = observed.deployment(instance.name, server.COMPONENT)
     login_state = observed.deployment(instance.name, login.COMPONENT)
     status: Manifest = {
@@ -91,16 +100,19 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         ),
         "findings": finding_list(judgement.findings),
         "modifications": [fact.status() for fact in modified],
+        "maintenance": maintenance_status(owed),
     }
     if keys.needs_admin_secret(instance):
         status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
-    return status, wake_at
+    return status, min((at for at in (wake_at, owed.wake_at) if at is not None), default=None)
 
 
-def render_invalid(meta: Meta, findings: tuple[Finding, ...], *, now: datetime) -> Manifest:
+def render_invalid(
+    meta: Meta, findings: tuple[Finding, ...], observed: Observed, *, now: datetime
+) -> Manifest:
     """The status of a spec that cannot be read: what was known stays, the judgement is stalled."""
     text = "; ".join(finding.message for finding in findings)
-    facts = ("url", "summary", "versions", "zones")
+    facts = ("url", "summary", "versions", "zones", "maintenance")
     kept: Manifest = {key: meta.status[key] for key in facts if key in meta.status}
     conditions = (
         Condition(READY, "False", "InvalidSpec", text),
@@ -108,8 +120,10 @@ def render_invalid(meta: Meta, findings: tuple[Finding, ...], *, now: datetime) 
         Condition(STALLED, "True", "InvalidSpec", text),
         *(
             Condition(kind, "Unknown", "InvalidSpec", "not judged while the spec is invalid")
-            for kind in (AVAILABLE, HIGHLY_AVAILABLE, PREREQUISITES_MET, UP_TO_DATE, "Unmodified")
+            for kind in TYPES
+            if kind not in {READY, RECONCILING, STALLED}
         ),
+        *_test_clock(observed),
     )
     return {
         **kept,
@@ -119,6 +133,28 @@ def render_invalid(meta: Meta, findings: tuple[Finding, ...], *, now: datetime) 
         ),
         "findings": finding_list(findings),
     }
+
+
+def _promised(instance: Instance, unmet: datetime | None) -> Objectives:
+    spec = instance.spec
+    return objectives(spec.plan, spec.infrastructure.class_, prerequisites_unmet=unmet)
+
+
+def _unmet_since(
+    prerequisites: Condition, facts: Facts, meta: Meta, *, now: datetime
+) -> datetime | None:
+    """Since when prerequisites that are the customer's are not met (L-2), as far as the status tells."""
+    found = [finding for finding in facts.judgement.findings if finding.code in PREREQUISITES]
+    if prerequisites.status != "False" or all(finding.responsible != "Customer" for finding in found):
+        return None
+    return transition_time(meta.status, prerequisites) or now
+
+
+def _test_clock(observed: Observed) -> tuple[Condition, ...]:
+    if not observed.test_clock:
+        return ()
+    text = f"a test moves the contract's time: {observed.test_clock}"
+    return (Condition(TEST_CLOCK, "True", "Test", text),)
 
 
 def zone_uses(observed: Observed) -> tuple[ZoneUse, ZoneUse]:

@@ -1,0 +1,203 @@
+"""From ContractRecords as the API server has them to the facts that rules are asked about.
+
+What is kept of a record is small, since a fleet has tens of thousands: no manifest, texts that many have in
+common once, and only what some rule asks for. A month that was rolled up reads as the records in it did,
+with their names and times, so that no rule can tell the difference.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from dedicated.api.conditions import parse_time, rfc3339
+from dedicated.api.duration import parse_duration
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.record import Fact as Stated
+from dedicated.api.record import (
+    Notice,
+    RecordedAgreement,
+    RecordedInstruction,
+    RecordedModification,
+    RecordedStretch,
+    RecordSpec,
+    RolledRecord,
+    instant,
+)
+from dedicated.contract.calendar import Slot
+from dedicated.contract.facts import (
+    Act,
+    Agreed,
+    Answer,
+    Delivered,
+    Fact,
+    Grantee,
+    Instructed,
+    Notified,
+    Retracted,
+    Run,
+    ServiceStarted,
+    Stretch,
+)
+from dedicated.contract.modifications import Modification
+from dedicated.contract.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is kept of one record: the fact or the modification that it tells of, at its time.
+
+    A MonthClosed tells of all that was rolled up into it.
+    """
+
+    name: str
+    instance: str
+    fact: Stated
+    at: datetime
+    facts: tuple[Fact, ...] = ()
+    modifications: tuple[Record, ...] = ()
+
+
+def read(manifest: Manifest) -> Reading | None:
+    """A record as read; None where it is of a fact, or in a form, that this version does not know.
+
+    Its time is the API server's own, and the time written into it where it was brought back.
+    """
+    spec = _spec_of(get_map(manifest, "spec"))
+    made = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
+    if spec is None or made is None:
+        return None
+    name, at = get_str(manifest, "metadata", "name"), instant(spec.at) if spec.at else made
+    told = _told(name, at, spec)
+    if spec.closed is not None:
+        rolled = (_told(item.name, instant(item.at), _rolled(item)) for item in spec.closed.records)
+        told = [one for found in rolled for one in found]
+    return Reading(
+        name,
+        _kept(spec.instance),
+        spec.fact,
+        at,
+        facts=tuple(one for one in told if not isinstance(one, Record)),
+        modifications=tuple(one for one in told if isinstance(one, Record)),
+    )
+
+
+def facts_in(readings: Iterable[Reading]) -> tuple[Fact, ...]:
+    """The facts, each once: a record may still be there when it is rolled up already."""
+    return tuple({fact.name: fact for reading in readings for fact in reading.facts}.values())
+
+
+def modifications_in(readings: Iterable[Reading]) -> tuple[Record, ...]:
+    """The modifications, each once."""
+    return tuple({record.name: record for found in readings for record in found.modifications}.values())
+
+
+def _spec_of(spec: JsonValue) -> RecordSpec | None:
+    try:
+        return RecordSpec.model_validate(spec)
+    except ValidationError:
+        return None
+
+
+def _rolled(item: RolledRecord) -> RecordSpec | None:
+    try:
+        return _spec_of(json.loads(item.spec))
+    except ValueError:
+        return None
+
+
+def _told(name: str, at: datetime, spec: RecordSpec | None) -> list[Fact | Record]:
+    """What a record tells of: one fact or modification, or nothing that this version knows."""
+    if spec is None:
+        return []
+    if spec.modification is not None:
+        return [Record(name, spec.instance, _modification(spec.modification, at))]
+    fact = _of_request(name, at, spec) if spec.request else _of_contract(name, at, spec)
+    return [] if fact is None else [fact]
+
+
+def _of_request(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
+    """A fact about a maintenance."""
+    by, request = _kept(spec.by), _kept(spec.request)
+    fact: Fact | None = None
+    match spec:
+        case RecordSpec(notice=Notice() as notice):
+            fact = _notified(name, at, spec, notice)
+        case RecordSpec(fact="Delivered"):
+            fact = Delivered(name, at, by, request)
+        case RecordSpec(fact="Permitted" | "Refused" | "Withdrawn" | "Blocked" as word, slot=slot):
+            permitted = Slot(instant(slot.start), instant(slot.end)) if slot else None
+            fact = Answer(name, at, by, request, word, permitted, any_time=bool(slot and slot.any_time))
+        case RecordSpec(fact="Started" | "Completed" | "Failed" as stage):
+            fact = Run(name, at, by, request, stage)
+        case RecordSpec(fact="Retracted"):
+            fact = Retracted(name, at, by, request)
+    return fact
+
+
+def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
+    """A fact about the contract as a whole."""
+    by, reference = _kept(spec.by), _kept(spec.reference)
+    fact: Fact | None = None
+    match spec:
+        case RecordSpec(fact="ServiceStarted"):
+            fact = ServiceStarted(name, at, by)
+        case RecordSpec(fact="Escalated" | "TerminationNotice" | "TerminationWithdrawn" | "Waiver" as step):
+            fact = Act(name, at, by, _kept(spec.issue), step, reference)
+        case RecordSpec(fact="NotMeasured" | "ForceMajeure" as word, stretch=RecordedStretch() as stretch):
+            fact = Stretch(name, at, by, word, instant(stretch.start), instant(stretch.end), reference)
+        case RecordSpec(agreement=RecordedAgreement() as agreed):
+            until = instant(agreed.valid_until) if agreed.valid_until else None
+            since = instant(agreed.valid_from)
+            fact = Agreed(name, at, by, agreed.clause, agreed.value, reference, since, until)
+        case RecordSpec(instruction=RecordedInstruction() as given):
+            fact = _instructed(name, at, spec, given)
+    return fact
+
+
+def _modification(found: RecordedModification, at: datetime) -> Modification:
+    return Modification(
+        object=found.object,
+        manager=found.manager,
+        operation=found.operation,
+        at=found.at,
+        fields=tuple(found.fields),
+        repaired_at=rfc3339(at),
+    )
+
+
+def _notified(name: str, at: datetime, spec: RecordSpec, notice: Notice) -> Notified:
+    return Notified(
+        name,
+        at,
+        _kept(spec.by),
+        _kept(spec.request),
+        notice.kind,
+        parse_duration(notice.duration),
+        reference=_kept(spec.reference),
+        changes=tuple(map(_kept, notice.changes)),
+        downtime=parse_duration(notice.downtime),
+        supersedes=_kept(notice.supersedes),
+    )
+
+
+def _instructed(name: str, at: datetime, spec: RecordSpec, given: RecordedInstruction) -> Instructed:
+    who = given.grantee
+    return Instructed(
+        name,
+        at,
+        _kept(spec.by),
+        Grantee(who.kind, who.name, who.namespace or ""),
+        tuple(given.scope),
+        instant(given.valid_from),
+        instant(given.valid_until),
+        reason=spec.reason or "",
+    )
+
+
+def _kept(text: str | None) -> str:
+    """A text that many records have in common: equal ones are one in memory."""
+    return sys.intern(text or "")
