@@ -1,23 +1,37 @@
 """Time of `plan()` for one instance at rest: what every event of a fleet costs. Run: `python -m bench.plan`.
 
-In a process of its own, on a snapshot made by the tests' simulation; the median of 200 passes.
+In a process of its own, on a snapshot made by the tests' simulation; the median of 200 passes, without
+records and with two years of them under nightly windows.
 """
 
 import time
+from collections.abc import Sequence
 
 from bench.figure import below, median
-from builders import body
+from builders import NOW, body
+from contract.clock_facts import two_years
+from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.resource import parse_instance
+from dedicated.contract.dates import Month
+from dedicated.contract.facts import Fact
 from dedicated.reconcile.plan import plan
 from reconcile.simulation import Cluster
 
 ROUNDS = 200
+WINDOWS: list[JsonValue] = [
+    {"recurrence": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "start": "02:00", "duration": "4h"}
+]
+NIGHTLY: Manifest = {"plan": "Advanced", "maintenance": {"windows": WINDOWS}}
 
 
-def measure() -> float:
+def measure(spec: Manifest, facts: Sequence[Fact]) -> float:
     """Median milliseconds of a pass that finds nothing to do."""
-    cluster = Cluster(body())
+    found = body()
+    cluster = Cluster({**found, "spec": {**get_map(found, "spec"), **spec}})
     cluster.stand()
+    cluster.facts |= {fact.name: fact for fact in facts}
+    cluster.server.now = NOW
+    cluster.settle()
     instance, observed = parse_instance(cluster.body), cluster.observed()
     took = []
     for _ in range(ROUNDS):
@@ -36,4 +50,6 @@ def measure() -> float:
 
 
 if __name__ == "__main__":
-    print(below("plan_one_instance", measure(), "ms", 2).line())
+    print(below("plan_one_instance", measure({}, ()), "ms", 2).line())
+    records = two_years(Month(2026, 2))
+    print(below("plan_one_instance_with_two_years_of_records", measure(NIGHTLY, records), "ms", 3).line())

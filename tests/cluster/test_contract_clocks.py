@@ -15,13 +15,14 @@ from api.record_examples import EXAMPLES
 from cluster.instances import condition, instance, wait_for
 from cluster.observing import SECONDS, change, finding, has_finding
 from cluster.records_stage import grant, policies_in_force, verbs
-from cluster.standing import SIMULATED, Standing, children, stand_simulated, until
+from cluster.standing import SIMULATED, Standing, children, rest, stand_simulated, until, writes
 from contract.clock_facts import at
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import INSTANCE, RECORD
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
+from testbed.operator_process import OperatorProcess
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 
@@ -38,6 +39,7 @@ class Stage:
     """An instance whose contract's time is the test's."""
 
     standing: Standing
+    run_operator: RunOperator
     file: Path
     steps: list[JsonValue] = field(default_factory=list)
     stated: int = 0
@@ -80,6 +82,11 @@ class Stage:
         api, namespace = self.standing.api, self.standing.namespace
         return wait_for(api, namespace, holds, seconds=SECONDS, what=f"{kind}={status}/{reason}")
 
+    def restart(self) -> OperatorProcess:
+        """Another operator, after the end of the one before."""
+        namespace = self.standing.namespace
+        return self.run_operator(namespace, watch=(namespace,), extra=(f"--test-clock={self.file}",))
+
     def issue(self, name: str) -> Manifest:
         """An open issue as the status tells it."""
         found = [
@@ -117,7 +124,7 @@ def staged(
     }
     get_map(probe, "spec").pop("at", None)
     with policies_in_force(cluster, namespace, "records", probe=probe):
-        yield Stage(standing, file)
+        yield Stage(standing, run_operator, file)
 
 
 def regular(stage: Stage, month: str) -> None:
@@ -200,6 +207,32 @@ def test_an_emergency_of_five_days(stage: Stage) -> None:
     assert stage.issue("cve-1")["effective"] == "2026-07-15T22:00:00Z"
     stage.state("provider", "TerminationWithdrawn", issue="cve-1", reference="letter 2")
     stage.wait("TerminationPermitted", "False", "NothingEscalated")
+
+
+def test_an_operator_that_was_away_tells_the_same_and_writes_nothing_twice(
+    cluster: Cluster, stage: Stage
+) -> None:
+    stage.state("operator", "ServiceStarted", "2026-05-02 10:00")
+    notice: Manifest = {"kind": "Security", "duration": "2h"}
+    stage.state("provider", "Notified", "2026-06-01 09:00", request="cve-1", notice=notice, reference="a")
+    stage.wait("EmergencyMaintenancePermitted", "False", "PermissionNeeded")
+    assert stage.standing.operator.stop() == 0
+    stage.turn("2026-07-11 09:00")
+    again = stage.restart()
+    body = stage.wait("EscalationDue", "True", "FailedToPermit")
+    assert stage.issue("cve-1")["failed"] == "2026-06-06T22:00:00Z"
+    states = {
+        get_str(item, "month"): get_str(item, "state")
+        for item in get_list(body, "status", "maintenance", "months")
+    }
+    assert states == {"2026-05": "Partial", "2026-06": "NotAsked", "2026-07": "NotAsked"}
+    rest(cluster, again)
+    before = stage.standing.body()
+    assert again.stop() == 0
+    since = cluster.audit_position()
+    rest(cluster, stage.restart())
+    assert writes(cluster, again, since) == []
+    assert stage.standing.body() == before
 
 
 def test_a_permission_in_time_stops_the_clock(stage: Stage) -> None:

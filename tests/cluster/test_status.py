@@ -46,9 +46,13 @@ def test_whole_from_the_first_sight_and_the_same_after_a_wipe(
     assert kstatus_of(body) == "Current"
     assert argo_health(body).status == "Healthy"
 
-    # A rest without figures that still move.
+    # A rest without figures that still move: the start of service is recorded with the first Ready.
+    rested = ("HighlyAvailable", "MaintenanceWithinQuarter")
     body = wait_for(
-        api, namespace, lambda one: condition(one, "HighlyAvailable").get("status") == "True", what="rest"
+        api,
+        namespace,
+        lambda one: all(condition(one, kind).get("status") == "True" for kind in rested),
+        what="rest",
     )
     assert get_map(body, "status", "summary") == {
         "version": "v4.15.2",
@@ -87,7 +91,7 @@ def _reads_well(cluster: Cluster, namespace: str) -> None:
     assert lines[1].split()[:5] == ["acme", "True", "Ready", "v4.15.2", "3/3"]
     assert f"https://{namespace}.example.test" in lines[1]
     wide = cluster.kubectl("get", "di", "-n", namespace, "-o", "wide").splitlines()
-    assert wide[0].split()[-4:] == ["PLAN", "SERVER", "LOGIN", "MESSAGE"]
+    assert wide[0].split()[-5:] == ["PLAN", "SERVER", "LOGIN", "NEXT-SLOT", "MESSAGE"]
     assert wide[1].endswith("the instance runs as specified and its public name answers")
     described = " ".join(cluster.kubectl("describe", "di", "acme", "-n", namespace).split())
     for text in ("Admin Secret: acme-admin", "server ready in 3 zones (zone-a 1, zone-b 1, zone-c 1)"):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from dedicated.api.instance import InfrastructureClass, Plan
 from dedicated.contract.calendar import Calendar, Freeze, Slot, Window
 from dedicated.contract.clocks import Clocks, clocks
+from dedicated.contract.dates import Month
 from dedicated.contract.facts import (
     Act,
     Answer,
@@ -100,6 +101,21 @@ def refused_months(*months: str) -> list[Fact]:
     """Months asked for, and refused on the 10th."""
     refusals = [said(f"regular-{month}", f"{month}-10 12:00", "Refused") for month in months]
     return [*asked_months(*months), *refusals]
+
+
+def two_years(until: Month) -> list[Fact]:
+    """Two years of a service in which each month was asked, permitted, begun and done."""
+    months = [until.plus(back) for back in range(-23, 1)]
+    found: list[Fact] = [service(f"{months[0].plus(-1)}-05 10:00")]
+    for month in months:
+        name, window = f"regular-{month}", slot(f"{month}-14 02:00", f"{month}-14 06:00")
+        found += [
+            *asked_months(str(month)),
+            said(name, f"{month}-03 09:00", "Permitted", window),
+            ran(name, f"{month}-14 02:05", "Started"),
+            ran(name, f"{month}-14 02:35"),
+        ]
+    return found
 
 
 def read(facts: list[Fact], under: Terms, now: str) -> Clocks:

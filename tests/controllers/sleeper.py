@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from builders import CATALOGUE, DSN, NOW, body
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
 from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB, NAMESPACE, RECORD, Key, Ref
@@ -25,6 +26,7 @@ from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import RetryPolicy
 from dedicated.cluster.transport import Request, Transport
 from dedicated.controllers.answers import Answers
+from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.metrics import make_metrics
 from dedicated.controllers.queue import WorkQueue
@@ -146,7 +148,8 @@ class Api:
         if request.verb == "create":
             if known is not None:
                 raise CONFLICT
-            return self.server.create(sent, manager=FIELD_MANAGER).full()
+            made: Manifest = {**get_map(sent, "metadata"), "creationTimestamp": rfc3339(NOW)}
+            return self.server.create({**sent, "metadata": made}, manager=FIELD_MANAGER).full()
         assert request.verb == "apply", request
         metadata = {**get_map(sent, "metadata")}
         metadata.pop("uid", None)
@@ -290,7 +293,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         catalogue=CATALOGUE,
         user="operator",
         audit_every=timedelta(hours=10),
-        now=lambda: clock[0],
+        clock=ContractTime(wall=lambda: clock[0]),
     )
     made = Sleeper(api, wakes, world, instances, reconciler, clock)
     made.hear()

@@ -51,7 +51,7 @@ ANSWERS = {
 }
 PASSING = [name for name in ANSWERS if name != "forbidden"]
 """Answers after which the same request may succeed."""
-LENGTH = 28
+LENGTH = 30
 """Changing requests of a creation in peace."""
 DONE = {"Ready": "Ready", "UpToDate": "UpToDate"}
 

@@ -73,7 +73,7 @@ class Cluster:
     settled: Settled = field(default_factory=dict)
     deleted: dict[Ref, str] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
-    facts: list[Fact] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
     forged: dict[Ref, Drift] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Cluster:
             failures=self.failures,
             deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
             records=tuple(self.records.values()),
-            facts=tuple(self.facts),
+            facts=tuple(self.facts.values()),
             forged=self.forged,
             senior=self.senior,
             mark=self.mark,

@@ -21,6 +21,7 @@ from dedicated.contract.dates import Month
 from dedicated.contract.facts import Agreed, Fact
 from dedicated.parts.config import merge
 from dedicated.reconcile.actions import Plan
+from dedicated.reconcile.observed import ServiceReading
 from dedicated.reconcile.plan import plan
 from reconcile.simulation import Cluster
 
@@ -34,10 +35,17 @@ def times(*windows: JsonValue, **others: JsonValue) -> Manifest:
     return {"plan": "Advanced", "maintenance": {"windows": list(windows), **others}}
 
 
-def standing(*facts: Fact, now: datetime = NOW, spec: Manifest | None = None) -> Cluster:
-    """An instance that is Ready and at rest, with what is recorded of it."""
+STARTED = service("2025-12-20 10:00")
+DOWN = ServiceReading(ok=False, detail="nobody answers")
+
+
+def standing(
+    *facts: Fact, now: datetime = NOW, spec: Manifest | None = None, ready: bool = True
+) -> Cluster:
+    """An instance that is at rest, with what is recorded of it; the first Ready starts the service."""
     cluster = deepcopy(at_rest(json.dumps(spec or {})))
-    cluster.facts.extend(facts)
+    cluster.facts = {fact.name: fact for fact in facts}
+    cluster.service = cluster.service if ready else DOWN
     cluster.server.now = now
     cluster.settle()
     return cluster
@@ -49,6 +57,11 @@ def at_rest(spec: str) -> Cluster:
     cluster = Cluster({**body(), "spec": merge(get_map(body(), "spec"), json.loads(spec))})
     cluster.stand()
     return cluster
+
+
+def record(cluster: Cluster, fact: Fact) -> None:
+    """Somebody records a fact."""
+    cluster.facts[fact.name] = fact
 
 
 def maintenance(cluster: Cluster) -> Manifest:
@@ -68,9 +81,7 @@ def message(cluster: Cluster, kind: str) -> str:
 
 
 def test_before_the_service_the_clocks_are_unknown_and_the_slots_are_told() -> None:
-    cluster = standing(spec=times(SECOND_SUNDAY))
-    cluster.facts.clear()
-    cluster.step()
+    cluster = standing(spec=times(SECOND_SUNDAY), ready=False)
     assert cluster.condition("RegularMaintenancePermitted") == ("Unknown", "ServiceNotStarted")
     assert cluster.condition("MaintenanceWithinQuarter") == ("Unknown", "ServiceNotStarted")
     assert cluster.condition("EmergencyMaintenancePermitted") == ("True", "NoEmergency")
@@ -106,7 +117,7 @@ def test_on_the_flexible_plan_without_windows_each_needs_a_record() -> None:
     assert asked["permission"] == "Record"
 
 
-REFUSED = (service("2025-12-20 10:00"), *refused_months("2026-01", "2026-02", "2026-03"))
+REFUSED = (STARTED, *refused_months("2026-01", "2026-02", "2026-03"))
 
 
 def test_three_refused_months_are_told_with_every_date_and_who_must_act() -> None:
@@ -136,7 +147,7 @@ def test_three_refused_months_are_told_with_every_date_and_who_must_act() -> Non
         }
     ]
     assert get_list(maintenance(cluster), "voids") == [{"start": "2026-03-31T22:00:00Z"}]
-    cluster.facts.append(act("regular-2026-01", "2026-04-02 09:00", "Escalated"))
+    record(cluster, act("regular-2026-01", "2026-04-02 09:00", "Escalated"))
     cluster.server.now = at("2026-04-02 09:00")
     assert cluster.settle().wake_at == at("2026-04-08 00:00")
     cluster.server.now = at("2026-04-08 00:00")
@@ -195,14 +206,14 @@ def test_a_calendar_that_cannot_keep_the_floor_is_a_finding_with_the_first_faili
     assert "due before 2026-07-31 00:00 Europe/Zurich" in get_str(finding, "message")
     assert "the next slot: 2026-07-31 02:00" in get_str(finding, "message")
     assert cluster.condition("Ready")[0] == "True"
-    cluster.facts.append(agreed("M-3"))
+    record(cluster, agreed("M-3"))
     cluster.edit_spec(agreements=[{"clause": "M-3", "record": "signed"}])
     cluster.settle()
     assert findings(cluster, "NoSlotBeforeDueDate") == []
 
 
 def test_before_the_service_the_floor_is_judged_as_if_it_began_today() -> None:
-    cluster = standing(now=at("2026-01-12 10:00"), spec=times(QUARTERLY))
+    cluster = standing(now=at("2026-01-12 10:00"), spec=times(QUARTERLY), ready=False)
     (finding,) = findings(cluster, "NoSlotBeforeDueDate")
     assert finding["deadline"] == "2026-07-30T22:00:00Z"
 
@@ -210,10 +221,10 @@ def test_before_the_service_the_floor_is_judged_as_if_it_began_today() -> None:
 def test_windows_on_the_plan_without_them_hold_only_while_the_agreement_does() -> None:
     spec: Manifest = {**times(SECOND_SUNDAY, approval="Required"), "plan": "Standard",
                       "agreements": [{"clause": "M-4", "record": "signed"}]}  # fmt: skip
-    cluster = standing(spec=spec)
+    cluster = standing(STARTED, spec=spec)
     assert {"WindowsNotInPlan", "ApprovalNotInPlan"} <= set(cluster.findings())
     assert maintenance(cluster)["permission"] == "Plan"
-    cluster.facts.append(agreed("M-4", until="2026-03-20 00:00"))
+    record(cluster, agreed("M-4", until="2026-03-20 00:00"))
     first = cluster.settle()
     assert not {"WindowsNotInPlan", "ApprovalNotInPlan"} & set(cluster.findings())
     assert maintenance(cluster)["permission"] == "Record"
@@ -329,7 +340,7 @@ def test_clocks_never_change_what_is_said_of_the_instance_itself(
             if get_str(item, "type") not in CLOCKS
         ]
 
-    assert others(facts) == others(())
+    assert others(facts) == others((STARTED,))
 
 
 def test_a_long_history_leaves_a_bounded_status() -> None:
