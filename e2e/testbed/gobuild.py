@@ -34,11 +34,17 @@ class Build:
     package: str
     variables: tuple[str, ...]
     """Linker variables, `path.name=value`."""
+    tags: tuple[str, ...] = ()
+    """Build tags: some leave out what is not needed."""
+
+    def selection(self) -> list[str]:
+        """Arguments that decide which packages belong to it."""
+        return [f"-tags={','.join(self.tags)}"] if self.tags else []
 
     def flags(self) -> list[str]:
         """Arguments of `go build` but output and package."""
         linker = " ".join(["-s", "-w", *(f"-X {variable}" for variable in self.variables)])
-        return [*FLAGS, f"-ldflags={linker}"]
+        return [*FLAGS, *self.selection(), f"-ldflags={linker}"]
 
 
 def find_go() -> Path:
@@ -82,8 +88,8 @@ def build(order: Build, output: Path, *, label: str) -> None:
     go, env = find_go(), environment()
     progress = Progress(label)
     progress.say("downloading modules")
-    _run([go, "mod", "download"], order, env)
-    listed = _run([go, "list", "-deps", order.package], order, env)
+    # Listing downloads what is compiled; `go mod download` would fetch every module named, needed or not.
+    listed = _run([go, "list", "-deps", *order.selection(), order.package], order, env)
     command = [str(go), "build", "-v", *order.flags(), "-o", str(output), order.package]
     _compile(command, order, env, progress, total=len(listed.splitlines()))
     progress.say("done", last=True)

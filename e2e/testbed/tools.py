@@ -36,13 +36,15 @@ class Family:
     package: str
     """Package to build, relative to the module or a full path."""
     module: str
-    """Module whose version is the tool's version; empty for a tool of our own."""
+    """Module whose version is the tool's version; empty for a tool that is always built."""
     variables: tuple[str, ...] = ()
     """Linker variables; `{version}`, `{major}`, `{minor}` are filled in."""
     question: tuple[str, ...] = ("--version",)
     """Arguments that make a program say its version."""
     depth: int = 2
     """How many parts of the version a program found elsewhere must share."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
 
 
 FAMILIES = (
@@ -73,6 +75,14 @@ FAMILIES = (
         depth=1,
     ),
     Family("kstatus", ("kstatus",), ".", ""),
+    # Always built: a module v0.314.0 is a program that says 3.14.0.
+    Family(
+        "promtool",
+        ("promtool",),
+        "github.com/prometheus/prometheus/cmd/promtool",
+        "",
+        tags=("remove_all_sd",),  # no service discovery: the libraries of two dozen clouds
+    ),
 )
 """In the order of building: the first fills Go's compile cache for the others."""
 
@@ -159,7 +169,7 @@ def _order(family: Family) -> Build:
         version = version_of(family)
         major, minor, _ = version.split(".")
         variables = tuple(v.format(version=version, major=major, minor=minor) for v in family.variables)
-    return Build(family.name, TOOLS / family.name, family.package, variables)
+    return Build(family.name, TOOLS / family.name, family.package, variables, family.tags)
 
 
 def cache_directory(family: Family) -> Path:

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cluster.observing import wait_stalled
 from cluster.standing import SIMULATED, Standing, events_of, stand, stand_simulated, until
-from dedicated.api.conditions import TYPES
+from dedicated.api.conditions import TYPES, parse_time
 from dedicated.api.json import get_int, get_list, get_str
 from dedicated.api.objects import INSTANCE
 from testbed.cluster import Cluster
@@ -32,6 +32,16 @@ def shown(at: Standing) -> dict[str, str]:
     ours = [(labels, value) for labels, value in found if labels["namespace"] == at.namespace]
     assert len(ours) == 3 * len({labels["condition"] for labels, _ in ours})
     return {labels["condition"]: labels["status"] for labels, value in ours if value == 1}
+
+
+def since(at: Standing) -> dict[tuple[str, str, str], float]:
+    """Condition, status and reason -> Unix time of the last transition, as the metrics have it."""
+    found = samples(at, "dedicated_instance_condition_last_transition_timestamp_seconds")
+    return {
+        (labels["condition"], labels["status"], labels["reason"]): value
+        for labels, value in found
+        if labels["namespace"] == at.namespace
+    }
 
 
 def told(at: Standing) -> dict[str, str]:
@@ -67,6 +77,8 @@ def test_transitions_are_told_once(
     told_of = [event for event in events_of(at.api, namespace) if get_str(event, "type") == "Warning"]
     assert sorted(get_str(event, "reason") for event in told_of) == ["NotReady", "Stalled"]
     assert all(get_int(event, "series", "count") == 0 for event in told_of)
+    labels = {"namespace": namespace, "name": "acme", "code": "ReleaseUnknown", "party": "Customer"}
+    assert samples(at, "dedicated_instance_findings") == [(labels, 1.0)]
     shown_by_kubectl = cluster.kubectl("-n", namespace, "describe", "di", "acme")
     assert "ReleaseUnknown" in shown_by_kubectl
 
@@ -77,6 +89,11 @@ def test_metrics_and_logs(
     at = stand_simulated(cluster, make_namespace(labels=SIMULATED), run_operator)
     assert shown(at) == told(at)
     assert set(shown(at)) == set(TYPES)
+    assert since(at) == {
+        (get_str(item, "type"), get_str(item, "status"), get_str(item, "reason")): parsed.timestamp()
+        for item in get_list(at.body(), "status", "conditions")
+        if (parsed := parse_time(get_str(item, "lastTransitionTime"))) is not None
+    }
     (info,) = samples(at, "dedicated_instance_info")
     assert (info[0]["version"], info[0]["plan"]) == ("v4.15.2", "Standard")
     assert samples(at, "dedicated_operator_leader") == [({}, 1.0)]

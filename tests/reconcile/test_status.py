@@ -210,6 +210,21 @@ def test_every_finding_says_who_must_act_and_how(instance: Manifest, observed: O
     assert not stalled or get_list(status, "findings")
 
 
+@settings(max_examples=100, deadline=None)
+@given(BODIES, OBSERVED)
+def test_alerts_find_the_party_of_what_stalls_and_of_a_prerequisite(
+    instance: Manifest, observed: Observed
+) -> None:
+    status = decide(instance, observed).status
+    codes = {get_str(finding, "code") for finding in get_list(status, "findings")}
+    for item in get_list(status, "conditions"):
+        if (get_str(item, "type"), get_str(item, "status")) in {
+            ("Stalled", "True"),
+            ("PrerequisitesMet", "False"),
+        }:
+            assert get_str(item, "reason") in codes
+
+
 @settings(max_examples=60, deadline=None)
 @given(BODIES, OBSERVED)
 def test_the_status_does_not_depend_on_the_status_before(instance: Manifest, observed: Observed) -> None:
@@ -243,6 +258,14 @@ def test_findings_are_bounded_and_summed_up(count: int) -> None:
     status = decide(body(), observed).status
     assert len(get_list(status, "findings")) == min(count, 20)
     assert get_str(status, "summary", "findings") == ("ApplyRefused" if count else "")
+
+
+def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
+    failures = tuple(Failure(f"object {number}", "ApplyRefused", "no") for number in range(25))
+    status = decide(body(release={"version": "v9.9.9"}), Observed(nodes=nodes(), failures=failures)).status
+    codes = [get_str(finding, "code") for finding in get_list(status, "findings")]
+    assert len(codes) == 20
+    assert "ReleaseUnknown" in codes
 
 
 def test_several_kinds_of_findings_are_counted_in_the_summary() -> None:

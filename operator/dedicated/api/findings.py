@@ -40,9 +40,9 @@ class Finding:
 
 
 def finding_list(findings: tuple[Finding, ...]) -> list[JsonValue]:
-    """`status.findings`: those with a deadline first, then by code; bounded."""
+    """`status.findings`: those with a deadline first, then by code. Of too many, those that block stay."""
     ordered = sorted(
-        findings,
+        sorted(findings, key=lambda finding: not finding.blocks)[:LIMIT],
         key=lambda finding: (
             finding.deadline is None,
             finding.deadline.timestamp() if finding.deadline else 0.0,
@@ -50,4 +50,4 @@ def finding_list(findings: tuple[Finding, ...]) -> list[JsonValue]:
             finding.message,
         ),
     )
-    return [finding.manifest() for finding in ordered[:LIMIT]]
+    return [finding.manifest() for finding in ordered]

@@ -1,69 +1,14 @@
-"""What the operator tells Prometheus, in a registry of its own.
-
-Figures of an instance are kept by key and rendered at each scrape, so that an instance that goes takes all
-its series with it.
-"""
+"""What the operator tells Prometheus, in a registry of its own. All of it is in docs/metrics.md."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from dedicated.api.objects import Key
+from dedicated.controllers.figures import InstanceCollector
 
-STATUSES = ("True", "False", "Unknown")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceFigures:
-    """What metrics say of one instance: condition type -> status, and labels."""
-
-    conditions: Mapping[str, str]
-    version: str
-    plan: str
-
-
-class InstanceCollector(Collector):
-    """The series of all instances."""
-
-    def __init__(self) -> None:
-        self._figures: dict[Key, InstanceFigures] = {}
-
-    def show(self, key: Key, figures: InstanceFigures) -> None:
-        """Take over an instance's figures."""
-        self._figures[key] = figures
-
-    def drop(self, key: Key) -> None:
-        """The instance is gone."""
-        self._figures.pop(key, None)
-
-    def clear(self) -> None:
-        """Nothing is known any more."""
-        self._figures.clear()
-
-    def collect(self) -> Iterator[Metric]:
-        """All series, for one scrape. May run in another thread."""
-        condition = GaugeMetricFamily(
-            "dedicated_instance_condition",
-            "1 for the status that a condition of the instance has, 0 for the others.",
-            labels=("namespace", "name", "condition", "status"),
-        )
-        info = GaugeMetricFamily(
-            "dedicated_instance_info",
-            "Always 1; what the instance is, in labels.",
-            labels=("namespace", "name", "version", "plan"),
-        )
-        for key, figures in dict(self._figures).items():
-            info.add_metric((key.namespace, key.name, figures.version, figures.plan), 1)
-            for name, actual in figures.conditions.items():
-                for status in STATUSES:
-                    condition.add_metric((key.namespace, key.name, name, status), float(status == actual))
-        yield condition
-        yield info
 
 
 @dataclass(frozen=True, slots=True)

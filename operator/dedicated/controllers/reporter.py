@@ -8,11 +8,12 @@ import time
 from collections.abc import Awaitable, Callable
 
 from dedicated.api.conditions import AVAILABLE
-from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.objects import Key
 from dedicated.api.resource import Meta
 from dedicated.cluster.events import EventRecorder
-from dedicated.controllers.metrics import InstanceFigures, Metrics
+from dedicated.controllers.figures import figures_of
+from dedicated.controllers.metrics import Metrics
 from dedicated.reconcile.actions import Plan
 
 MINOR_PAUSE = 2.0
@@ -71,15 +72,7 @@ class Reporter:
             self._recorder.record(
                 body, kind=note.kind, reason=note.reason, action=note.action, note=note.note
             )
-        conditions = {
-            get_str(item, "type"): get_str(item, "status") for item in get_list(status, "conditions")
-        }
-        figures = InstanceFigures(
-            conditions=conditions,
-            version=get_str(status, "summary", "version"),
-            plan=get_str(get_map(body, "spec"), "plan"),
-        )
-        self._metrics.instances.show(meta.key, figures)
+        self._metrics.instances.show(meta.key, figures_of(body, status))
 
 
 def was_judged(meta: Meta) -> bool:

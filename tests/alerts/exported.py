@@ -1,0 +1,147 @@
+"""The metrics that the operator really exports, one series of each, and what alerts and dashboard ask for."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+from prometheus_client import CollectorRegistry
+
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
+from dedicated.api.objects import Key
+from dedicated.controllers.figures import figures_of
+from dedicated.controllers.metrics import make_metrics
+from helm_charts import CHARTS, OPERATOR
+from testbed.home import CHECKOUT
+
+MONITORING = CHARTS / OPERATOR / "files" / "monitoring"
+RULES = MONITORING / "rules.yaml"
+DASHBOARD = MONITORING / "dashboard.json"
+CASES = CHECKOUT / "tests" / "alerts"
+STATUS: Manifest = {
+    "summary": {"version": "v4.15.2"},
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "TooFewZonesInUse",
+            "lastTransitionTime": "2026-03-01T12:00:00Z",
+        }
+    ],
+    "findings": [
+        {"code": "ResolutionDue", "responsible": "Customer", "deadline": "2026-03-06T12:00:00Z"},
+        {"code": "ResolutionDue", "responsible": "Customer", "deadline": "2026-03-05T12:00:00Z"},
+        {"code": "ResolutionDue", "responsible": "Customer"},
+        {"code": "ZonesUnknown", "responsible": "Provider"},
+    ],
+    "maintenance": {
+        "nextSlots": [{"start": "2026-03-08T02:00:00Z"}, {"start": "2026-04-12T02:00:00Z"}],
+        "nextDates": [{"at": "2026-04-01T00:00:00Z", "clause": "M-7", "responsible": "Customer"}],
+    },
+    "serviceLevel": {
+        "current": {
+            "contract": "99.950",
+            "observed": "99.900",
+            "downtimeMinutes": 21,
+            "unknownMinutes": 40,
+            "allowedMinutes": 43,
+        }
+    },
+}
+TARGET_LABELS = frozenset({"cluster", "namespace", "job", "pod"})
+"""Labels that Prometheus adds from the target, or that a fleet of Prometheis adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric as Prometheus names it: `counter`, `gauge` or `histogram`, and its labels."""
+
+    type: str
+    labels: frozenset[str]
+
+
+def registry() -> CollectorRegistry:
+    """The operator's registry with a series of every metric."""
+    metrics = make_metrics()
+    metrics.instances.show(Key("acme", "login"), figures_of({"spec": {"plan": "Standard"}}, STATUS))
+    metrics.reconciles.labels(result="changed").inc()
+    metrics.observe_request("apply", "secrets", 200, 0.1)
+    metrics.watch_heartbeat("jobs", lambda: 12.0)
+    metrics.upgrade_turn.labels(namespace="acme", name="login").set(1)
+    return metrics.registry
+
+
+def families() -> dict[str, Family]:
+    """Every metric by its name, counters with their `_total`."""
+    found: dict[str, Family] = {}
+    for metric in registry().collect():
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        labels = frozenset().union(*(frozenset(sample.labels) for sample in metric.samples))
+        assert metric.samples, f"{name} has no series: fill it here"
+        found[name] = Family(metric.type, labels - {"le"})
+    return found
+
+
+def series() -> dict[str, frozenset[str]]:
+    """Every series by its name, with its labels."""
+    return {
+        sample.name: frozenset(sample.labels)
+        for metric in registry().collect()
+        for sample in metric.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def rules() -> list[Manifest]:
+    """All alerts of the chart."""
+    document = as_manifest(yaml.safe_load(RULES.read_text()))
+    return [
+        as_manifest(rule) for group in get_list(document, "groups") for rule in get_list(group, "rules")
+    ]
+
+
+def cases() -> list[Manifest]:
+    """What promtool tests: each alert rule test with its expectation."""
+    return [
+        as_manifest(case)
+        for path in sorted(CASES.glob("*.yaml"))
+        for test in get_list(as_manifest(yaml.safe_load(path.read_text())), "tests")
+        for case in get_list(test, "alert_rule_test")
+    ]
+
+
+def dashboard_queries() -> list[str]:
+    """The dashboard's PromQL, its variables filled in."""
+    found = [
+        get_str(target, "expr")
+        for panel in get_list(_dashboard(), "panels")
+        for target in get_list(panel, "targets")
+    ]
+    for name, value in (("$__rate_interval", "2m"), ("$namespace", "acme|globex"), ("$name", "login")):
+        found = [query.replace(name, value) for query in found]
+    return found
+
+
+def dashboard_variables() -> list[str]:
+    """The queries of the dashboard's variables: no PromQL, but series in it."""
+    return [get_str(item, "definition") for item in get_list(_dashboard(), "templating", "list")]
+
+
+def selectors(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """The series that a query names, each with the labels it selects by."""
+    for name, inside in re.findall(r"\b(dedicated_\w+)(?:\{([^}]*)\})?", text):
+        yield name, frozenset(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", inside))
+
+
+def values_of(label: str) -> set[str]:
+    """Every value that an alert or the dashboard selects a label by; of patterns, each alternative."""
+    texts = [get_str(rule, "expr") for rule in rules()] + dashboard_queries()
+    found = [
+        value for text in texts for value in re.findall(rf'\b{label}(?:=~|!~|!=|=)"([^"]*)"', text)
+    ]
+    return {alternative for value in found for alternative in value.split("|")}
+
+
+def _dashboard() -> JsonValue:
+    return as_manifest(json.loads(DASHBOARD.read_text()))
