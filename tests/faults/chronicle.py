@@ -19,6 +19,8 @@ from dedicated.api.objects import CONFIG_MAP, INSTANCE, JOB, POD, SECRET, Kind
 from testbed.client import Api
 
 KINDS = (INSTANCE, SECRET, CONFIG_MAP, JOB, POD)
+BUSY = frozenset({429, 500, 503, 504})
+"""Codes of refusals after which the same watch misses nothing."""
 _WATCH_SECONDS = 3600
 
 
@@ -62,7 +64,7 @@ class Chronicle:
             self._open[kind] = answer
             with contextlib.suppress(urllib3.exceptions.HTTPError, OSError):
                 for line in answer:
-                    version = self._take(kind, line) or version
+                    version = self.take(kind, line) or version
 
     def end(self) -> None:
         """Stop listening."""
@@ -71,11 +73,14 @@ class Chronicle:
             with contextlib.suppress(RuntimeError):  # this one has ended by itself
                 answer.shutdown()
 
-    def _take(self, kind: Kind, line: bytes) -> str:
+    def take(self, kind: Kind, line: bytes) -> str:
+        """One line of a watch; the version it tells, or empty."""
         event = as_manifest(json.loads(line))
         body = get_map(event, "object")
-        if event["type"] == "ERROR":
-            self.holes.append(f"{kind.plural}: {body}")
+        if event.get("code") in BUSY:  # no event: the watch was refused, and is asked for again
+            return ""
+        if event.get("type", "ERROR") == "ERROR":
+            self.holes.append(f"{kind.plural}: {event}")
             return ""
         if event["type"] != "BOOKMARK":
             self._bodies[get_str(body, "metadata", "namespace"), kind].append(body)

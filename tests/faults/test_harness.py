@@ -1,12 +1,14 @@
 """The harness's own rules: what a seed means, what counts as the same end, what is hot."""
 
 from collections import Counter
+from typing import cast
 
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, JOB, POD, SECRET, Kind
 from faultproxy import Answer, Asked, Exchange, Forward
+from faults.chronicle import Chronicle
 from faults.crashpoints import Point, all_points
 from faults.endstate import difference, neutral, reduced
 from faults.never import at_work_at_once, made_twice
@@ -14,6 +16,7 @@ from faults.options import chosen_of, seeds_of
 from faults.scenarios import SCENARIOS
 from faults.schedule import OUTAGE, Schedule, calm, draw
 from faults.storm import busiest_minute, calmed
+from testbed.client import Api
 
 SEEDS = range(300)
 
@@ -147,6 +150,16 @@ def test_two_pods_at_work_at_once_are_told() -> None:
         "2 schema pods were at work at once",
         "Job setup had 2 pods",
     ]
+
+
+def test_a_chronicle_knows_what_it_may_have_missed() -> None:
+    kept = Chronicle(cast(Api, None))
+    assert kept.take(POD, b'{"type": "ADDED", "object": {"metadata": {"resourceVersion": "7"}}}') == "7"
+    assert kept.take(POD, b'{"kind": "Status", "code": 429}') == ""
+    assert [len(bodies) for bodies in kept.of("").values()] == [0, 0, 0, 0, 1]
+    for line in (b'{"type": "ERROR", "object": {"code": 410}}', b'{"kind": "Status", "code": 410}'):
+        kept.take(POD, line)
+    assert len(kept.holes) == 2
 
 
 def test_the_busiest_minute() -> None:

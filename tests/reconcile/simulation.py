@@ -295,8 +295,8 @@ class Cluster:
         made: Manifest = {**get_map(manifest, "metadata"), "creationTimestamp": rfc3339(self.server.now)}
         reading = read({**manifest, "metadata": made})
         assert reading is not None
-        known = {fact.name for fact in self.facts}
-        self.facts += [fact for fact in reading.facts if fact.name not in known]
+        for fact in reading.facts:
+            self.facts.setdefault(fact.name, fact)
 
     def record(self, record: Record) -> None:
         """Keep a record, at the API server's time; one that is there stays as it is."""
