@@ -327,11 +327,11 @@ class Launch:
     log: Path
 
 
-def run_alone(launch: Launch) -> Process:
-    """A process of its own, tied to this one."""
+def run_alone(launch: Launch, *, module: str = "dedicated") -> Process:
+    """A process of its own, tied to this one; `module` is run in the place of `dedicated`."""
     with launch.log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "dedicated", *launch.arguments],
+            [sys.executable, "-m", module, *launch.arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
