@@ -20,12 +20,12 @@ RBAC = "rbac.authorization.k8s.io"
 
 @contextmanager
 def policies_in_force(
-    cluster: Cluster, namespace: str, name: str, *, probe: Manifest, **values: JsonValue
+    cluster: Cluster, namespace: str, name: str, *, probe: Manifest, values: Manifest | None = None
 ) -> Iterator[None]:
     """The chart's policies whose name ends so, until the end; they refuse the creation of `probe`."""
     policies = [
         manifest
-        for manifest in render(Settings(namespace, (namespace,), values={name: values}))
+        for manifest in render(Settings(namespace, (namespace,), values=values or {}))
         if get_str(manifest, "kind") in POLICIES
         and get_str(manifest, "metadata", "name").endswith(f".{name}")
     ]

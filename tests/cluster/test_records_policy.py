@@ -40,6 +40,7 @@ SIDES: Mapping[str, frozenset[Role]] = {
     "own-operator": frozenset({"provider", "operator"}),
 }
 """User -> the sides that they may state facts for; all others: for none."""
+BOTH_SIDES: Manifest = {"records": {"bothSides": "Allow"}}
 BOTH: Mapping[str, frozenset[Role]] = {
     "both": frozenset({"customer", "provider"}),
     "operating-customer": frozenset({"customer", "operator"}),
@@ -119,7 +120,7 @@ def test_every_fact_is_stated_by_its_side_alone(cluster: Cluster, guarded: str) 
 def test_both_sides_at_once_where_the_values_say_so(cluster: Cluster, make_namespace: MakeNamespace) -> None:
     namespace = make_namespace()
     probe = stated(namespace, by="nobody")
-    with policies_in_force(cluster, namespace, "records", probe=probe, bothSides="Allow"):
+    with policies_in_force(cluster, namespace, "records", probe=probe, values=BOTH_SIDES):
         found = statements(cluster, namespace, {**SIDES, **BOTH})
         assert not wrong(found), "\n".join(wrong(found))
 

@@ -125,6 +125,18 @@ never-granted
 ['ServiceStarted', 'MonthClosed', 'Agreement']
 {{- end }}
 
+{{/* The variable of a policy that tells whether a field of an instance changes. */}}
+{{- define "dedicated.fieldVariable" -}}
+changes_{{ replace "." "_" . }}
+{{- end }}
+
+{{/* CEL: the names of those fields of a list that change. */}}
+{{- define "dedicated.changedFields" -}}
+{{- $parts := list }}
+{{- range . }}{{ $parts = append $parts (printf "(variables.%s ? ['spec.%s'] : [])" (include "dedicated.fieldVariable" .) .) }}{{ end }}
+{{- join " + " $parts }}
+{{- end }}
+
 {{/* Policies are named as DNS subdomains: no colon. */}}
 {{- define "dedicated.policyName" -}}
 {{- printf "%s.%s" .Release.Namespace (include "dedicated.fullname" .) }}

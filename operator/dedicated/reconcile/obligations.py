@@ -67,8 +67,11 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
 
 
 def _floor(found: Clocks, in_force: Terms, now: datetime) -> tuple[Finding, ...]:
-    """The quarterly floor of the calendar: from the last maintenance, or as if service began today."""
-    if not in_force.clocks:
+    """The quarterly floor of the calendar: from the last maintenance, or as if service began today.
+
+    The provider's own window comes every month: alone it is not followed, since a fleet has as many of them.
+    """
+    if not in_force.clocks or not (in_force.agreed or in_force.freezes):
         return ()
     zone = in_force.zone
     since = found.floor.since if found.floor else start_of_day(local(now, zone).date(), zone)
