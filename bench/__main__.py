@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 from bench import creation, drift, rest
 from bench.figure import Figure
@@ -26,13 +25,14 @@ MEASUREMENTS: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     "restart": rest.restart,
 }
 """In this order: instances made for one stay for the next."""
-PLAN = "plan"
+PURE = {"plan": "bench.plan", "simulate": "bench.simulate"}
+"""Each in a process of its own, where nothing else has warmed or filled the memory."""
 
 
 def main() -> int:
     """Measure; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", choices=(*MEASUREMENTS, PLAN), help="one measurement")
+    parser.add_argument("--only", choices=(*PURE, *MEASUREMENTS), help="one measurement")
     only = parser.parse_args().only
     started = time.monotonic()
     missed = 0
@@ -48,11 +48,11 @@ def main() -> int:
 
 
 def _figures(only: str | None, say: Callable[[str], None]) -> Iterator[Figure]:
-    if only in (None, PLAN):
-        say(PLAN)
-        if find_spec("bench.plan"):
-            yield from _plan_figures()
-    if only == PLAN:
+    for name, module in PURE.items():
+        if only in (None, name):
+            say(name)
+            yield from _pure_figures(module)
+    if only in PURE:
         return
     with set_up(say) as stage:
         for name, measure in MEASUREMENTS.items():
@@ -61,9 +61,8 @@ def _figures(only: str | None, say: Callable[[str], None]) -> Iterator[Figure]:
                 yield from measure(stage)
 
 
-def _plan_figures() -> Iterator[Figure]:
-    """`plan()` is measured in a process of its own, where nothing else has warmed or filled the memory."""
-    done = subprocess.run([sys.executable, "-m", "bench.plan"], check=True, capture_output=True, text=True)
+def _pure_figures(module: str) -> Iterator[Figure]:
+    done = subprocess.run([sys.executable, "-m", module], check=True, capture_output=True, text=True)
     for line in done.stdout.splitlines():
         yield Figure(**json.loads(line))
 

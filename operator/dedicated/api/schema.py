@@ -6,6 +6,7 @@ adds what JSON Schema cannot say: CEL rules, list-map keys, printer columns.
 Limit: it knows the constructs that our models use and fails on any other.
 """
 
+import re
 from dataclasses import dataclass
 
 from dedicated.api.instance import InstanceSpec
@@ -16,6 +17,8 @@ from dedicated.api.record import RecordSpec
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.status import InstanceStatus
 
+NAME_LENGTH = 40
+"""Characters of an instance's name."""
 DROPPED = frozenset(
     {"title", "additionalProperties", "propertyNames", "const", "anyOf", "$ref", "$defs", "default"}
 )
@@ -84,6 +87,10 @@ class Definition:
         }
 
 
+def _name(body: Manifest) -> str:
+    return get_str(body, "metadata", "name")
+
+
 INSTANCE_DEFINITION = Definition(
     kind=INSTANCE,
     short_name="di",
@@ -93,12 +100,14 @@ INSTANCE_DEFINITION = Definition(
             cel="size(self.metadata.name) <= 40",
             message="metadata.name must be at most 40 characters: names of children are built from it",
             field="metadata.name",
+            holds=lambda body: len(_name(body)) <= NAME_LENGTH,
         ),
         Rule(
             cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
             message="metadata.name must start with a letter and hold only lower-case letters, "
             "digits and '-': it names a Service",
             field="metadata.name",
+            holds=lambda body: re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", _name(body)) is not None,
         ),
     ),
     spec=InstanceSpec,

@@ -1,6 +1,8 @@
-"""The command line `dedicated`: `run` is the operator, `crds` prints its CustomResourceDefinitions.
+"""The command line `dedicated`, also called as `kubectl dedicated`.
 
-Imports are late: `dedicated crds` needs no Kubernetes client, and says what is wrong before it loads one.
+`run` is the operator and `crds` prints its CustomResourceDefinitions; all others are for people, in
+`commands`. Imports are late: the operator's process loads no terminal, `dedicated crds` needs no Kubernetes
+client, and each says what is wrong before it loads one.
 """
 
 import argparse
@@ -13,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dedicated import __version__
-from dedicated.cli.arguments import add_run_arguments, settings_of
 
 USAGE = 2
+OPERATOR = frozenset({"run", "crds"})
 
 
 def utc_now() -> datetime:
@@ -24,7 +26,18 @@ def utc_now() -> datetime:
 
 
 def main(arguments: Sequence[str] | None = None, *, now: Callable[[], datetime] = utc_now) -> int:
-    """Run the command line; the exit code: 0 done, 2 wrong arguments."""
+    """Run the command line; the exit code, as in docs/command-line.md."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in OPERATOR:
+        return _operator(given, now)
+    from dedicated.cli.commands import run_command
+
+    return run_command(given, now=now)
+
+
+def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
+    from dedicated.cli.arguments import add_run_arguments
+
     parser = argparse.ArgumentParser(prog="dedicated", description="Operator of dedicated ZITADEL instances.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -41,6 +54,7 @@ def main(arguments: Sequence[str] | None = None, *, now: Callable[[], datetime] 
 
 
 def _run(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.cli.arguments import settings_of
     from dedicated.controllers import logs
     from dedicated.controllers.main import SettingsError, run
 

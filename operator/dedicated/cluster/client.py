@@ -53,12 +53,13 @@ async def connect(
     login: Login,
     *,
     user_agent: str,
+    manager: str = FIELD_MANAGER,
     observe_request: ObserveRequest = _unobserved,
 ) -> AsyncIterator["Client"]:
     """A client for the time of the block; makes no request yet. Raises `ValueError` without credentials."""
     transport = await Transport.connect(login=login, user_agent=user_agent, observe=observe_request)
     try:
-        yield Client(transport)
+        yield Client(transport, manager)
     finally:
         await transport.close()
 
@@ -68,10 +69,11 @@ class Client:
     """The API server as seen by one user. All methods raise `ApiError`.
 
     `before_send` is called right before each attempt of each changing request and may raise to forbid it
-    (the fence of leader election).
+    (the fence of leader election). `manager` is the field manager of what is written.
     """
 
     transport: Transport
+    manager: str = FIELD_MANAGER
     before_send: Callable[[], None] | None = None
     policy: RetryPolicy = DEFAULT_POLICY
 
@@ -183,16 +185,16 @@ class Client:
             kind.plural,
             "PATCH",
             _path_of_manifest(kind, manifest),
-            query={"fieldManager": FIELD_MANAGER, "force": str(force).lower()} | _dry(dry_run),
+            query={"fieldManager": self.manager, "force": str(force).lower()} | _dry(dry_run),
             body=manifest,
             content_type="application/apply-patch+yaml",
         )
         return await self._change(request, repeatable=True)
 
-    async def create(self, kind: Kind, manifest: Manifest) -> Manifest:
+    async def create(self, kind: Kind, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create. `conflict`: the name is taken, maybe by an earlier attempt whose answer was lost."""
         path = path_of(kind, get_str(manifest, "metadata", "namespace"))
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": self.manager} | _dry(dry_run)
         request = Request("create", kind.plural, "POST", path, query=query, body=manifest)
         return await self._change(request, repeatable=False)
 
@@ -203,7 +205,7 @@ class Client:
             kind.plural,
             "PUT",
             _path_of_manifest(kind, manifest),
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": self.manager},
             body=manifest,
         )
         return await self._send(request, changing=True)
@@ -230,7 +232,7 @@ class Client:
             kind.plural,
             "PATCH",
             path,
-            query={"fieldManager": FIELD_MANAGER} | _dry(dry_run),
+            query={"fieldManager": self.manager} | _dry(dry_run),
             body=body,
             content_type=PATCH_TYPES[content],
         )

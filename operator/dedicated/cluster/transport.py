@@ -209,6 +209,19 @@ class Transport:
             self._observe(request.verb, request.plural, outcome.status, time.monotonic() - start)
 
 
+def namespace_of(login: Login) -> str:
+    """The namespace of a kubeconfig's context, or `default`. Raises `ValueError` for an unknown context."""
+    try:
+        contexts, current = config.kube_config.list_kube_config_contexts(login.kubeconfig)
+    except (config.ConfigException, OSError) as error:
+        raise ValueError(f"{login.kubeconfig or 'no kubeconfig'}: {error}") from error
+    wanted = login.context or current["name"]
+    for found in contexts:
+        if found["name"] == wanted:
+            return str(found["context"].get("namespace") or "default")
+    raise ValueError(f"{login.kubeconfig}: has no context {wanted}")
+
+
 @dataclass(slots=True)
 class _Outcome:
     status: int = 0

@@ -180,11 +180,19 @@ def ends_of_owed(issue: Issue, history: History) -> Iterator[datetime]:
 
 def slots_after(issue: Issue, history: History, terms: Terms) -> Iterator[tuple[datetime, Grant]]:
     """Slots permitted for what is owed, with the start at or after the failure that each allows."""
+    stands = terms.standing is not None
     for request in _owed(issue, history):
+        if not (stands or request.slots) or (issue.regular and _is_over(request, issue.failed)):
+            continue
         for grant in grants(request, terms, before=END, until=issue.failed + AHEAD):
             start = grant.usable(issue.failed, max(grant.end, issue.failed))
             if start is not None:
                 yield start, grant
+
+
+def _is_over(request: Request, instant: datetime) -> bool:
+    """Whether a regular request of an earlier month has no slot at or after an end of a month."""
+    return request.notified.at < instant and not any(slot.end > instant for slot in request.slots)
 
 
 def _owed(issue: Issue, history: History) -> tuple[Request, ...]:

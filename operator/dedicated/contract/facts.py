@@ -185,11 +185,15 @@ Fact = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A maintenance asked for, with all that was recorded about it in order of time."""
+    """A maintenance asked for, with all that was recorded about it in order of time.
+
+    `slots` are those that a permission ever named.
+    """
 
     notified: Notified
     delivered: datetime | None = None
     answers: tuple[Answer, ...] = ()
+    slots: tuple[Slot, ...] = ()
     starts: tuple[datetime, ...] = ()
     completed: datetime | None = None
     retracted: datetime | None = None
@@ -207,10 +211,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All facts, in order: of time, then of weight, then of name."""
+    """All facts, in order: of time, then of weight, then of name. A request is regular, or an emergency."""
 
     facts: tuple[Fact, ...]
     requests: tuple[Request, ...]
+    regular: tuple[Request, ...]
+    emergencies: tuple[Request, ...]
     acts: tuple[Act, ...]
     service_start: datetime | None
 
@@ -220,16 +226,6 @@ class History:
             return self
         return history(fact for fact in self.facts if fact.at < instant)
 
-    @property
-    def regular(self) -> tuple[Request, ...]:
-        """Requests for regular maintenance."""
-        return tuple(request for request in self.requests if request.regular)
-
-    @property
-    def emergencies(self) -> tuple[Request, ...]:
-        """Requests for emergency maintenance."""
-        return tuple(request for request in self.requests if not request.regular)
-
 
 def history(facts: Iterable[Fact]) -> History:
     """The facts in order; one record counts once, however often it comes."""
@@ -238,10 +234,13 @@ def history(facts: Iterable[Fact]) -> History:
     for fact in ordered:
         if isinstance(fact, Notified | Delivered | Answer | Run | Retracted):
             about.setdefault(fact.request, []).append(fact)
-    requests = [found for facts_of in about.values() if (found := _request(facts_of)) is not None]
+    found = [request for facts_of in about.values() if (request := _request(facts_of)) is not None]
+    requests = tuple(sorted(found, key=lambda request: (request.notified.at, request.name)))
     return History(
         facts=ordered,
-        requests=tuple(sorted(requests, key=lambda request: (request.notified.at, request.name))),
+        requests=requests,
+        regular=tuple(request for request in requests if request.regular),
+        emergencies=tuple(request for request in requests if not request.regular),
         acts=tuple(fact for fact in ordered if isinstance(fact, Act)),
         service_start=next((fact.at for fact in ordered if isinstance(fact, ServiceStarted)), None),
     )
@@ -258,10 +257,12 @@ def _request(facts: list[Fact]) -> Request | None:
     if notified is None:
         return None
     runs = [fact for fact in facts if isinstance(fact, Run)]
+    answers = tuple(fact for fact in facts if isinstance(fact, Answer))
     return Request(
         notified=notified,
         delivered=next((fact.at for fact in facts if isinstance(fact, Delivered)), None),
-        answers=tuple(fact for fact in facts if isinstance(fact, Answer)),
+        answers=answers,
+        slots=tuple(answer.slot for answer in answers if answer.slot),
         starts=tuple(run.at for run in runs if run.stage == "Started"),
         completed=next((run.at for run in runs if run.stage == "Completed"), None),
         retracted=next((fact.at for fact in facts if isinstance(fact, Retracted)), None),

@@ -13,6 +13,7 @@ NotAsked resets the streak but closes nothing that is open, so the next month is
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from dedicated.contract.dates import Month, local, month_of, start_of_day
@@ -63,40 +64,62 @@ def ledger(
     """
     if history.service_start is None or not terms.clocks:
         return ()
-    regular = history.regular
-    granted = [request for request in regular if any(answer.slot for answer in request.answers)]
+    asked = _by_month(history.regular, terms)
+    done = {month_of(request.completed, terms.zone) for request in history.regular if request.completed}
     found: list[Entry] = []
     streak, is_open = 0, False
     first, last = month_of(history.service_start, terms.zone), month_of(now, terms.zone)
+    granted = _by_month_granted(history.regular, terms, first=first, last=last)
     month = first
     while month <= last:
+        asking_it = asking(month, asked.get(month, ()), terms)
         if month == first or month in partial:
             state: State = "Partial"
+        elif month in done:
+            state = "Done"
         else:
-            state = _judge_month(month, regular, granted, terms, is_open=is_open)
+            state = _judge_month(month, asking_it, granted.get(month, ()), terms, is_open=is_open)
         streak = streak_after(streak, state)
         is_open = state in MISSED or (is_open and state not in {"Done", "Permitted", "Partial"})
-        asked = asking(month, regular, terms)
-        found.append(Entry(month, state, streak, month < last, asked[0].name if asked else ""))
+        found.append(Entry(month, state, streak, month < last, asking_it[0].name if asking_it else ""))
         month = month.plus(1)
     return tuple(found)
 
 
-def _judge_month(
-    month: Month, regular: Sequence[Request], granted: Sequence[Request], terms: Terms, *, is_open: bool
-) -> State:
-    """The state of a whole month by what is recorded before its end.
+def _by_month(regular: Sequence[Request], terms: Terms) -> dict[Month, list[Request]]:
+    """Requests by the month of their notice."""
+    found: dict[Month, list[Request]] = {}
+    for request in regular:
+        found.setdefault(month_of(request.notified.at, terms.zone), []).append(request)
+    return found
 
-    `granted` are the requests that a record ever permitted. `is_open`: an earlier month was missed.
+
+def _by_month_granted(
+    regular: Sequence[Request], terms: Terms, *, first: Month, last: Month
+) -> dict[Month, list[Request]]:
+    """Requests by the months from `first` to `last` in which a slot lies that a record ever permitted."""
+    found: dict[Month, list[Request]] = {}
+    for request in regular:
+        for slot in set(request.slots):
+            month = max(first, month_of(slot.start, terms.zone))
+            while month <= min(last, month_of(slot.end, terms.zone)):
+                found.setdefault(month, []).append(request)
+                month = month.plus(1)
+    return found
+
+
+def _judge_month(
+    month: Month, asked: Sequence[Request], granted: Sequence[Request], terms: Terms, *, is_open: bool
+) -> State:
+    """The state of a whole month without a completed maintenance, by what is recorded before its end.
+
+    `granted` are the requests that a record ever permitted in it. `is_open`: an earlier month was missed.
     """
     start, end = bounds(month, terms.zone)
-    if any(request.completed and start <= request.completed < end for request in regular):
-        return "Done"
     if any(_recorded(request, terms, start, end) for request in granted):
         return "Permitted"
     if not is_open and terms.agreed and not terms.windows(start, end):
         return "NotDue"
-    asked = asking(month, regular, terms)
     if not asked:
         return "NotAsked"
     if any(_standing(request, terms, start, end) for request in asked):
@@ -108,7 +131,7 @@ def _judge_month(
 def asking(month: Month, regular: Sequence[Request], terms: Terms) -> tuple[Request, ...]:
     """The requests that ask for the month: recorded in it, early enough, and not taken back in it."""
     start, end = bounds(month, terms.zone)
-    latest = start_of_day(local(end, terms.zone).date() - timedelta(days=ASKED_DAYS), terms.zone)
+    latest = _latest(month, terms.zone)
     return tuple(
         request
         for request in regular
@@ -116,9 +139,15 @@ def asking(month: Month, regular: Sequence[Request], terms: Terms) -> tuple[Requ
     )
 
 
+@lru_cache(maxsize=4096)
+def _latest(month: Month, zone: str) -> datetime:
+    """The latest notice with which a month is asked."""
+    return start_of_day(local(month.end(zone), zone).date() - timedelta(days=ASKED_DAYS), zone)
+
+
 def _recorded(request: Request, terms: Terms, start: datetime, end: datetime) -> bool:
     """Whether a record permitted a slot of the month."""
-    if not any(answer.slot and answer.slot.end > start for answer in request.answers):
+    if not any(slot.end > start for slot in request.slots):
         return False
     found = grants(request, terms, before=end, until=end)
     return any(grant.basis == "Record" and grant.usable(start, end) for grant in found)

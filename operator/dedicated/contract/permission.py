@@ -108,6 +108,8 @@ class Grant:
 
 def grants(request: Request, terms: Terms, *, before: datetime, until: datetime) -> tuple[Grant, ...]:
     """Every permission of a request by the facts before an instant; standing windows as far as `until`."""
+    if terms.standing is None and not request.slots:
+        return ()
     answers = tuple(answer for answer in request.answers if answer.at < before)
     starts = tuple(start for start in request.starts if start < before)
     found = [*_recorded(request, answers, starts), *_standing(request, terms, answers, starts, until)]

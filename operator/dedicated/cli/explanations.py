@@ -1,0 +1,127 @@
+"""What each condition asks, by which clause, and who acts: the data of `dedicated explain`."""
+
+from dataclasses import dataclass
+
+from dedicated.api import conditions as api
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A condition in words. In status `good` nobody has to act; `docs` is a page of the checkout."""
+
+    asks: str
+    good: str
+    clauses: str
+    acts: str
+    docs: str
+
+
+EXPLANATIONS: dict[str, Explanation] = {
+    api.READY: Explanation(
+        asks="Is this generation applied, does the public name answer, and do server and login stand in at "
+        "least two zones?",
+        good="True",
+        clauses="S-2, P-5",
+        acts="who the finding names that is its reason; none while it progresses",
+        docs="docs/status.md#reasons-of-ready",
+    ),
+    api.RECONCILING: Explanation(
+        asks="Is something under way?",
+        good="False",
+        clauses="none: kstatus, for those who wait",
+        acts="nobody: the operator is at work",
+        docs="docs/status.md",
+    ),
+    api.STALLED: Explanation(
+        asks="Does a person have to act before anything goes on? What runs, runs on.",
+        good="False",
+        clauses="none: kstatus, for those who wait",
+        acts="who the finding names that is its reason",
+        docs="docs/status.md#findings",
+    ),
+    api.AVAILABLE: Explanation(
+        asks="Do the core services answer through the public name?",
+        good="True",
+        clauses="A-1, A-3",
+        acts="Provider; Customer where the domain or the infrastructure is the customer's",
+        docs="docs/status.md#reasons-of-ready",
+    ),
+    api.HIGHLY_AVAILABLE: Explanation(
+        asks="Would the loss of any one zone be survived now?",
+        good="True",
+        clauses="S-2, B-5",
+        acts="Provider; the owner of the infrastructure where zones are missing",
+        docs="docs/status.md#reasons-of-ready",
+    ),
+    api.PREREQUISITES_MET: Explanation(
+        asks="Is the infrastructure as the contract requires?",
+        good="True",
+        clauses="O-3, P-5",
+        acts="the owner of the infrastructure",
+        docs="docs/status.md#findings",
+    ),
+    api.UP_TO_DATE: Explanation(
+        asks="Does every pod run the release wanted, and if not, what is waited for?",
+        good="True",
+        clauses="V-1, M-5",
+        acts="nobody while it progresses; else who the finding names",
+        docs="docs/status.md#reasons-of-uptodate",
+    ),
+    api.UNMODIFIED: Explanation(
+        asks="Has anybody changed in the last 24 h what only the provider may change? Who, what, when?",
+        good="True",
+        clauses="O-4",
+        acts="nobody: it was repaired and recorded. Who changes it next needs an Instruction before",
+        docs="docs/status.md#modifications",
+    ),
+    api.REGULAR_PERMITTED: Explanation(
+        asks="Is regular maintenance permitted, or how many months in a row were missed?",
+        good="True",
+        clauses="M-7, M-13",
+        acts="Customer: permit a slot",
+        docs="docs/maintenance.md#what-to-do",
+    ),
+    api.EMERGENCY_PERMITTED: Explanation(
+        asks="Is every emergency permitted, with a slot that begins within 5 days of its notice?",
+        good="True",
+        clauses="M-6, M-13",
+        acts="Customer: permit a slot before the deadline",
+        docs="docs/maintenance.md#what-to-do",
+    ),
+    api.WITHIN_QUARTER: Explanation(
+        asks="Was regular maintenance completed within the last 3 months?",
+        good="True",
+        clauses="M-3",
+        acts="Customer where a slot was refused or not permitted meanwhile, else Provider",
+        docs="docs/windows.md#often-enough",
+    ),
+    api.ESCALATION_DUE: Explanation(
+        asks="Does a failure to permit wait for the provider to raise it?",
+        good="False",
+        clauses="M-8",
+        acts="Provider: raise it with the customer, then record Escalated",
+        docs="docs/maintenance.md#what-to-do",
+    ),
+    api.TERMINATION_PERMITTED: Explanation(
+        asks="May the provider give notice of termination now? The operator itself ends nothing.",
+        good="False",
+        clauses="M-9, M-10",
+        acts="Customer until the gate opens: permit a slot. After that the provider decides",
+        docs="docs/maintenance.md#what-to-do",
+    ),
+    api.SERVICE_LEVEL_IN_FORCE: Explanation(
+        asks="Does the service level apply now, and since when not?",
+        good="True",
+        clauses="L-1, L-2, M-11",
+        acts="Customer where it is void or prerequisites are not met; nobody where none was promised",
+        docs="docs/maintenance.md#promise-rule-status",
+    ),
+    api.TEST_CLOCK: Explanation(
+        asks="Does an operator of a test reckon with a clock of its own? It stands only where one does.",
+        good="False",
+        clauses="none: for tests",
+        acts="nobody in a test; elsewhere Provider: such an operator belongs in no cluster that serves",
+        docs="docs/testing.md",
+    ),
+}
+"""By condition type, in the order in which a status is read."""

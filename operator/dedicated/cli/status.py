@@ -1,0 +1,145 @@
+"""`dedicated status`: promises, figures, findings and dates of one instance on one screen."""
+
+from collections.abc import Iterator
+
+import click
+
+from dedicated.api.conditions import parse_time
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.cli.calendar import PERMITTED_BY, date_json, dates_table
+from dedicated.cli.explanations import EXPLANATIONS
+from dedicated.cli.frame import App, Cluster, cluster_options, instance_file, output, records_file
+from dedicated.cli.source import Source, source_of
+from dedicated.cli.terminal import Output, emit, pairs, say, show, table
+from dedicated.cli.words import span, utc
+from dedicated.contract.clock_conditions import when
+from dedicated.contract.ledger import MONTHS
+from dedicated.contract.objectives import Objectives, objectives
+from dedicated.reconcile.obligations import Obligations
+
+FIGURES = ("version", "zones", "server", "login")
+
+
+@click.command(short_help="Promises, figures, findings and dates on one screen.")
+@click.argument("name", required=False)
+@instance_file(required=False)
+@records_file()
+@output
+@cluster_options
+@click.pass_obj
+def status(
+    app: App, *, name: str | None, file: str | None, records: str | None, cluster: Cluster, output: Output
+) -> None:
+    """What is promised to an instance, what is measured, what needs somebody, and the next dates.
+
+    Conditions and findings are the operator's, as it wrote them; dates are computed here, from the records.
+    The instance is NAME in the cluster, or the one in FILE, as kubectl get -o yaml writes them.
+    """
+    source = source_of(name, file=file, records=records, cluster=cluster)
+    owed = source.owed(app.now())
+    if output != "table":
+        emit(_as_json(source, owed), output)
+        return
+    _head(source)
+    say("\nPromised", "bold")
+    show(pairs([*_promises(source, owed)]))
+    say("\nMeasured", "bold")
+    show(pairs([*_figures(source, owed)]))
+    _conditions(source)
+    _findings(source)
+    if owed.clocks.dates:
+        say("\nNext dates", "bold")
+        show(dates_table(owed.clocks.dates, owed.terms.zone))
+
+
+def _promised(source: Source) -> Objectives:
+    spec = source.instance.spec
+    return objectives(spec.plan, spec.infrastructure.class_)
+
+
+def _head(source: Source) -> None:
+    ready = _condition(source, "Ready")
+    state = f"Ready={get_str(ready, 'status') or 'Unknown'} {get_str(ready, 'reason')}".rstrip()
+    say(f"{source.owner}: {state}", "bold")
+    message = get_str(ready, "message") or "no operator has seen it yet"
+    say(f"  {message}")
+    seen = get_int(source.body, "status", "observedGeneration")
+    if ready and seen != source.instance.meta.generation:
+        say(f"  seen up to generation {seen}, the spec is at {source.instance.meta.generation}", "yellow")
+
+
+def _promises(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
+    spec, promised = source.instance.spec, _promised(source)
+    infrastructure = spec.infrastructure
+    yield "plan", f"{spec.plan} on {infrastructure.class_}, infrastructure of the {infrastructure.owner}"
+    none = f"no objective on {spec.infrastructure.class_} (L-2)"
+    yield "availability", f"{promised.availability} % per month (L-1)" if promised.availability else none
+    yield "maintenance", PERMITTED_BY[owed.terms.standing] if owed.terms.clocks else "no clocks (L-2)"
+    if owed.agreed:
+        yield "agreed otherwise", ", ".join(sorted(owed.agreed))
+
+
+def _figures(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
+    summary = get_map(source.body, "status", "summary")
+    for name in FIGURES:
+        yield name, get_str(summary, name) or "not measured"
+    current = owed.clocks.current
+    if current is not None:
+        missed = f"{owed.clocks.streak} missed in a row, {MONTHS} are a failure (M-7)"
+        yield "this month", f"{current.month}: {current.state}; {missed}"
+    floor = owed.clocks.floor
+    if floor is not None:
+        state = "overdue since" if owed.clocks.overdue else "due before"
+        yield "quarterly floor", f"{state} {when(floor.due, owed.terms)}: {floor.responsible} (M-3)"
+    if owed.clocks.void is not None:
+        yield "service level", f"void since {when(owed.clocks.void.start, owed.terms)} (M-11)"
+    if owed.slots:
+        slot, zone = owed.slots[0], owed.terms.zone
+        yield "next slot", f"{utc(slot.start)} ({span(slot.start, slot.end, zone)} {zone})"
+
+
+def _conditions(source: Source) -> None:
+    """Those that need a look; the good ones are counted."""
+    items = get_list(source.body, "status", "conditions")
+    bad = [item for item in items if get_str(item, "status") != _good(get_str(item, "type"))]
+    count = f"{len(items) - len(bad)} of {len(items)} as they should be" if items else "none yet"
+    say(f"\nConditions: {count}", "bold")
+    rows = [
+        [get_str(item, field) for field in ("type", "status", "reason", "lastTransitionTime", "message")]
+        for item in bad
+    ]
+    if rows:
+        show(table(["CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"], rows))
+
+
+def _good(kind: str) -> str:
+    return EXPLANATIONS[kind].good if kind in EXPLANATIONS else "True"
+
+
+def _findings(source: Source) -> None:
+    found = get_list(source.body, "status", "findings")
+    say(f"\nFindings: {len(found) or 'none'}", "bold")
+    rows = []
+    for item in found:
+        deadline = parse_time(get_str(item, "deadline"))
+        text = f"{get_str(item, 'message')}. To do: {get_str(item, 'action')}"
+        until = utc(deadline) if deadline else ""
+        rows.append((get_str(item, "responsible"), until, get_str(item, "code"), text))
+    if rows:
+        show(table(["WHO", "BEFORE", "CODE", "WHAT"], rows))
+
+
+def _condition(source: Source, kind: str) -> Manifest:
+    items = get_list(source.body, "status", "conditions")
+    return next((get_map(item) for item in items if get_str(item, "type") == kind), {})
+
+
+def _as_json(source: Source, owed: Obligations) -> JsonValue:
+    return {
+        "instance": source.owner,
+        "promised": dict(_promises(source, owed)),
+        "measured": dict(_figures(source, owed)),
+        "conditions": get_list(source.body, "status", "conditions"),
+        "findings": get_list(source.body, "status", "findings"),
+        "dates": [date_json(date, owed.terms.zone) for date in owed.clocks.dates],
+    }

@@ -1,0 +1,99 @@
+"""Facts and records in a line of words, for people."""
+
+from datetime import datetime, timedelta
+
+from dedicated.api.conditions import rfc3339
+from dedicated.api.record import RecordSpec
+from dedicated.cli.facts import Record
+from dedicated.contract.dates import local
+from dedicated.contract.facts import (
+    Act,
+    Agreed,
+    Answer,
+    Delivered,
+    Fact,
+    Instructed,
+    Notified,
+    Retracted,
+    Run,
+    ServiceStarted,
+    Stretch,
+)
+
+
+def utc(instant: datetime) -> str:
+    """An instant to the minute."""
+    return rfc3339(instant).replace(":00Z", "Z")
+
+
+def wall(instant: datetime, zone: str) -> str:
+    """What a clock on the wall shows."""
+    return f"{local(instant, zone):%a %Y-%m-%d %H:%M}"
+
+
+def span(start: datetime, end: datetime, zone: str) -> str:
+    """A stretch by the clock on the wall."""
+    first, last = local(start, zone), local(end, zone)
+    ends = f"{last:%H:%M}" if last.date() == first.date() else wall(end, zone)
+    return f"{wall(start, zone)} to {ends}"
+
+
+def length(amount: timedelta) -> str:
+    """An amount of time as `2h`, `1h30m` or `45m`."""
+    minutes = int(amount.total_seconds()) // 60
+    hours, rest = divmod(minutes, 60)
+    return "".join([f"{hours}h" if hours else "", f"{rest}m" if rest or not hours else ""])
+
+
+def fact_told(fact: Fact, zone: str) -> str:
+    """What a fact of the contract says."""
+    match fact:
+        case Notified():
+            kind = "regular maintenance" if fact.kind == "Regular" else f"emergency ({fact.kind})"
+            contains = f", contains {fact.supersedes}" if fact.supersedes else ""
+            text = f"Notified {fact.request}: {kind}, needs {length(fact.duration)}{contains}"
+        case Answer():
+            text = f"{fact.word} {fact.request}{_slot_told(fact, zone)}"
+        case Run():
+            text = f"{fact.stage} {fact.request}"
+        case Act():
+            text = f"{fact.step} issue {fact.issue}"
+        case ServiceStarted():
+            text = "ServiceStarted: the contract's months begin"
+        case Agreed():
+            until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
+            text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
+        case Stretch():
+            text = f"{fact.word}: {span(fact.start, fact.end, zone)}"
+        case Instructed():
+            what = ", ".join(fact.scope) or "all managed objects"
+            who = f"{fact.grantee.kind} {fact.grantee.name}"
+            text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
+        case Delivered() | Retracted():
+            text = f"{type(fact).__name__} {fact.request}"
+    return text
+
+
+def _slot_told(answer: Answer, zone: str) -> str:
+    if answer.slot is None:
+        return ""
+    anywhere = ", any time in it" if answer.any_time else ""
+    return f": {span(answer.slot.start, answer.slot.end, zone)}{anywhere}"
+
+
+def record_told(record: Record, zone: str) -> str:
+    """What a record says, with its reference and reason."""
+    spec = record.spec
+    text = fact_told(record.fact, zone) if record.fact else _other_told(spec)
+    why = ", ".join(word for word in (spec.reference, spec.reason) if word)
+    return f"{text} ({why})" if why else text
+
+
+def _other_told(spec: RecordSpec) -> str:
+    """What a record says that is no fact for the clocks."""
+    if spec.modification is not None:
+        changed = spec.modification
+        return f"{spec.fact} {changed.object}: {', '.join(changed.fields)} by {changed.manager}"
+    if spec.closed is not None:
+        return f"{spec.fact} {spec.closed.month}: {len(spec.closed.records)} records rolled up"
+    return spec.fact
