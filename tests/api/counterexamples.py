@@ -64,6 +64,7 @@ STATUS: Manifest = {
             "fields": ["spec"],
         }
     ],
+    "pendingActions": [{"what": "ZITADEL", "why": "channel", "notBefore": TIME, "atTheLatest": TIME}],
     "maintenance": MAINTENANCE_STATUS,
 }
 """A valid status with every object and list that the schema has."""

@@ -17,9 +17,11 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 def guards(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
-    """The policies and bindings of the protection; that of the records is a matter of its own."""
+    """The policies and bindings of the protection; those of records and maintenances are a matter of their
+    own."""
     found = of_kind(manifests, *kinds)
-    return [item for item in found if not get_str(item, "metadata", "name").endswith(".records")]
+    apart = (".records", ".maintenances")
+    return [item for item in found if not get_str(item, "metadata", "name").endswith(apart)]
 
 
 def operator(

@@ -3,7 +3,7 @@
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
-from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD, RECORD, Kind
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, MAINTENANCE, POD, RECORD, Kind
 from helm_charts import OPERATOR, of_kind, render
 
 pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
@@ -61,6 +61,8 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     assert granted == children | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
         (RECORD.group, RECORD.plural): {"list", "watch", "create", "delete"},
+        (MAINTENANCE.group, MAINTENANCE.plural): {"list", "watch", "create"},
+        (MAINTENANCE.group, f"{MAINTENANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},
@@ -130,6 +132,8 @@ def test_each_side_of_the_contract_has_a_role_that_is_bound_to_nobody() -> None:
             granted = rights(role)
             found[side] = granted.pop((INSTANCE.group, INSTANCE.plural))
             assert granted.pop((RECORD.group, RECORD.plural)) - {"delete"} == read | {"create"}
+            asking = granted.pop((MAINTENANCE.group, MAINTENANCE.plural)) - {"delete"}
+            assert asking == (read if side == "customer" else read | {"create"})
             assert not granted
     assert found == {
         "customer": read | {"update", "patch", "act-as-customer"},

@@ -50,6 +50,10 @@ def test_missing_repository_says_what_to_set() -> None:
         ({"logLevel": "verbose"}, "'/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
         ({"releases": {"versions": [{"version": "4.15"}]}}, "'/releases/versions/0/version'"),
         ({"releases": {"versions": []}}, "'/releases/versions': minItems"),
+        (
+            {"releases": {"versions": [{"version": "v4.15.2", "supportedUntil": "soon"}]}},
+            "'/releases/versions/0/supportedUntil'",
+        ),
         ({"auditHours": 0}, "'/auditHours'"),
         ({"extraArgs": ["--test-clock=/steps"]}, "'/extraArgs/0': 'not' failed"),
         ({"extraArgs": ["--test", "/steps"]}, "'/extraArgs/0': 'not' failed"),
@@ -159,6 +163,14 @@ def test_catalogue_is_what_the_operator_reads() -> None:
     assert stable.server_image == "ghcr.io/zitadel/zitadel:v4.15.2"
     assert latest is not None
     assert latest.login_image == "ghcr.io/zitadel/zitadel-login:v4.16.0"
+    assert catalogue.versions[0].upgrade_from == "v3.4.1"
+
+
+def test_days_of_the_catalogue_reach_the_operator() -> None:
+    version: Manifest = {"version": "v4.15.2", "released": "2026-04-01", "supportedUntil": "2026-09-30"}
+    releases = next(m for m in of_kind(operator(releases={"versions": [version]}), "ConfigMap"))
+    catalogue = Catalogue.model_validate(yaml.safe_load(get_str(releases, "data", "releases.yaml")))
+    assert str(catalogue.versions[0].supported_until) == "2026-09-30"
 
 
 def test_a_new_catalogue_rolls_the_pods() -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.record_examples import EXAMPLES, record
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, canonical, get_map
-from dedicated.api.record import FACTS, Fact
+from dedicated.api.record import FACTS, Fact, Gate
 from dedicated.contract import facts
 from dedicated.contract.calendar import Slot
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
@@ -43,9 +43,17 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "Refused": facts.Answer("r", RESTORED, BY, REQUEST, "Refused"),
     "Withdrawn": facts.Answer("r", RESTORED, BY, REQUEST, "Withdrawn"),
     "Blocked": facts.Answer("r", RESTORED, BY, REQUEST, "Blocked"),
-    "Started": facts.Run("r", RESTORED, BY, REQUEST, "Started"),
+    "Started": facts.Run(
+        "r",
+        RESTORED,
+        BY,
+        REQUEST,
+        "Started",
+        version="v4.16.0",
+        gates=(Gate(gate="Permission", result="Passed", reason="by window"),),
+    ),
     "Completed": facts.Run("r", RESTORED, BY, REQUEST, "Completed"),
-    "Failed": facts.Run("r", RESTORED, BY, REQUEST, "Failed"),
+    "Failed": facts.Run("r", RESTORED, BY, REQUEST, "Failed", reason="as agreed"),
     "Retracted": facts.Retracted("r", RESTORED, BY, REQUEST),
     "Escalated": facts.Act("r", RESTORED, BY, ISSUE, "Escalated", "T-1"),
     "TerminationNotice": facts.Act("r", RESTORED, BY, ISSUE, "TerminationNotice", "T-1"),

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from builders import CATALOGUE, DSN, MASTERKEY, NOW, SALT, nodes
+from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
@@ -25,6 +25,7 @@ from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.reconcile.actions import (
     Action,
     Apply,
+    Ask,
     CreateAdmin,
     CreateKeyPair,
     Delete,
@@ -35,6 +36,7 @@ from dedicated.reconcile.actions import (
     RollUp,
     SetFinalizers,
     Settled,
+    Tell,
 )
 from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.judgement import judge
@@ -43,6 +45,7 @@ from dedicated.reconcile.observed import (
     Observed,
     PodState,
     ServiceReading,
+    asked_of,
     child_of,
     deployment_of,
     job_of,
@@ -74,6 +77,8 @@ class Cluster:
     deleted: dict[Ref, str] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
+    asked: dict[str, Manifest] = field(default_factory=dict)
+    proven: bool = True
     forged: dict[Ref, Drift] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -101,6 +106,7 @@ class Cluster:
             deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
             records=tuple(self.records.values()),
             facts=tuple(self.facts.values()),
+            asked=tuple(map(asked_of, self.asked.values())),
             forged=self.forged,
             senior=self.senior,
             mark=self.mark,
@@ -115,6 +121,7 @@ class Cluster:
             now=self.server.now,
             settled=self.settled,
             turn=self.turn,
+            proven=self.proven,
         )
 
     def step(self) -> Plan:
@@ -163,7 +170,7 @@ class Cluster:
 
     def setup(self) -> str:
         """Name of the setup Job of what is wanted now."""
-        wanted = judge(self.instance(), self.observed(), self.catalogue, now=NOW).wanted
+        wanted = judge(self.instance(), self.observed(), self.catalogue, now=self.server.now).wanted
         assert wanted is not None
         return schema.setup_ref(wanted).name
 
@@ -272,13 +279,22 @@ class Cluster:
                 self.server.create(keys.admin_secret(self.instance(), "first"), manager=FIELD_MANAGER)
             case Apply():
                 self._apply(action)
-            case RecordFact(statement):
-                self.state(statement)
             case RollUp():
                 raise AssertionError("no record is a month old here")
             case Delete(ref, uid):
                 assert self.server.objects[ref].uid == uid
                 del self.server.objects[ref]
+            case RecordFact() | Ask() | Tell():
+                self._write_down(action)
+
+    def _write_down(self, action: RecordFact | Ask | Tell) -> None:
+        match action:
+            case RecordFact(statement):
+                self.state(statement)
+            case Ask(manifest):
+                self.asked.setdefault(get_str(manifest, "metadata", "name"), manifest)
+            case Tell(name, status):
+                self.asked[name] = {**self.asked[name], "status": status}
 
     def _apply(self, action: Apply) -> None:
         assert action.fresh == (action.ref not in self.server.objects), action.ref

@@ -189,8 +189,9 @@ def test_a_corrected_configuration_leaves_a_job_at_work_alone() -> None:
 
 @pytest.mark.parametrize("problem", ["setup: ImagePullBackOff", "setup: CreateContainerConfigError"])
 def test_a_job_whose_pod_cannot_start_is_replaced_once_corrected(problem: str) -> None:
-    cluster = Cluster(body(release={"version": "v4.16.0"}))
+    cluster = Cluster(body(release={"version": "v4.14.0"}))
     cluster.settle()
+    assert cluster.names(JOB.kind) != []
     cluster.job_pod(problem=problem)
     cluster.settle()
     cluster.edit_spec(release={"version": "v4.15.2"})

@@ -2,10 +2,13 @@
 
 import base64
 from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from builders import DSN, MASTERKEY, OWN_KEY, body, nodes
+from builders import CATALOGUE, DSN, MASTERKEY, OWN_KEY, body, nodes
+from dedicated.api.catalogue import Catalogue, CatalogueVersion
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.reconcile.actions import Apply, Delete, EstablishIdentity
@@ -245,6 +248,59 @@ def test_there_is_no_way_back_to_an_older_release() -> None:
     cluster.edit_spec(release={"version": "v4.15.2"})
     cluster.settle()
     assert cluster.condition("Ready") == ("True", "Ready")
+
+
+def test_a_jump_over_a_stop_is_refused_and_what_serves_goes_on() -> None:
+    cluster = standing()
+    before = dict(cluster.server.objects)
+    beyond = CatalogueVersion(version="v5.0.0", channel="stable", upgrade_from="v4.16.0")
+    cluster.catalogue = with_version(CATALOGUE, beyond)
+    cluster.edit_spec(release={"version": "v5.0.0"})
+    is_stalled(cluster, "JumpRefused")
+    assert "v4.15.2 -> v4.16.0 -> v5.0.0" in get_str(finding(cluster, "JumpRefused"), "message")
+    assert cluster.server.objects == before
+
+
+def test_a_new_instance_does_not_begin_with_a_release_that_is_not_stable() -> None:
+    cluster = Cluster(body(release={"version": "v4.16.0"}))
+    cluster.settle()
+    assert cluster.condition("Ready") == ("False", "ReleaseNotForNew")
+    assert cluster.names(JOB.kind) == []
+    cluster.edit_spec(release={"version": "v4.15.2"})
+    cluster.stand()
+    assert cluster.condition("Ready") == ("True", "Ready")
+    cluster.edit_spec(release={"version": "v4.16.0"})
+    cluster.step()
+    assert cluster.findings() == [], "what stands may follow any channel"
+
+
+def test_the_end_of_support_is_told_ahead_and_wakes_the_pass() -> None:
+    cluster = standing()
+    last = cluster.server.now.date() + timedelta(days=60)
+    entry = CATALOGUE.entry("v4.15.2")
+    assert entry is not None
+    cluster.catalogue = with_version(CATALOGUE, entry.model_copy(update={"supported_until": last}))
+    seen: dict[tuple[str, ...], datetime] = {}
+    for _ in range(20):  # windows and months wake it too
+        decided = cluster.step()
+        about = {"SupportEnds", "VersionUnsupported"}.intersection(cluster.findings())
+        told = (*cluster.condition("VersionSupported"), *sorted(about))
+        seen.setdefault(told, cluster.server.now.astimezone(ZoneInfo("Europe/Zurich")))
+        cluster.server.now = decided.wake_at or cluster.server.now
+    assert list(seen) == [
+        ("True", "Supported"),
+        ("True", "Supported", "SupportEnds"),
+        ("False", "SupportEnded", "VersionUnsupported"),
+    ]
+    moments = [f"{when:%Y-%m-%d %H:%M}" for when in seen.values()]
+    assert moments[1:] == ["2026-04-01 00:00", "2026-05-01 00:00"]
+    assert cluster.condition("Ready")[0] == "True"
+
+
+def with_version(catalogue: Catalogue, entry: CatalogueVersion) -> Catalogue:
+    """The catalogue with one release more, or one said otherwise."""
+    kept = [other for other in catalogue.versions if other.version != entry.version]
+    return catalogue.model_copy(update={"versions": [*kept, entry]})
 
 
 # The resource itself.

@@ -9,7 +9,8 @@ from reconcile.simulation import Cluster
 
 def started(cluster: Cluster) -> list[RecordFact]:
     """Every time that it was asked for."""
-    return [action for action in cluster.done if isinstance(action, RecordFact)]
+    asked = (action for action in cluster.done if isinstance(action, RecordFact))
+    return [action for action in asked if action.statement.fact == "ServiceStarted"]
 
 
 def test_service_starts_with_the_first_ready_and_not_before() -> None:
@@ -22,7 +23,7 @@ def test_service_starts_with_the_first_ready_and_not_before() -> None:
     assert not started(cluster)
     cluster.service = ServiceReading(ok=True, detail="answers")
     cluster.settle()
-    (fact,) = cluster.facts
+    (fact,) = cluster.facts.values()
     assert isinstance(fact, ServiceStarted)
     assert (fact.name, fact.at) == ("acme-service-started", cluster.server.now)
     assert len(started(cluster)) == 1

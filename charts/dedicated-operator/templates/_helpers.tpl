@@ -63,7 +63,10 @@ app.kubernetes.io/part-of: dedicated-operator
   # delete: what was rolled up, see templates/records.yaml.
   verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
-  resources: [dedicatedinstances/status]
+  resources: [maintenances]
+  verbs: [list, watch, create]
+- apiGroups: [dedicated.zitadel.com]
+  resources: [dedicatedinstances/status, maintenances/status]
   verbs: [patch]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/finalizers]

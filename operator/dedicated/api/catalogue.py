@@ -1,18 +1,30 @@
 """The release catalogue: which ZITADEL releases this operator runs, and from which images.
 
 It is product data that the chart brings (a ConfigMap, mounted as a file). A release that is not in it is
-refused: an unknown image or an untested version is not rolled out by a typing error.
+refused: an unknown image or an untested version is not rolled out by a typing error. What a catalogue does
+not say (dates, the oldest release to come from) is not known, and told so; an older one is read as ever.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dedicated.api.instance import Release
-from dedicated.api.rules import ApiModel
+from dedicated.api.rules import ApiModel, Rule
+
+
+def _day(value: object) -> object:
+    """YAML hands over a date or a text, depending on who wrote it."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
 
 Repository = Annotated[str, Field(min_length=1, max_length=255)]
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Version = Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+$")]
+Day = Annotated[date, BeforeValidator(_day)]
+Channel = Literal["stable", "latest"]
 
 
 class Images(ApiModel):
@@ -22,13 +34,35 @@ class Images(ApiModel):
     login: Repository
 
 
-class CatalogueVersion(ApiModel):
-    """One release."""
+class PostgresRange(ApiModel):
+    """Major versions of PostgreSQL that a release runs on, both included."""
 
-    version: Annotated[str, Field(pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+$")]
-    channel: Literal["stable", "latest"] = "latest"
+    rules: ClassVar = (
+        Rule(
+            cel="self.minimum <= self.maximum",
+            message="minimum must not be above maximum",
+            field="minimum",
+            holds=lambda self: self.minimum <= self.maximum,
+        ),
+    )
+    minimum: Annotated[int, Field(ge=1)]
+    maximum: Annotated[int, Field(ge=1)]
+
+
+class CatalogueVersion(ApiModel):
+    """One release. `supported_until` is its last day of support (V-1), `released` the day it became stable.
+
+    `upgrade_from` is the oldest release that may be upgraded to it without a stop in between.
+    """
+
+    version: Version
+    channel: Channel = "latest"
     server_digest: Digest = ""
     login_digest: Digest = ""
+    released: Day | None = None
+    supported_until: Day | None = None
+    upgrade_from: Version | None = None
+    postgresql: PostgresRange | None = None
 
 
 class Catalogue(ApiModel):
@@ -36,6 +70,22 @@ class Catalogue(ApiModel):
 
     images: Images
     versions: Annotated[list[CatalogueVersion], Field(min_length=1)]
+
+    def entry(self, version: str) -> CatalogueVersion | None:
+        """What the catalogue says of a release; None where it does not have it."""
+        return next((entry for entry in self.versions if entry.version == version), None)
+
+    def channel(self, name: Channel) -> list[CatalogueVersion]:
+        """The releases that a channel can mean: `latest` all of them, `stable` the stable ones."""
+        return [entry for entry in self.versions if name in ("latest", entry.channel)]
+
+    def images_of(self, entry: CatalogueVersion) -> "ResolvedRelease":
+        """A release of this catalogue with its images."""
+        return ResolvedRelease(
+            version=entry.version,
+            server_image=_image(self.images.server, entry.version, entry.server_digest),
+            login_image=_image(self.images.login, entry.version, entry.login_digest),
+        )
 
 
 class ResolvedRelease(ApiModel):
@@ -58,17 +108,15 @@ def resolve(release: Release, catalogue: Catalogue) -> ResolvedRelease | None:
     Channel `latest` takes the newest release of all, `stable` the newest stable one.
     """
     if release.version is not None:
-        matching = [entry for entry in catalogue.versions if entry.version == release.version]
+        entry = catalogue.entry(release.version)
     else:
-        matching = [entry for entry in catalogue.versions if release.channel in ("latest", entry.channel)]
-    if not matching:
-        return None
-    entry = max(matching, key=lambda candidate: version_key(candidate.version))
-    return ResolvedRelease(
-        version=entry.version,
-        server_image=_image(catalogue.images.server, entry.version, entry.server_digest),
-        login_image=_image(catalogue.images.login, entry.version, entry.login_digest),
-    )
+        entry = newest(catalogue.channel(release.channel or "stable"))
+    return catalogue.images_of(entry) if entry else None
+
+
+def newest(entries: Iterable[CatalogueVersion]) -> CatalogueVersion | None:
+    """The newest of some releases; None of none."""
+    return max(entries, key=lambda entry: version_key(entry.version), default=None)
 
 
 def _image(repository: str, version: str, digest: str) -> str:

@@ -20,6 +20,7 @@ AVAILABLE = "Available"
 HIGHLY_AVAILABLE = "HighlyAvailable"
 PREREQUISITES_MET = "PrerequisitesMet"
 UP_TO_DATE = "UpToDate"
+VERSION_SUPPORTED = "VersionSupported"
 UNMODIFIED = "Unmodified"
 REGULAR_PERMITTED = "RegularMaintenancePermitted"
 EMERGENCY_PERMITTED = "EmergencyMaintenancePermitted"
@@ -38,6 +39,7 @@ TYPES = (
     HIGHLY_AVAILABLE,
     PREREQUISITES_MET,
     UP_TO_DATE,
+    VERSION_SUPPORTED,
     UNMODIFIED,
     REGULAR_PERMITTED,
     EMERGENCY_PERMITTED,
@@ -55,6 +57,10 @@ UPGRADE_RUNNING = "OperatorUpgradeRunning"
 """Reason of `UpToDate`: this instance has its turn, and its public name, which answered, has to again."""
 UPGRADE_UNPROVEN = "OperatorUpgradeUnproven"
 """Reason of `UpToDate`: this instance has its turn, and its public name has failed since before it."""
+MAINTENANCE_PENDING = "MaintenancePending"
+"""Reason of `UpToDate`: changes wait for a slot of maintenance."""
+MAINTENANCE_RUNNING = "MaintenanceRunning"
+"""Reason of `UpToDate`: they run, in their slot."""
 
 MESSAGE_LIMIT = 1024
 """Characters. The API allows 32,768; a longer message than this is not read by anyone."""

@@ -10,6 +10,8 @@ KIND = "DedicatedInstance"
 PLURAL = "dedicatedinstances"
 RECORD_KIND = "ContractRecord"
 RECORD_PLURAL = "contractrecords"
+MAINTENANCE_KIND = "Maintenance"
+MAINTENANCE_PLURAL = "maintenances"
 
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.names import API_VERSION, KIND, PLURAL, RECORD_KIND, RECORD_PLURAL
+from dedicated.api.names import (
+    API_VERSION,
+    KIND,
+    MAINTENANCE_KIND,
+    MAINTENANCE_PLURAL,
+    PLURAL,
+    RECORD_KIND,
+    RECORD_PLURAL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class Kind:
 
 INSTANCE = Kind(API_VERSION, KIND, PLURAL)
 RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
+MAINTENANCE = Kind(API_VERSION, MAINTENANCE_KIND, MAINTENANCE_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
@@ -47,7 +56,7 @@ CHILD_KINDS = (
 )
 """Every kind that an instance is made of. The chart's RBAC grants exactly these."""
 
-KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, NODE, POD, RECORD)}
+KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, MAINTENANCE, NODE, POD, RECORD)}
 
 
 @dataclass(frozen=True, slots=True, order=True)

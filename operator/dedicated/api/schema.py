@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.maintenance_request import NAME_RULES, MaintenanceSpec, MaintenanceStatus
 from dedicated.api.names import GROUP, VERSION
-from dedicated.api.objects import INSTANCE, RECORD, Kind
+from dedicated.api.objects import INSTANCE, MAINTENANCE, RECORD, Kind
 from dedicated.api.record import RecordSpec
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.status import InstanceStatus
@@ -159,7 +160,28 @@ RECORD_DEFINITION = Definition(
     ),
     selectable=(".spec.instance", ".spec.fact", ".spec.request"),
 )
-DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION)
+MAINTENANCE_DEFINITION = Definition(
+    kind=MAINTENANCE,
+    short_name="mt",
+    description="One maintenance of an instance: what is to be done, and how far it is.",
+    rules=NAME_RULES,
+    spec=MaintenanceSpec,
+    status=MaintenanceStatus,
+    columns=(
+        ("Instance", "string", ".spec.instance", 0),
+        ("Kind", "string", ".spec.kind", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Slot", "string", ".status.summary.slot", 0),
+        ("Next", "string", ".status.summary.next", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Needs", "string", ".spec.duration", 1),
+        ("Downtime", "string", ".spec.downtime", 1),
+        ("Reference", "string", ".spec.reference", 1),
+        ("Changes", "string", ".spec.changes", 1),
+    ),
+    selectable=(".spec.instance", ".spec.kind"),
+)
+DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION, MAINTENANCE_DEFINITION)
 
 
 def structural(model: type[ApiModel]) -> Manifest:

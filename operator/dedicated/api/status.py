@@ -149,6 +149,17 @@ class StatusMaintenance(ApiModel):
     voids: Annotated[list[StatusVoid], Field(max_length=10)]
 
 
+class StatusPendingAction(ApiModel):
+    """A change that waits for a slot of maintenance."""
+
+    what: Line
+    why: Line
+    not_before: Time | None = Field(None, description="Begin of the first slot in which it can be done.")
+    at_the_latest: Time | None = Field(
+        None, description="Before when regular maintenance is due (M-3)."
+    )
+
+
 class InstanceStatus(ApiModel):
     """What is."""
 
@@ -165,4 +176,7 @@ class InstanceStatus(ApiModel):
     ) = None
     findings: Annotated[list[StatusFinding], Field(max_length=20)] | None = None
     modifications: Annotated[list[StatusModification], Field(max_length=20)] | None = None
+    pending_actions: Annotated[list[StatusPendingAction], Field(max_length=20)] | None = Field(
+        None, description="Everything that waits for a slot; nothing is deferred silently."
+    )
     maintenance: StatusMaintenance | None = None

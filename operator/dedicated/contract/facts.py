@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
 
 Kind = Literal["Regular", "Security", "Performance"]
@@ -71,13 +72,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A request was started, completed, or failed."""
+    """A request was started, completed, or failed.
+
+    A start has the `version` that it brings and the `gates` as they answered, a failure its `reason`.
+    """
 
     name: str
     at: datetime
     by: str
     request: str
     stage: Stage
+    version: str = ""
+    gates: tuple[Gate, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,9 @@ class Request:
     delivered: datetime | None = None
     answers: tuple[Answer, ...] = ()
     slots: tuple[Slot, ...] = ()
+    runs: tuple[Run, ...] = ()
     starts: tuple[datetime, ...] = ()
+    failures: tuple[datetime, ...] = ()
     completed: datetime | None = None
     retracted: datetime | None = None
 
@@ -207,6 +216,10 @@ class Request:
     def regular(self) -> bool:
         """Whether it is regular maintenance; else it is an emergency."""
         return self.notified.kind == "Regular"
+
+    def last(self, stage: Stage) -> Run | None:
+        """The last record of a stage, or None."""
+        return next((run for run in reversed(self.runs) if run.stage == stage), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +276,9 @@ def _request(facts: list[Fact]) -> Request | None:
         delivered=next((fact.at for fact in facts if isinstance(fact, Delivered)), None),
         answers=answers,
         slots=tuple(answer.slot for answer in answers if answer.slot),
+        runs=tuple(runs),
         starts=tuple(run.at for run in runs if run.stage == "Started"),
+        failures=tuple(run.at for run in runs if run.stage == "Failed"),
         completed=next((run.at for run in runs if run.stage == "Completed"), None),
         retracted=next((fact.at for fact in facts if isinstance(fact, Retracted)), None),
     )

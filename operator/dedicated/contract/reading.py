@@ -40,6 +40,7 @@ from dedicated.contract.facts import (
     Retracted,
     Run,
     ServiceStarted,
+    Stage,
     Stretch,
 )
 from dedicated.contract.modifications import Modification
@@ -132,7 +133,7 @@ def _of_request(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             permitted = Slot(instant(slot.start), instant(slot.end)) if slot else None
             fact = Answer(name, at, by, request, word, permitted, any_time=bool(slot and slot.any_time))
         case RecordSpec(fact="Started" | "Completed" | "Failed" as stage):
-            fact = Run(name, at, by, request, stage)
+            fact = _run(name, at, spec, stage)
         case RecordSpec(fact="Retracted"):
             fact = Retracted(name, at, by, request)
     return fact
@@ -181,6 +182,19 @@ def _notified(name: str, at: datetime, spec: RecordSpec, notice: Notice) -> Noti
         changes=tuple(map(_kept, notice.changes)),
         downtime=parse_duration(notice.downtime),
         supersedes=_kept(notice.supersedes),
+    )
+
+
+def _run(name: str, at: datetime, spec: RecordSpec, stage: Stage) -> Run:
+    return Run(
+        name,
+        at,
+        _kept(spec.by),
+        _kept(spec.request),
+        stage,
+        version=_kept(spec.run.version) if spec.run else "",
+        gates=tuple(spec.run.gates) if spec.run else (),
+        reason=(spec.reason or "") if stage == "Failed" else "",
     )
 
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Protocol, TypeGuard
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
-from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, RECORD, SECRET, Kind
+from dedicated.api.maintenance_request import STATUS_FIELDS
+from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, MAINTENANCE, RECORD, SECRET, Kind
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, Statement, manifest_of, statement_of
@@ -26,6 +27,7 @@ from dedicated.parts.keys import Identity
 from dedicated.reconcile.actions import (
     Action,
     Apply,
+    Ask,
     CreateAdmin,
     CreateKeyPair,
     Delete,
@@ -34,6 +36,7 @@ from dedicated.reconcile.actions import (
     RecordFact,
     RollUp,
     SetFinalizers,
+    Tell,
 )
 from dedicated.reconcile.changes import reclaimed
 from dedicated.reconcile.observed import Child, Failure, child_of
@@ -124,10 +127,8 @@ class Executor:
                 await self._gone(
                     self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
                 )
-            case RecordFact(statement):
-                return await self._keep(statement, instance.namespace)
-            case RollUp():
-                return await roll_up(self._client, self._world, instance, action, user=self._user)
+            case RecordFact() | RollUp() | Ask() | Tell():
+                return await self._write_down(instance, action)
             case SetFinalizers() | MarkNamespace():
                 raise AssertionError("written elsewhere")
         return None
@@ -201,6 +202,42 @@ class Executor:
             raise
         self._world.learn(made)
         return None
+
+    async def _write_down(
+        self, instance: Instance, action: RecordFact | RollUp | Ask | Tell
+    ) -> Failure | None:
+        """What concerns the ledger and its requests."""
+        match action:
+            case RecordFact(statement):
+                return await self._keep(statement, instance.namespace)
+            case RollUp():
+                return await roll_up(self._client, self._world, instance, action, user=self._user)
+            case Ask(manifest):
+                await self._ask(manifest)
+            case Tell(name, status):
+                await self._tell(instance.namespace, name, status)
+        return None
+
+    async def _ask(self, manifest: Manifest) -> None:
+        """Create a `Maintenance`, or find it made already: the watch brings it."""
+        try:
+            self._world.learn(await self._client.create(MAINTENANCE, manifest))
+        except ApiError as error:
+            if not error.conflict:
+                raise
+
+    async def _tell(self, namespace: str, name: str, status: Manifest) -> None:
+        """Write the status of a `Maintenance`, unless it is gone."""
+        whole: Manifest = {"status": {**dict.fromkeys(STATUS_FIELDS), **status}}
+        try:
+            made = await self._client.patch(
+                MAINTENANCE, namespace, name, whole, content="merge", subresource="status"
+            )
+        except ApiError as error:
+            if not error.not_found:
+                raise
+        else:
+            self._world.learn(made)
 
     async def _send(self, action: Apply) -> None:
         kind = KIND_BY_NAME[action.ref.kind]
@@ -291,5 +328,7 @@ def refusal(action: Action, error: ApiError) -> Failure | None:
         causes = f" ({'; '.join(error.causes)})" if error.causes else ""
         # Without its label a namespace is not protected; the instance in it is none the worse.
         reason = "NamespaceNotMarked" if isinstance(action, MarkNamespace) else "ApplyRefused"
+        if isinstance(action, Ask | Tell):
+            what, reason = "Maintenance", "MaintenanceRefused"
         return Failure(what=what, reason=reason, message=f"{error.message}{causes}")
     return None

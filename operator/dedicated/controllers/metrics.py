@@ -105,7 +105,7 @@ def make_metrics() -> Metrics:
         tasks=Gauge(
             f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak.", registry=registry
         ),
-        blocks=_blocks(registry, f"{name}_python_blocks"),
+        blocks=_blocks(registry, name),
         events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
         upgrade_waiting=Gauge(
             f"{name}_upgrade_waiting_instances",
@@ -125,7 +125,11 @@ def make_metrics() -> Metrics:
 
 
 def _blocks(registry: CollectorRegistry, name: str) -> Gauge:
-    text = "Blocks of memory that Python's objects hold: more memory without more of them is the allocator's."
-    gauge = Gauge(name, text, registry=registry)
-    gauge.set_function(sys.getallocatedblocks)
-    return gauge
+    """Read at each scrape."""
+    blocks = Gauge(
+        f"{name}_python_blocks",
+        "Blocks of memory that Python's objects hold: more memory without more of them is the allocator's.",
+        registry=registry,
+    )
+    blocks.set_function(sys.getallocatedblocks)
+    return blocks

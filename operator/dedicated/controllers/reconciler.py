@@ -28,7 +28,7 @@ from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
-from dedicated.controllers.turns import Line
+from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
 from dedicated.reconcile.observed import Failure, Observed
@@ -40,12 +40,14 @@ from dedicated.reconcile.turns import causes
 class _Memory:
     """What the last pass over an instance leaves to the next one. Lost at a restart, which costs reads only.
 
-    `settled` is the plan's; `failures` are to be told; `acted` are the stages last carried out.
+    `settled` is the plan's; `failures` are to be told; `acted` are the stages last carried out. Since
+    `rolled_out` (monotonic seconds) a run waits for its public name to be read.
     """
 
     settled: Settled = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     acted: tuple[tuple[Action, ...], ...] = ()
+    rolled_out: float | None = None
 
 
 class Reconciler:
@@ -172,13 +174,15 @@ class Reconciler:
     ) -> Plan:
         """The plan; where a full audit is due and nothing else to do, after it."""
         key = instance.meta.key
+        heard = self._answers.heard_at(key)
         decide = partial(
             plan,
             instance,
             catalogue=self._catalogue,
             now=self._now(),
             settled=memory.settled,
-            turn=self._line.of(key, causes(observed), heard=self._answers.heard_at(key)),
+            turn=self._line.of(key, causes(observed), heard=heard),
+            proven=memory.rolled_out is not None and heard is not None and heard > memory.rolled_out,
         )
         decided = decide(observed)
         if isinstance(instance, Instance) and decided.standing and self._now() >= self._auditor.due(key):
@@ -186,6 +190,9 @@ class Reconciler:
             decided = decide(replace(observed, forged=forged)) if forged else decided
         memory.settled = {}  # until it is all done, what was found in order may be left half done
         self._answers.ask(key, decided.probe, hurry=decided.rolling)
+        memory.rolled_out = (memory.rolled_out or time.monotonic()) if decided.proving else None
+        if decided.proving:
+            self._queue.add_at(key, time.monotonic() + PROVING_PAUSE)
         answered = self._answers.of(key) is not None
         self._line.passed(key, instance.meta.status, decided, answered=answered)
         return decided
@@ -232,6 +239,7 @@ class Reconciler:
             deleted=known.deleted,
             records=known.records,
             facts=known.facts,
+            asked=known.asked,
             readings=known.readings,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),

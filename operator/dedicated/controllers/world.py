@@ -19,6 +19,7 @@ from dedicated.api.objects import (
     INSTANCE,
     JOB,
     KIND_BY_NAME,
+    MAINTENANCE,
     NAMESPACE,
     NODE,
     POD,
@@ -38,9 +39,11 @@ from dedicated.parts import keys
 from dedicated.parts.keys import Identity
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
+    Asked,
     Child,
     DeploymentState,
     PodState,
+    asked_of,
     child_of,
     deployment_of,
     instance_of,
@@ -86,11 +89,17 @@ class Snapshot:
     deleted: Mapping[Ref, str]
     records: tuple[Record, ...]
     facts: tuple[Fact, ...]
+    asked: tuple[Asked, ...]
     readings: tuple[Reading, ...]
 
 
 AnyInformer: TypeAlias = (
-    Informer[Entry] | Informer[PodEntry] | Informer[Reading] | Informer[Node] | Informer[str]
+    Informer[Entry]
+    | Informer[PodEntry]
+    | Informer[Reading]
+    | Informer[Asked]
+    | Informer[Node]
+    | Informer[str]
 )
 
 
@@ -126,7 +135,14 @@ class World:
             kind: _children(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
         self._pods = _pods(client, namespaces, self._pod_changed)
-        self._records = _records(client, namespaces, self._record_changed, dated)
+        self._records = _records(client, namespaces, self._about_changed, dated)
+        self._asked = Informer[Asked](
+            client=client,
+            kind=MAINTENANCE,
+            namespaces=namespaces,
+            reduce=asked_of,
+            changed=self._about_changed,
+        )
         self._nodes = _nodes(client, self._wake_all) if with_nodes else None
         self.marks = _marks(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -144,6 +160,7 @@ class World:
             yield kind.plural, informer
         yield POD.plural, self._pods
         yield RECORD.plural, self._records
+        yield MAINTENANCE.plural, self._asked
         if self._nodes is not None:
             yield NODE.plural, self._nodes
         if self.marks is not None:
@@ -188,6 +205,7 @@ class World:
                     identity = entry.identity
         pods = (entry for entry in self._pods.in_namespace(key.namespace).values())
         gone = self._deleted.get(key, {})
+        asked = self._asked.in_namespace(key.namespace).values()
         readings = self.readings(key)
         return Snapshot(
             children=children,
@@ -199,6 +217,7 @@ class World:
             records=modifications_in(readings),
             facts=facts_in(readings),
             readings=readings,
+            asked=tuple(item for item in asked if item.instance == key.name),
         )
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
@@ -224,7 +243,8 @@ class World:
     def learn(self, manifest: Manifest) -> None:
         """Take over the answer to a write of our own."""
         kind = KIND_BY_NAME[get_str(manifest, "kind")]
-        (self._records if kind == RECORD else self._children[kind]).put(manifest)
+        stores: dict[Kind, AnyInformer] = {RECORD: self._records, MAINTENANCE: self._asked}
+        (stores.get(kind) or self._children[kind]).put(manifest)
 
     def expect_deletion(self, uid: str) -> None:
         """The object with this uid is being deleted by us: that is nobody's modification."""
@@ -258,10 +278,10 @@ class World:
                 self._deleted.setdefault(owner, {})[old.child.ref] = old.child.uid
         self._wake(owner)
 
-    def _record_changed(self, key: Key, old: Reading | None, new: Reading | None) -> None:
-        reading = new or old
-        if reading is not None:
-            self._wake(Key(key.namespace, reading.instance))
+    def _about_changed(self, key: Key, old: Reading | Asked | None, new: Reading | Asked | None) -> None:
+        about = new or old
+        if about is not None:
+            self._wake(Key(key.namespace, about.instance))
 
     def _namespace_changed(self, key: Key, _old: str | None, mark: str | None) -> None:
         # Whom the label names is looked at too: an instance that went without us has left it behind.
@@ -357,4 +377,4 @@ def entry_of(manifest: Manifest) -> Entry:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    return (*CHILD_KINDS, POD, RECORD, INSTANCE)
+    return (*CHILD_KINDS, POD, RECORD, MAINTENANCE, INSTANCE)

@@ -99,6 +99,21 @@ class RecordFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Create a `Maintenance`; one of that name that is there stays as it is."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Write the status of a `Maintenance`, whole: what it does not name is taken away."""
+
+    name: str
+    status: Manifest
+
+
+@dataclass(frozen=True, slots=True)
 class RollUp:
     """Make the records of months that are over one record each, and take them away."""
 
@@ -115,6 +130,8 @@ Action: TypeAlias = (
     | Apply
     | Delete
     | RecordFact
+    | Ask
+    | Tell
     | RollUp
 )
 
@@ -140,8 +157,9 @@ class Plan:
     `status` is None where there is nothing to tell (the object is going). `probe` is the public name to
     read, where there is a service to ask; `rolling` asks for readings more often. `pending` are children
     that wait for the instance's turn (see `turns`), None where that was not judged; `turn` is how far its
-    own is; `announced` says that the status must be told before anything is done. `standing` are the
-    manifests that the children were made with, where nothing is left to do: a full audit compares with them.
+    own is; `announced` says that the status must be told before anything is done. `proving`: all is rolled
+    out, and a run waits for its public name to be read. `standing` are the manifests that the children were
+    made with, where nothing is left to do: a full audit compares with them.
     """
 
     stages: tuple[tuple[Action, ...], ...] = ()
@@ -154,6 +172,7 @@ class Plan:
     pending: tuple[Ref, ...] | None = None
     turn: TurnStage = ""
     announced: bool = False
+    proving: bool = False
     standing: tuple[Manifest, ...] = ()
 
     @property

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from dedicated.api.catalogue import Catalogue, ResolvedRelease, resolve, version_key
+from dedicated.api.catalogue import Catalogue, version_key
 from dedicated.api.findings import Finding
 from dedicated.api.json import digest
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance
-from dedicated.contract import agreements, isolation, prerequisites
+from dedicated.contract import agreements, isolation, prerequisites, releases
+from dedicated.contract.releases import Support
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
@@ -22,13 +23,17 @@ REFUSALS = frozenset({"ApplyRefused", "NameTaken"})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Findings, and what they leave possible. `wanted` is None where nothing can be rendered."""
+    """Findings, and what they leave possible. `wanted` is None where nothing can be rendered.
+
+    `support` is what is said of the release that serves.
+    """
 
     findings: tuple[Finding, ...]
     wanted: Wanted | None
     zones: int
     installed: bool
     obligations: Obligations
+    support: Support
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -70,8 +75,15 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     # Without a usable masterkey the database Secret is not judged: its mark is keyed with it.
     if observed.masterkey.found and (database := external.judge(instance, observed.database)):
         found.append(database)
-    release = resolve(instance.spec.release, catalogue)
-    found += _release_findings(instance, observed, release, catalogue)
+    serving = serving_version(instance, observed)
+    release = releases.chosen(instance.spec.release, catalogue, serving=serving)
+    zone, floor = owed.terms.zone, owed.clocks.floor
+    found += releases.check(
+        instance.spec, catalogue, serving=serving, new=not installed, now=now, zone=zone
+    )
+    kept_back = floor.responsible if floor else "Provider"
+    supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
+    found += supported.findings
     wanted = None
     if release is not None:
         wanted = Wanted(
@@ -86,7 +98,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
-    return Judgement(tuple(found), wanted, zones, installed, owed)
+    return Judgement(tuple(found), wanted, zones, installed, owed, supported)
 
 
 def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:
@@ -123,37 +135,6 @@ def _keys_mark(instance: Instance, observed: Observed) -> str:
     """Pods read a key pair when they start: one made anew reaches them by a rollout."""
     refs = (Ref(SECRET.kind, f"{instance.name}-{suffix}") for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY))
     return digest([child.uid if (child := observed.children.get(ref)) else "" for ref in refs])
-
-
-def _release_findings(
-    instance: Instance, observed: Observed, release: ResolvedRelease | None, catalogue: Catalogue
-) -> list[Finding]:
-    wanted = instance.spec.release
-    if release is None:
-        known = ", ".join(entry.version for entry in catalogue.versions)
-        field, value = ("version", wanted.version) if wanted.version else ("channel", wanted.channel)
-        return [
-            Finding(
-                code="ReleaseUnknown",
-                responsible="Customer",
-                message=f"spec.release.{field} {value} is not in the release catalogue (versions: {known})",
-                action="choose one of these, or have the provider add it to chart value releases.versions",
-                blocks="Stalled",
-            )
-        ]
-    serving = serving_version(instance, observed)
-    if serving and version_key(release.version) < version_key(serving):
-        return [
-            Finding(
-                code="DowngradeRefused",
-                responsible="Customer",
-                message=f"{release.version} is older than {serving}, which the database is set up for; "
-                "ZITADEL has no way back, so nothing is changed",
-                action=f"set spec.release to {serving} or newer; the way back is a restore of a backup",
-                blocks="Stalled",
-            )
-        ]
-    return []
 
 
 def _schema_findings(wanted: Wanted, observed: Observed) -> list[Finding]:

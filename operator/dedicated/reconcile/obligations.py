@@ -16,9 +16,9 @@ from dedicated.contract import agreements, clock_conditions, terms
 from dedicated.contract.calendar import Calendar, Slot, slots
 from dedicated.contract.clocks import Clocks, clocks
 from dedicated.contract.dates import Month, local, month_of, start_of_day
-from dedicated.contract.facts import history
+from dedicated.contract.facts import History, history
 from dedicated.contract.floor import check_floor
-from dedicated.contract.permission import Terms
+from dedicated.contract.permission import INSTANT, Terms
 from dedicated.reconcile.observed import Observed
 
 SLOTS_SHOWN = 3
@@ -30,6 +30,7 @@ AHEAD_MONTHS = 13
 class Obligations:
     """The contract's side of a pass. `agreed` are the clauses with a valid agreement."""
 
+    history: History
     terms: Terms
     clocks: Clocks
     agreed: frozenset[str]
@@ -44,7 +45,8 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
     agreed = agreements.clauses_in_force(spec, observed.facts, now=now)
     identity = f"{instance.namespace}/{instance.name}"
     in_force, findings = terms.terms_in_force(spec, identity=identity, agreed=agreed)
-    found = clocks(history(observed.facts), in_force, now=now)
+    known = history(observed.facts).before(now + INSTANT)
+    found = clocks(known, in_force, now=now)
     ahead = tuple(islice(_slots_after(in_force.calendar, now), SLOTS_SHOWN))
     changes = [
         found.next_change,
@@ -53,6 +55,7 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
         ahead[0].end if ahead else None,
     ]
     return Obligations(
+        history=known,
         terms=in_force,
         clocks=found,
         agreed=agreed,

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dedicated.api.conditions import UP_TO_DATE, UPGRADE_PENDING
-from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
+from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING
+from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     API_VERSION,
@@ -33,6 +33,8 @@ from dedicated.parts.schema import JobState
 from dedicated.reconcile.drift import Drift
 
 OWNERS = "f:ownerReferences"
+WAITING = (UPGRADE_PENDING, MAINTENANCE_PENDING)
+"""Reasons of `UpToDate` that tell of what is not applied yet, and of nothing under way."""
 PLATFORM_MANAGERS = frozenset(
     {"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"}
 )
@@ -135,12 +137,23 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A `Maintenance` object: `told` is the digest of its status as it stands."""
+
+    name: str
+    instance: str
+    generation: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe.
 
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
-    which records both stand. `forged` is what a full audit has found, in the pass after it.
+    which records both stand. `asked` are its `Maintenance` objects. `forged` is what a full audit has found,
+    in the pass after it.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -156,6 +169,7 @@ class Observed:
     deleted: Mapping[Ref, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
     facts: tuple[Fact, ...] = ()
+    asked: tuple[Asked, ...] = ()
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     senior: str = ""
@@ -176,7 +190,7 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     annotation of somebody else is one too, and must not make an instance that is Ready look otherwise."""
     applied = any(
         get_str(item, "type") == UP_TO_DATE
-        and (get_str(item, "status") == "True" or get_str(item, "reason") == UPGRADE_PENDING)
+        and (get_str(item, "status") == "True" or get_str(item, "reason") in WAITING)
         for item in get_list(meta.status, "conditions")
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:
@@ -205,6 +219,16 @@ def child_of(manifest: Manifest) -> Child:
         generation=get_int(metadata, "generation"),
         ours=ours,
         foreign=foreign,
+    )
+
+
+def asked_of(manifest: Manifest) -> Asked:
+    """A `Maintenance` as far as the plan asks."""
+    return Asked(
+        name=get_str(manifest, "metadata", "name"),
+        instance=shared(manifest, "spec", "instance"),
+        generation=get_int(manifest, "metadata", "generation"),
+        told=digest(get_map(manifest, "status")),
     )
 
 

@@ -7,13 +7,15 @@ can be tested without a cluster.
 from dataclasses import replace
 from datetime import datetime
 
-from dedicated.api.catalogue import Catalogue, resolve
+from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import (
     ALARMS,
     AVAILABLE,
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
     HIGHLY_AVAILABLE,
+    MAINTENANCE_PENDING,
+    MAINTENANCE_RUNNING,
     PREREQUISITES_MET,
     READY,
     REGULAR_PERMITTED,
@@ -26,36 +28,37 @@ from dedicated.api.conditions import (
     WITHIN_QUARTER,
     shorten,
 )
-from dedicated.api.instance import Release
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.modifications import Modification
-from dedicated.parts import keys, schema, server
-from dedicated.parts.wanted import Wanted
+from dedicated.parts import keys, schema
 from dedicated.reconcile import turns
 from dedicated.reconcile.actions import (
     Action,
-    Apply,
     CreateAdmin,
     CreateKeyPair,
     EstablishIdentity,
     EventNote,
     MarkNamespace,
     Plan,
+    RecordFact,
     SetFinalizers,
     Settled,
     TurnStage,
 )
-from dedicated.reconcile.changes import Changes, changes
+from dedicated.reconcile.changes import Changes
 from dedicated.reconcile.deletion import plan_deletion
-from dedicated.reconcile.desired import Desired, compose
+from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.holding import Doing, Sight, doing
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
 from dedicated.reconcile.observed import Observed, without_lag
+from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
 from dedicated.reconcile.recording import records_wanted
 from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
 from dedicated.reconcile.turns import FREE, Turn
+from dedicated.reconcile.upkeep import Upkeep, conclusion, upkeep
 
 TOLD = {
     READY: ("Ready", "NotReady"),
@@ -82,10 +85,12 @@ def plan(
     now: datetime,
     settled: Settled,
     turn: Turn = FREE,
+    proven: bool = False,
 ) -> Plan:
     """Decide one pass. `settled` is the previous plan's, empty after a start; `now` is timezone-aware.
 
-    `turn` says what may be done with changes that only a new operator asks for.
+    `turn` says what may be done with changes that only a new operator asks for; `proven` that the public name
+    was read since the plan said `proving`.
     """
     if instance.meta.deleting:
         return plan_deletion(instance.meta, observed)
@@ -94,86 +99,85 @@ def plan(
         return Plan(status=status, events=_events(instance.meta, status, ()))
     observed = without_lag(observed, instance.meta)
     judgement = judge(instance, observed, catalogue, now=now)
+    on = upkeep(instance, observed, judgement, catalogue, now=now)
+    judgement = replace(judgement, findings=(*judgement.findings, *on.findings))
+    sight = Sight(instance, observed, judgement, catalogue, settled, now)
     if judgement.wanted is None or judgement.holding is not None:
-        return _held(instance, observed, judgement, turn, now=now)
-    desired, found = _differing(instance, observed, judgement, settled=settled, now=now)
-    pending: tuple[Ref, ...] = ()
-    if turn.state == "Waiting":
-        pending = turns.caused_by_operator(instance, observed, desired, found.actions)
-    if pending:
-        as_it_runs = replace(judgement, wanted=_as_it_runs(judgement.wanted, observed, catalogue))
-        desired, found = _differing(instance, observed, as_it_runs, settled=settled, now=now)
-        desired, found = _without_upgrade(instance, observed, desired, found)
-    return _decided(instance, observed, judgement, desired, found, turn, pending, now=now)
+        return _held(sight, on, turn)
+    return _decided(sight, on, doing(sight, on, turn), turn, proven=proven)
 
 
-def _decided(
-    instance: Instance,
-    observed: Observed,
-    judgement: Judgement,
-    desired: Desired,
-    found: Changes,
-    turn: Turn,
-    pending: tuple[Ref, ...],
-    *,
-    now: datetime,
-) -> Plan:
+def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool) -> Plan:
     """What is done and told about what differs."""
-    progress = _progress(judgement, desired, observed, found)
+    instance, observed, judgement, found = sight.instance, sight.observed, sight.judgement, done.found
+    progress = _progress(judgement, done.desired, observed, found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
-    upgrade = NOTHING if stage == "Over" else _upgrade(instance.meta, observed, turn, pending, progress)
-    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
+    later = waiting_for_slot(sight, on, done.later)
+    upgrade = NOTHING
+    if stage != "Over":
+        upgrade = _upgrade(instance.meta, observed, turn, done.pending, progress)
+    upgrade = _in_slot(on, done, progress, later) or upgrade
+    facts = Facts(judgement, observed, progress, upgrade, later)
+    status, wake_at = render(instance, facts, now=sight.now)
     stages = _stages(instance, observed, found.actions)
     records, records_at = records_wanted(
-        instance, observed, status, zone=judgement.obligations.terms.zone, now=now
+        instance, observed, status, zone=judgement.obligations.terms.zone, now=sight.now
     )
+    recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
+    after = (*recorded, *records, *asking(sight, on, done.later))
     return Plan(
-        stages=(*stages, *_marking(instance.meta, observed), *records),
+        stages=(*stages, *_marking(instance.meta, observed), *after),
         status=status,
         events=_events(instance.meta, status, found.mended),
-        wake_at=min((at for at in (wake_at, records_at) if at is not None), default=None),
+        wake_at=_earliest(wake_at, on.wake_at, records_at),
         probe=instance.spec.domain if is_served(instance, observed) else None,
-        rolling=bool(progress.waiting) or turn.state == "Running",
+        rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,
-        pending=pending,
+        pending=done.pending,
         turn=stage,
         announced=turn.state == "Running" and not turns.has_begun(instance.meta.status),
-        standing=() if stages else found.standing,
+        proving=_runs(on) and not (progress.waiting or found.actions),
+        standing=() if stages or after else found.standing,
     )
 
 
-def _differing(
-    instance: Instance,
-    observed: Observed,
-    judgement: Judgement,
-    *,
-    settled: Settled,
-    now: datetime,
-) -> tuple[Desired, Changes]:
-    """What should exist, and what is to be done for it."""
-    assert judgement.wanted is not None
-    desired = compose(
-        judgement.wanted, observed, database_ready=judgement.first("Rollout") is None
+def _runs(on: Upkeep) -> bool:
+    return on.current is not None and on.current.phase == "Running"
+
+
+def _in_slot(on: Upkeep, done: Doing, progress: Progress, later: tuple[JsonValue, ...]) -> Progress | None:
+    """What `UpToDate` says of changes that wait for a slot, or run in theirs; None where there are none.
+
+    An edit of the spec that runs meanwhile is told as ever.
+    """
+    if on.mode == "Running" and on.current is not None and (progress.waiting or done.found.actions):
+        text = f"{on.current.request.name} runs: {progress.waiting or 'changes are being applied'}"
+        return Progress(waiting=text, reason=MAINTENANCE_RUNNING)
+    if later and (done.whole or not progress.waiting):
+        return Progress(waiting=pending_words(later), reason=MAINTENANCE_PENDING)
+    return None
+
+
+def _concluded(
+    sight: Sight, on: Upkeep, done: Doing, *, busy: str, proven: bool
+) -> tuple[tuple[Action, ...], ...]:
+    """The record that the run has come to, if it has come to one. What is done in this pass is seen first."""
+    if _runs(on) and done.found.actions:
+        return ()
+    statement = conclusion(
+        sight.instance,
+        sight.observed,
+        on,
+        busy=busy,
+        waiting=on.mode == "Waits" and bool(announced_ones(on, done.later)),
+        proven=proven,
+        now=sight.now,
     )
-    return desired, changes(instance, desired, observed, settled=settled, now=now)
+    return ((RecordFact(statement),),) if statement is not None else ()
 
 
-def _as_it_runs(wanted: Wanted, observed: Observed, catalogue: Catalogue) -> Wanted:
-    """What is wanted at the release that runs, where the catalogue still has it."""
-    state = observed.deployment(wanted.name, server.COMPONENT)
-    known = [entry.version for entry in catalogue.versions]
-    if state is None or state.version not in known:
-        return wanted
-    return replace(wanted, release=resolve(Release(version=state.version), catalogue) or wanted.release)
-
-
-def _without_upgrade(
-    instance: Instance, observed: Observed, desired: Desired, found: Changes
-) -> tuple[Desired, Changes]:
-    """What is held and repaired while the operator's own changes wait: everything else."""
-    later = turns.caused_by_operator(instance, observed, desired, found.actions)
-    kept = tuple(item for item in found.actions if not (isinstance(item, Apply) and item.ref in later))
-    return replace(desired, waiting=""), replace(found, actions=kept, unfinished=False)
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((at for at in instants if at is not None), default=None)
 
 
 def _stage(instance: Instance, observed: Observed, turn: Turn, *, busy: bool) -> TurnStage:
@@ -203,22 +207,21 @@ def _upgrade(
     return Progress(waiting=turns.words(turn, pending), reason=UPGRADE_PENDING) if pending else NOTHING
 
 
-def _held(
-    instance: Instance, observed: Observed, judgement: Judgement, turn: Turn, *, now: datetime
-) -> Plan:
+def _held(sight: Sight, on: Upkeep, turn: Turn) -> Plan:
     """Nothing is built or changed; what runs goes on and is watched."""
+    instance, observed, judgement = sight.instance, sight.observed, sight.judgement
     marking = _marking(instance.meta, observed) if judgement.installed else ()
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
     told = Progress(waiting or (held.message if held else ""), "")
     upgrade = _upgrade(instance.meta, observed, turn, (), told)
-    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=now)
+    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=sight.now)
     return Plan(
-        stages=(*_stages(instance, observed, None), *marking),
+        stages=(*_stages(instance, observed, None), *marking, *asking(sight, on, ())),
         status=status,
         events=_events(instance.meta, status, ()),
-        wake_at=wake_at,
+        wake_at=_earliest(wake_at, on.wake_at),
         probe=instance.spec.domain if is_served(instance, observed) else None,
     )
 

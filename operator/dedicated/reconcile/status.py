@@ -50,12 +50,14 @@ NOTHING = Progress(waiting="", reason="")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Input of the status beside the instance. `upgrade` tells of changes that are the operator's own."""
+    """Input of the status beside the instance. `upgrade` tells of changes that wait, or run, on their own;
+    `later` are those that wait for a slot, as the status lists them."""
 
     judgement: Judgement
     observed: Observed
     progress: Progress
     upgrade: Progress = NOTHING
+    later: tuple[JsonValue, ...] = ()
 
 
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
@@ -63,7 +65,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     observed, judgement = facts.observed, facts.judgement
     uses = zone_uses(observed)
     modified = modifications.newest(record.modification for record in observed.records)
-    unmodified, wake_at = modifications.judge(modified, now=now)
+    unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
@@ -77,6 +79,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         _highly_available(facts, uses, installed=installed),
         prerequisites,
         _up_to_date(facts),
+        judgement.support.condition,
         unmodified,
         *clock_conditions.conditions(owed.clocks, owed.terms, _promised(instance, unmet)),
         *_test_clock(observed),
@@ -100,11 +103,13 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         ),
         "findings": finding_list(judgement.findings),
         "modifications": [fact.status() for fact in modified],
+        "pendingActions": [*facts.later],
         "maintenance": maintenance_status(owed),
     }
     if keys.needs_admin_secret(instance):
         status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
-    return status, min((at for at in (wake_at, owed.wake_at) if at is not None), default=None)
+    changes = (forgotten, judgement.support.wake_at, owed.wake_at)
+    return status, min((at for at in changes if at is not None), default=None)
 
 
 def render_invalid(

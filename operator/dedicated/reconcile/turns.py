@@ -122,8 +122,11 @@ def caused_by_operator(
     instance: Instance, observed: Observed, desired: Desired, actions: Iterable[Action]
 ) -> tuple[Ref, ...]:
     """Children that change because the operator is another one; empty where something else asks for it."""
-    if not _stood(instance, observed):
-        return ()
+    return changing(observed, desired, actions) if stood(instance, observed) else ()
+
+
+def changing(observed: Observed, desired: Desired, actions: Iterable[Action]) -> tuple[Ref, ...]:
+    """Children that change, repair of drift apart, and what follows behind a gate."""
     applied = [action for action in actions if isinstance(action, Apply)]
     found = {action.ref for action in applied if _acts(action, observed)}
     if any(ref.kind in ROLLING for ref in found):
@@ -156,6 +159,16 @@ def is_urgent(before: Mapping[Ref, str], now: Mapping[Ref, str], *, pending: tup
     )
 
 
+def stood(instance: Instance, observed: Observed) -> bool:
+    """Whether this generation was seen before, nothing of it was under way, and there is a server to roll."""
+    status = instance.meta.status
+    return (
+        status.get("observedGeneration") == instance.meta.generation
+        and reason_of(status) not in ("", *UNDER_WAY)
+        and observed.deployment(instance.name, server.COMPONENT) is not None
+    )
+
+
 def words(turn: Turn, pending: tuple[Ref, ...]) -> str:
     """What the status says of changes that wait."""
     named = ", ".join(str(ref) for ref in pending[:NAMED])
@@ -172,16 +185,6 @@ def running_words(turn: Turn, progress: str, *, expected: bool) -> str:
     unproven = "" if expected else "; its public name failed before and is not waited for"
     told = f"this operator's changes run since {turn.since}, and other instances wait for them: {done}"
     return told + unproven
-
-
-def _stood(instance: Instance, observed: Observed) -> bool:
-    """Whether this generation was seen before, nothing of it was under way, and there is a server to roll."""
-    status = instance.meta.status
-    return (
-        status.get("observedGeneration") == instance.meta.generation
-        and reason_of(status) not in ("", *UNDER_WAY)
-        and observed.deployment(instance.name, server.COMPONENT) is not None
-    )
 
 
 def _acts(action: Apply, observed: Observed) -> bool:
