@@ -153,3 +153,13 @@ def test_two_processes_in_one_test_do_not_share_a_registry() -> None:
     first, second = make_metrics(), make_metrics()
     first.leader.set(1)
     assert "dedicated_operator_leader 0.0" in scrape(second.registry)
+
+
+def test_blocks_of_python_are_read_at_each_scrape() -> None:
+    registry = make_metrics().registry
+    before = registry.get_sample_value("dedicated_operator_python_blocks")
+    kept = [object() for _ in range(100_000)]
+    after = registry.get_sample_value("dedicated_operator_python_blocks")
+    assert before is not None
+    assert after is not None
+    assert after - before > len(kept) / 2

@@ -67,7 +67,7 @@ def clocks(history: History, terms: Terms, *, now: datetime) -> Clocks:
     """Every clock by what is recorded up to `now`; none where the terms have none (L-2)."""
     known = history.before(now + INSTANT)
     entries, urgent, issues, rejected = _settled(known, terms, now)
-    voids = void.voids(issues, known, terms)
+    voids = void.voids(issues)
     floor = maintenance.floor(known, terms, entries=entries)
     found = Clocks(
         entries=entries,

@@ -12,7 +12,7 @@ emergency contains is done or permitted with it; an emergency that the provider 
 notice in the same second as a resolution has no effect.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -39,7 +39,8 @@ class Issue:
     """A failure to permit, and how far it has come.
 
     `deadline`: the end of the five days after the escalation. `resolved`: since when it is, or will be if
-    nothing more is recorded. Closed: waived, or its termination taken back.
+    nothing more is recorded. `released`: when what is owed was done, or the first slot permitted for it is
+    over (M-11). Closed: waived, or its termination taken back.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Issue:
     escalated: datetime | None = None
     deadline: datetime | None = None
     resolved: datetime | None = None
+    released: datetime | None = None
     notice: datetime | None = None
     effective: datetime | None = None
     closed: datetime | None = None
@@ -126,7 +128,9 @@ def _gate_closed(issue: Issue, at: datetime, history: History, terms: Terms) -> 
         return "the issue is not escalated (M-10)"
     if at < issue.deadline:
         return f"the customer may resolve the issue until {rfc3339(issue.deadline)} (M-9)"
-    resolved = resolution(issue, history.before(at + INSTANT), terms)
+    known = history.before(at + INSTANT)
+    slots = tuple(slots_after(issue, known, terms))
+    resolved = resolution(issue, slots, ends_of_owed(issue, known), terms)
     if resolved is not None and resolved <= at:
         return f"the issue is resolved since {rfc3339(resolved)} (M-10)"
     return ""
@@ -144,7 +148,9 @@ def _step(issue: Issue, act: Act, terms: Terms) -> Issue:
 
 
 def _judge(issue: Issue, history: History, terms: Terms, now: datetime) -> Issue:
-    resolved = resolution(issue, history, terms)
+    slots = tuple(slots_after(issue, history, terms))
+    ends = tuple(ends_of_owed(issue, history))
+    resolved = resolution(issue, slots, ends, terms)
     state: State = "EscalationDue"
     if issue.closed is not None:
         state = "Closed"
@@ -154,13 +160,19 @@ def _judge(issue: Issue, history: History, terms: Terms, now: datetime) -> Issue
         state = "Resolved"
     elif issue.deadline is not None:
         state = "TerminationPermitted" if now >= issue.deadline else "Escalated"
-    return replace(issue, state=state, resolved=resolved)
+    released = min((*ends, *(grant.over for _, grant in slots)), default=None)
+    return replace(issue, state=state, resolved=resolved, released=released)
 
 
-def resolution(issue: Issue, history: History, terms: Terms) -> datetime | None:
-    """Since when the issue is resolved, or will be if nothing more is recorded; None if it is not (M-9)."""
-    found = list(ends_of_owed(issue, history))
-    for start, grant in slots_after(issue, history, terms):
+def resolution(
+    issue: Issue, slots: Iterable[tuple[datetime, Grant]], ends: Iterable[datetime], terms: Terms
+) -> datetime | None:
+    """Since when the issue is resolved, or will be if nothing more is recorded; None if it is not (M-9).
+
+    `slots` are those of `slots_after`, `ends` those of `ends_of_owed`.
+    """
+    found = list(ends)
+    for start, grant in slots:
         in_time = issue.deadline is not None and grant.given < issue.deadline and not issue.regular
         limit = issue.deadline if in_time else end_of_days(grant.given, RESOLUTION_DAYS, terms.zone)
         prompt = limit is not None and start < limit

@@ -17,7 +17,7 @@ from dedicated.contract.clock_conditions import when
 from dedicated.contract.clocks import Clocks, clocks
 from dedicated.contract.emergency import Emergency
 from dedicated.contract.escalation import Issue
-from dedicated.contract.facts import Fact, Notified, ServiceStarted, history
+from dedicated.contract.facts import Fact, History, Notified, ServiceStarted, history
 from dedicated.contract.ledger import MONTHS
 from dedicated.contract.maintenance import request_due, request_name
 from dedicated.contract.permission import Terms
@@ -62,9 +62,9 @@ class Operator:
         """The first Ready, at the start of a replay whose records have none."""
         return ServiceStarted("service-started", at, self.by)
 
-    def requests(self, facts: list[Fact], terms: Terms, *, now: datetime) -> Iterator[Fact]:
+    def requests(self, known: History, terms: Terms, *, now: datetime) -> Iterator[Fact]:
         """The request that is due at an instant by what is recorded until then."""
-        month = request_due(history(facts), terms, now=now)
+        month = request_due(known, terms, now=now)
         if month is not None:
             name = request_name(month)
             yield Notified(f"{name}-notified", now, self.by, name, "Regular", self.duration)
@@ -81,19 +81,20 @@ def replay(
     ordered = told.facts
     if operator is not None and told.service_start is None:
         ordered = history((*ordered, operator.start(start))).facts
-    known = [fact for fact in ordered if fact.at < start]
     ahead = groupby((fact for fact in ordered if start <= fact.at <= end), key=lambda fact: fact.at)
     pending = next(ahead, None)
-    before, now = clocks(history(known), terms, now=start), start
+    so_far = history(fact for fact in ordered if fact.at < start)
+    before, now = clocks(so_far, terms, now=start), start
     while True:
         recorded: tuple[Fact, ...] = ()
         if pending is not None and pending[0] == now:
             recorded = tuple(pending[1])
             pending = next(ahead, None)
-        known += recorded
-        played = tuple(operator.requests(known, terms, now=now)) if operator else ()
-        known += played
-        after = clocks(history(known), terms, now=now)
+            so_far = history((*so_far.facts, *recorded))
+        played = tuple(operator.requests(so_far, terms, now=now)) if operator else ()
+        if played:
+            so_far = history((*so_far.facts, *played))
+        after = clocks(so_far, terms, now=now)
         changes = tuple(_changes(before, after, terms, now))
         if now == start or recorded or played or changes:
             yield Moment(now, recorded + played, changes, after)

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dedicated.contract.escalation import Issue, ends_of_owed, slots_after
-from dedicated.contract.facts import History
-from dedicated.contract.permission import Terms
+from dedicated.contract.escalation import Issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,11 @@ class Void:
         return self.start <= instant and (self.end is None or instant < self.end)
 
 
-def voids(issues: Sequence[Issue], history: History, terms: Terms) -> tuple[Void, ...]:
-    """The void intervals of all issues, united, in order. `history` holds what is recorded up to now."""
+def voids(issues: Sequence[Issue]) -> tuple[Void, ...]:
+    """The void intervals of all issues, united, in order."""
     united: list[Void] = []
     for issue in sorted(issues, key=lambda issue: issue.failed):
-        found = Void(issue.failed, _end(issue, history, terms))
+        found = Void(issue.failed, issue.released)
         last = united[-1] if united else None
         if last is None or (last.end is not None and last.end < found.start):
             united.append(found)
@@ -43,8 +41,3 @@ def voids(issues: Sequence[Issue], history: History, terms: Terms) -> tuple[Void
             end = None if found.end is None else max(last.end, found.end)
             united[-1] = Void(last.start, end)
     return tuple(united)
-
-
-def _end(issue: Issue, history: History, terms: Terms) -> datetime | None:
-    over = (grant.over for _, grant in slots_after(issue, history, terms))
-    return min((*ends_of_owed(issue, history), *over), default=None)
