@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
+from api.record_examples import record
 from cluster.standing import until
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import INSTANCE, RECORD
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
@@ -90,6 +93,28 @@ def verbs(*names: str, instance: str = "acme") -> Manifest:
         "resourceNames": [instance],
         "verbs": list[JsonValue](names),
     }
+
+
+def instruction(
+    namespace: str, lasts: timedelta, *, user: str = "jane", by: str = "provider", scope: Sequence[str] = ()
+) -> Manifest:
+    """The provider's instruction to a user, from now on."""
+    now = datetime.now(UTC)
+    given: Manifest = {
+        "grantee": {"kind": "User", "name": user},
+        "scope": list[JsonValue](scope),
+        "validFrom": rfc3339(now),
+        "validUntil": rfc3339(now + lasts),
+    }
+    spec: Manifest = {
+        "instance": "acme",
+        "fact": "Instruction",
+        "by": by,
+        "reason": "a test",
+        "instruction": given,
+    }
+    body = record(spec, name=f"acme-instruction-{user}")
+    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
 
 
 def wrong(expected: Sequence[tuple[str, bool, str]]) -> list[str]:

@@ -1,8 +1,11 @@
 """Rights that common days do not use: each is there for a reason, and this is the reason."""
 
+from datetime import timedelta
+
 import pytest
 
 from cluster.instances import condition
+from cluster.records_stage import instruction
 from cluster.standing import SIMULATED, Standing, children, events_of, stand_simulated, until
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
 from dedicated.api.names import API_VERSION, FIELD_MANAGER, KIND, LABEL_INSTANCE, LABEL_MANAGED_BY
@@ -14,6 +17,8 @@ from dedicated.api.objects import (
     INSTANCE,
     JOB,
     NETWORK_POLICY,
+    ROLE,
+    ROLE_BINDING,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -47,6 +52,11 @@ LEFT_OVER: dict[Kind, Manifest] = {
     JOB: {"spec": {"suspend": True, "template": JOB_POD}},
     DISRUPTION_BUDGET: {"spec": {"maxUnavailable": 1, "selector": NOTHING}},
     NETWORK_POLICY: {"spec": {"podSelector": NOTHING}},
+    ROLE: {"rules": []},
+    ROLE_BINDING: {
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "acme-old"},
+        "subjects": [],
+    },
 }
 """What an older operator might have made that no instance needs any more."""
 
@@ -87,6 +97,9 @@ def test_get_finds_out_whose_an_object_is_that_lost_its_label(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
     at = stand_simulated(cluster, make_namespace(labels=SIMULATED), run_operator)
+    at.api.create(instruction(at.namespace, timedelta(hours=1)))
+    until(lambda: "RoleBinding/acme-instruction" in children(at.api, at.namespace), "somebody instructed")
+    at.rest()
     before = children(at.api, at.namespace)
     # The identity is made once and found by its name: no label of it is needed.
     applied = sorted(before.keys() - {"ConfigMap/acme-identity"})

@@ -52,7 +52,7 @@ ANSWERS = {
 PASSING = [name for name in ANSWERS if name != "forbidden"]
 """Answers after which the same request may succeed."""
 LENGTH = 30
-"""Changing requests of a creation in peace."""
+"""Changing requests of a creation in peace; the last two record the start of service and tell its months."""
 DONE = {"Ready": "Ready", "UpToDate": "UpToDate"}
 
 

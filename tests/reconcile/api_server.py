@@ -66,6 +66,7 @@ class Object:
             "uid": self.uid,
             "resourceVersion": str(self.version),
             "generation": self.generation,
+            "creationTimestamp": rfc3339(NOW),
             "managedFields": [entry.manifest() for entry in self.entries],
         }
         if self.deleting:

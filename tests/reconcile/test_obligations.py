@@ -56,6 +56,7 @@ def at_rest(spec: str) -> Cluster:
     """An instance of this spec as nothing is recorded of it yet."""
     cluster = Cluster({**body(), "spec": merge(get_map(body(), "spec"), json.loads(spec))})
     cluster.stand()
+    cluster.facts.clear()
     return cluster
 
 

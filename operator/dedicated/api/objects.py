@@ -43,6 +43,8 @@ DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 JOB = Kind("batch/v1", "Job", "jobs")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 
 CHILD_KINDS = (
     CONFIG_MAP,
@@ -53,6 +55,8 @@ CHILD_KINDS = (
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
+    ROLE,
+    ROLE_BINDING,
 )
 """Every kind that an instance is made of. The chart's RBAC grants exactly these."""
 

@@ -5,16 +5,18 @@ full audit has found a forged one; then that is recorded, and the child applied 
 yields no action.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dedicated.api.conditions import rfc3339
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import ANNOTATION_APPLIED, FIELD_MANAGER
 from dedicated.api.objects import JOB, Ref, ref_of
 from dedicated.api.resource import Instance
+from dedicated.contract import instructions
 from dedicated.contract.modifications import Modification
 from dedicated.contract.records import Record, is_same_hand, is_worth, record_for
+from dedicated.parts import instruction
 from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.drift import Drift
@@ -71,16 +73,40 @@ def changes(
         elif settled.get(ref) == (child.resource_version, mark):
             clean[child.ref] = settled[ref]
         elif drift := drift_of(manifest, child):
+            verdict = _verdict(child, drift, observed, now=now)
+            if verdict == "Kept":
+                continue  # and judged again: when the instruction ends, nothing of the child changes
             again = _outlived_repair(child, drift, observed.records)
             if again:
                 clean[child.ref] = child.resource_version, mark
             repair = _repair(instance, manifest, child, drift, observed.records, now=now)
-            actions.append(repair.action)
-            mended.extend(() if again else repair.told)
+            allowed = verdict == "Undone"
+            actions.append(replace(repair.action, record=None) if allowed else repair.action)
+            mended.extend(() if again or allowed else repair.told)
         else:
             clean[child.ref] = child.resource_version, mark
     actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished, standing)
+
+
+def instructed(instance: Instance, observed: Observed, *, settled: Settled, now: datetime) -> Changes:
+    """The same for what lets the instructed through the protection: it stands while an instruction does, and
+    is no part of what was specified."""
+    given = instruction.manifests(instance, instructions.grantees(observed.facts, now=now))
+    over = frozenset() if given else instruction.refs(instance)
+    desired = Desired(given, untouched=frozenset(), replaced=over, waiting="", complete=False)
+    return changes(instance, desired, observed, settled=settled, now=now)
+
+
+def together(found: Changes, own: Changes) -> Changes:
+    """Both; how far the generation is, is told by the first."""
+    return Changes(
+        actions=(*found.actions, *own.actions),
+        mended=(*found.mended, *own.mended),
+        settled=found.settled | own.settled,
+        unfinished=found.unfinished,
+        standing=(*found.standing, *own.standing),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +154,13 @@ def _forged_hash(child: Child, mark: str, settled: Settled) -> Drift | None:
     if known is None or known[1] != mark or child.applied == mark or _only_annotation_lost(child):
         return None
     return Drift((OUR_HASH,), (), FORGED, "Apply", "") if child.ours else None
+
+
+def _verdict(child: Child, drift: Drift, observed: Observed, *, now: datetime) -> instructions.Verdict:
+    """Whether the provider's instruction covers a change. What instructs is covered by none."""
+    if child.component == instruction.COMPONENT:
+        return "Modification"
+    return instructions.judge(observed.facts, str(child.ref), made=parse_time(drift.time), now=now)
 
 
 def _outlived_repair(child: Child, drift: Drift, known: tuple[Record, ...]) -> bool:
@@ -194,7 +227,8 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
 
     `applied` says that nothing of this generation is applied only now: what is observed as rolled out is it.
     """
-    wanted = {ref_of(manifest) for manifest in desired.manifests} | desired.untouched
+    kept = desired.untouched | instruction.refs(instance)
+    wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
     rolled_out = all(state.rolled_out for state in observed.deployments.values())
     over = applied and desired.complete and rolled_out
     return [

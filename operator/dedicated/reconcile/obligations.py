@@ -12,7 +12,7 @@ from itertools import islice
 
 from dedicated.api.findings import Finding
 from dedicated.api.resource import Instance
-from dedicated.contract import agreements, clock_conditions, terms
+from dedicated.contract import agreements, clock_conditions, instructions, terms
 from dedicated.contract.calendar import Calendar, Slot, slots
 from dedicated.contract.clocks import Clocks, clocks
 from dedicated.contract.dates import Month, local, month_of, start_of_day
@@ -51,6 +51,7 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
     changes = [
         found.next_change,
         agreements.next_change(spec, observed.facts, now=now),
+        instructions.next_change(observed.facts, now=now),
         clock_conditions.next_change(found, now=now),
         ahead[0].end if ahead else None,
     ]
@@ -64,6 +65,7 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
             *findings,
             *(_floor(found, in_force, now) if "M-3" not in agreed else ()),
             *clock_conditions.findings(found, in_force, now=now),
+            *instructions.findings(observed.facts, now=now),
         ),
         wake_at=min((at for at in changes if at is not None), default=None),
     )

@@ -39,6 +39,7 @@ from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
     CreateKeyPair,
+    Delete,
     EstablishIdentity,
     EventNote,
     MarkNamespace,
@@ -48,7 +49,7 @@ from dedicated.reconcile.actions import (
     Settled,
     TurnStage,
 )
-from dedicated.reconcile.changes import Changes
+from dedicated.reconcile.changes import Changes, instructed, together
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.holding import Doing, Sight, doing
@@ -102,9 +103,11 @@ def plan(
     on = upkeep(instance, observed, judgement, catalogue, now=now)
     judgement = replace(judgement, findings=(*judgement.findings, *on.findings))
     sight = Sight(instance, observed, judgement, catalogue, settled, now)
+    own = instructed(instance, observed, settled=settled, now=now)
     if judgement.wanted is None or judgement.holding is not None:
-        return _held(sight, on, turn)
-    return _decided(sight, on, doing(sight, on, turn), turn, proven=proven)
+        return _held(sight, on, own, turn)
+    done = doing(sight, on, turn)
+    return _decided(sight, on, replace(done, found=together(done.found, own)), turn, proven=proven)
 
 
 def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool) -> Plan:
@@ -207,9 +210,10 @@ def _upgrade(
     return Progress(waiting=turns.words(turn, pending), reason=UPGRADE_PENDING) if pending else NOTHING
 
 
-def _held(sight: Sight, on: Upkeep, turn: Turn) -> Plan:
-    """Nothing is built or changed; what runs goes on and is watched."""
+def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
+    """Nothing is built or changed; what runs goes on and is watched. An instruction that is over ends."""
     instance, observed, judgement = sight.instance, sight.observed, sight.judgement
+    ended = tuple(action for action in own.actions if isinstance(action, Delete))
     marking = _marking(instance.meta, observed) if judgement.installed else ()
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
@@ -218,7 +222,12 @@ def _held(sight: Sight, on: Upkeep, turn: Turn) -> Plan:
     upgrade = _upgrade(instance.meta, observed, turn, (), told)
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=sight.now)
     return Plan(
-        stages=(*_stages(instance, observed, None), *marking, *asking(sight, on, ())),
+        stages=(
+            *_stages(instance, observed, None),
+            *((ended,) if ended else ()),
+            *marking,
+            *asking(sight, on, ()),
+        ),
         status=status,
         events=_events(instance.meta, status, ()),
         wake_at=_earliest(wake_at, on.wake_at),

@@ -79,8 +79,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         _highly_available(facts, uses, installed=installed),
         prerequisites,
         _up_to_date(facts),
-        judgement.support.condition,
         unmodified,
+        judgement.support.condition,
         *clock_conditions.conditions(owed.clocks, owed.terms, _promised(instance, unmet)),
         *_test_clock(observed),
     )
