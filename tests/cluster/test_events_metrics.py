@@ -77,7 +77,7 @@ def test_transitions_are_told_once(
     told_of = [event for event in events_of(at.api, namespace) if get_str(event, "type") == "Warning"]
     assert sorted(get_str(event, "reason") for event in told_of) == ["NotReady", "Stalled"]
     assert all(get_int(event, "series", "count") == 0 for event in told_of)
-    labels = {"namespace": namespace, "name": "acme", "code": "ReleaseUnknown", "party": "Customer"}
+    labels = {"namespace": namespace, "name": "acme", "code": "ReleaseUnknown", "party": "Provider"}
     assert samples(at, "dedicated_instance_findings") == [(labels, 1.0)]
     shown_by_kubectl = cluster.kubectl("-n", namespace, "describe", "di", "acme")
     assert "ReleaseUnknown" in shown_by_kubectl

@@ -172,7 +172,7 @@ def _refuse_downgrade(cluster: Cluster, namespace: str) -> None:
     found = finding(body, "DowngradeRefused")
     assert "v4.15.2" in get_str(found, "message")
     assert "v4.16.0" in get_str(found, "message")
-    assert found["responsible"] == "Customer"
+    assert found["responsible"] == "Provider"
     assert work(api, namespace) == before
     assert condition(body, "Available")["status"] == "True"
     change(api, namespace, {"release": {"version": "v4.16.0"}})

@@ -27,6 +27,8 @@ EndState = dict[str, JsonValue]
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d")
+"""A slot in words: the provider's window is spread by the instance's namespace."""
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
 _ALLOCATED = ("clusterIP", "clusterIPs")
 _DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
@@ -114,7 +116,7 @@ def _status(item: Manifest) -> JsonValue:
 def neutral(item: Manifest, namespace: str) -> JsonValue:
     """A reduced object without the names of this run."""
     text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
-    value: JsonValue = json.loads(_TIME.sub("TIME", _UID.sub("UID", text)))
+    value: JsonValue = json.loads(_SLOT.sub("SLOT", _TIME.sub("TIME", _UID.sub("UID", text))))
     return value
 
 

@@ -23,7 +23,6 @@ from testbed import operator_process
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
 from testbed.forked import Clock, ForkServer, fork_server
-from testbed.locks import fair
 from testbed.operator_process import Installed, Launch, OperatorProcess, Settings
 
 NAME = "acme"
@@ -162,16 +161,13 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(stage: Stage, *, in_order: bool = False, shared: bool = True) -> Iterator[Site]:
+def site(stage: Stage, *, in_order: bool = False) -> Iterator[Site]:
     """A site for the time of the block, without an operator yet.
 
-    `shared`: with other tests around. One at a time lets those in that want to be alone; without, the test
-    is one of them.
+    The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
     cluster = stage.cluster
     with contextlib.ExitStack() as stack:
-        if shared:
-            stack.enter_context(fair(cluster.home.tests, shared=True))
         namespace = f"faults-{secrets.token_hex(4)}"
         labels: Manifest = {**SIMULATED, "pod-security.kubernetes.io/enforce": "restricted"}
         cluster.api.create(

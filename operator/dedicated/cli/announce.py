@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dedicated.api.json import Manifest, array, get_map
-from dedicated.api.names import API_VERSION, LABEL_INSTANCE
-from dedicated.api.objects import Kind
+from dedicated.api.names import LABEL_INSTANCE
+from dedicated.api.objects import MAINTENANCE
 from dedicated.cli.frame import Cluster, cluster_options, output
 from dedicated.cli.recording import write
 from dedicated.cli.source import Source, in_cluster
@@ -20,7 +20,6 @@ from dedicated.cluster.errors import ApiError
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
-MAINTENANCE = Kind(API_VERSION, "Maintenance", "maintenances")
 
 
 @click.command(short_help="Announce an emergency maintenance (provider).")

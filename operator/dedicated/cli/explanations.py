@@ -67,6 +67,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         acts="nobody while it progresses; else who the finding names",
         docs="docs/status.md#reasons-of-uptodate",
     ),
+    api.VERSION_SUPPORTED: Explanation(
+        asks="Is the release that runs supported, and until when?",
+        good="True",
+        clauses="V-1, V-2",
+        acts="Provider: move to a supported release; Customer where slots were refused or months missed",
+        docs="docs/releases.md",
+    ),
     api.UNMODIFIED: Explanation(
         asks="Has anybody changed in the last 24 h what only the provider may change? Who, what, when?",
         good="True",

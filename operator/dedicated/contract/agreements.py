@@ -1,4 +1,4 @@
-"""Deviations in writing (G-3, K-9): a looser value holds only while its agreement does.
+"""Deviations in writing (G-3, K-9, K-10): a looser value holds only while its agreement does.
 
 An agreement holds for a clause where the spec names its record under that clause and the record is one of
 the provider's on that clause, in force now. Without one the contract's own value stays in force, and a

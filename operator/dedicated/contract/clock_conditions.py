@@ -167,7 +167,7 @@ def _termination_permitted(found: Clocks, terms: Terms) -> Condition:
 def _service_level(found: Clocks, terms: Terms, promised: Objectives) -> Condition:
     kind = SERVICE_LEVEL_IN_FORCE
     if promised.availability is None:
-        text = f"no objective on infrastructure class {terms.infrastructure} (L-2); measured all the same"
+        text = f"no objective on infrastructure class {terms.infrastructure} (L-2)"
         return Condition(kind, "False", "NoObjective", text)
     if promised.suspended is not None:
         text = f"prerequisites are not met since {when(promised.suspended, terms)} (L-2). Customer must act"

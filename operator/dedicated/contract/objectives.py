@@ -1,8 +1,9 @@
 """What is promised (L-1, L-2): objectives and services by plan, infrastructure and booked options.
 
 The plan names the figures, the infrastructure decides whether they are guaranteed: on a preferred provider
-they are, elsewhere there is none, and the service is measured all the same. Guarantees presuppose that the
-customer's prerequisites are met (section 14).
+they are, elsewhere there is none, and the service is measured all the same. A self-hosted instance is run by
+its own customer, without clocks (C-6). Guarantees presuppose that the customer's prerequisites are met
+(section 14).
 """
 
 from collections.abc import Collection
