@@ -20,6 +20,7 @@ from cluster.observing import (
     visited,
     wait_applied,
     wait_stalled,
+    wait_until,
     work,
 )
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
@@ -121,6 +122,8 @@ def _start_release_change(cluster: Cluster, namespace: str) -> None:
     body = wait_for(api, namespace, migrating, what="the release change is told")
     assert kstatus_of(body) == "InProgress"
     assert get_str(body, "status", "versions", "schema") == "v4.15.2"
+    # The status of a new generation is written before its children.
+    wait_until(api, namespace, lambda: uids(api, namespace, JOB).keys() > old.keys(), what="its setup")
     (setup,) = (name.rpartition("/")[2] for name in uids(api, namespace, JOB) if name not in old)
     api.wait_for(
         JOB, namespace, setup, lambda job: get_int(job, "status", "active") == 1, what="setup is at work"
