@@ -8,7 +8,7 @@ from cluster.instances import condition
 from cluster.observing import is_applied
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD
-from faults.site import NAME, Site
+from faults.site import NAME, NEW, Site
 from testbed.cluster import Cluster
 
 KEPT = frozenset(
@@ -21,7 +21,6 @@ KEPT = frozenset(
     }
 )
 """What outlives an instance."""
-OLD, NEW = "v4.15.2", "v4.16.0"
 CHANGED: Manifest = {"server": {"config": {"AuditLogRetention": "1h"}}, "login": {"replicas": 6}}
 """Six replicas: as many in each zone, whoever came first."""
 REST_SECONDS = 120.0

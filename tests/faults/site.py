@@ -27,6 +27,11 @@ from testbed.operator_process import Installed, Launch, OperatorProcess, Setting
 
 NAME = "acme"
 DOMAIN = "faults.example.test"
+OLD, NEW = "v4.15.2", "v4.16.0"
+RELEASES: Manifest = {
+    "releases": {"versions": [{"version": version, "channel": "stable"} for version in (OLD, NEW)]}
+}
+"""Both may begin an instance (V-1), so that a run ends alike whether an operator saw the first one or not."""
 QUIET = 2.5
 """Longer than the operator holds back a status in which only figures moved."""
 LOOK = 0.1
@@ -52,7 +57,7 @@ class Stage:
 @contextlib.contextmanager
 def stage_on(cluster: Cluster, folder: Path) -> Iterator[Stage]:
     """The stage on a cluster for the time of the block; logs of operators go into the folder."""
-    rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,)))
+    rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,), values=RELEASES))
     with fork_server(folder / "forkserver.log") as forks, chronicle(cluster.api) as kept:
         yield Stage(cluster, forks, folder, kept, json.dumps(rendered))
 
