@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 
 Status = Literal["True", "False", "Unknown"]
 
@@ -101,12 +101,18 @@ def condition_list(
     return found
 
 
+def condition_in(status: Manifest, kind: str) -> Manifest:
+    """The condition of a type as a status has it; empty where it has none."""
+    found = (get_map(item) for item in get_list(status, "conditions") if get_str(item, "type") == kind)
+    return next(found, {})
+
+
 def transition_time(status: Manifest, condition: Condition) -> datetime | None:
     """Since when a status has the condition in the state that it is in; None where it has not."""
-    for item in get_list(status, "conditions"):
-        if get_str(item, "type") == condition.type and get_str(item, "status") == condition.status:
-            return parse_time(get_str(item, "lastTransitionTime"))
-    return None
+    found = condition_in(status, condition.type)
+    if get_str(found, "status") != condition.status:
+        return None
+    return parse_time(get_str(found, "lastTransitionTime"))
 
 
 def rfc3339(instant: datetime) -> str:

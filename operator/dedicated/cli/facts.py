@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import RECORD_KIND
 from dedicated.api.objects import Key
 from dedicated.api.record import RecordSpec, instant
@@ -57,26 +55,12 @@ def facts_of(records: Iterable[Record]) -> tuple[Fact, ...]:
 
 def _records(body: Manifest) -> Iterator[Record]:
     """A record, and those rolled up in it; none of a form that this version does not know."""
-    found, spec = reading.read(body), _spec(body.get("spec"))
+    found, spec = reading.read(body), reading.spec_of(body)
     if found is None or spec is None:
         return
     facts = {fact.name: fact for fact in found.facts}
     yield Record(found.name, found.at, spec, facts.get(found.name))
     for item in spec.closed.records if spec.closed else ():
-        rolled = _spec_in(item.spec)
+        rolled = reading.rolled_spec(item)
         if rolled is not None:
             yield Record(item.name, instant(item.at), rolled, facts.get(item.name))
-
-
-def _spec(value: JsonValue) -> RecordSpec | None:
-    try:
-        return RecordSpec.model_validate(value)
-    except ValidationError:
-        return None
-
-
-def _spec_in(text: str) -> RecordSpec | None:
-    try:
-        return RecordSpec.model_validate_json(text)
-    except ValidationError:
-        return None

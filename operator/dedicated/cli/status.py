@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import click
 
-from dedicated.api.conditions import parse_time
-from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.conditions import READY, condition_in, parse_time
+from dedicated.api.json import JsonValue, get_int, get_list, get_map, get_str
 from dedicated.cli.calendar import PERMITTED_BY, date_json, dates_table
 from dedicated.cli.explanations import EXPLANATIONS
 from dedicated.cli.frame import App, Cluster, cluster_options, instance_file, output, records_file
@@ -58,7 +58,7 @@ def _promised(source: Source) -> Objectives:
 
 
 def _head(source: Source) -> None:
-    ready = _condition(source, "Ready")
+    ready = condition_in(get_map(source.body, "status"), READY)
     state = f"Ready={get_str(ready, 'status') or 'Unknown'} {get_str(ready, 'reason')}".rstrip()
     say(f"{source.owner}: {state}", "bold")
     message = get_str(ready, "message") or "no operator has seen it yet"
@@ -127,11 +127,6 @@ def _findings(source: Source) -> None:
         rows.append((get_str(item, "responsible"), until, get_str(item, "code"), text))
     if rows:
         show(table(["WHO", "BEFORE", "CODE", "WHAT"], rows))
-
-
-def _condition(source: Source, kind: str) -> Manifest:
-    items = get_list(source.body, "status", "conditions")
-    return next((get_map(item) for item in items if get_str(item, "type") == kind), {})
 
 
 def _as_json(source: Source, owed: Obligations) -> JsonValue:

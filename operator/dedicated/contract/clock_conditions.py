@@ -20,7 +20,7 @@ from dedicated.api.conditions import (
 )
 from dedicated.api.findings import Finding
 from dedicated.contract.clocks import Clocks
-from dedicated.contract.dates import local
+from dedicated.contract.dates import wall
 from dedicated.contract.escalation import NOTICE_DAYS, RESOLUTION_DAYS, Issue
 from dedicated.contract.ledger import MONTHS
 from dedicated.contract.maintenance import months_without
@@ -70,7 +70,7 @@ def next_change(found: Clocks, *, now: datetime) -> datetime | None:
 
 def when(instant: datetime, terms: Terms) -> str:
     """An instant for people: UTC, and what the clock on the wall in the contract zone shows."""
-    return f"{rfc3339(instant)} ({local(instant, terms.zone):%Y-%m-%d %H:%M} {terms.zone})"
+    return f"{rfc3339(instant)} ({wall(instant, terms.zone)})"
 
 
 def _regular(found: Clocks, terms: Terms) -> Condition:

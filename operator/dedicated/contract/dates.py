@@ -51,6 +51,18 @@ def local(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(zone_info(zone))
 
 
+def wall(instant: datetime, zone: str) -> str:
+    """An instant for people, as a clock on the wall in the zone shows it, with the zone."""
+    return f"{local(instant, zone):%Y-%m-%d %H:%M} {zone}"
+
+
+def wall_span(start: datetime, end: datetime, zone: str) -> str:
+    """A stretch in the same words; the end without its day where both are of one."""
+    first, last = local(start, zone), local(end, zone)
+    until = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
+    return f"{first:%Y-%m-%d %H:%M} to {until} {zone}"
+
+
 def instant_of(wall: datetime, zone: str) -> datetime:
     """The first instant at which a clock on the wall in the zone shows `wall` (naive), or later."""
     rules = zone_info(zone)

@@ -15,7 +15,7 @@ from dedicated.api.instance import Plan
 from dedicated.api.maintenance import LONGEST_FREEZE, LONGEST_WINDOW, SHORTEST_WINDOW
 from dedicated.api.recurrence import RecurrenceError, parse_recurrence
 from dedicated.contract.calendar import Calendar, Freeze, Slot, Window, default_window, slots
-from dedicated.contract.dates import end_of_months_after, local
+from dedicated.contract.dates import end_of_months_after, wall
 
 FLOOR_MONTHS = 3
 """Regular maintenance comes "no longer than on quarterly basis" (M-3)."""
@@ -61,17 +61,17 @@ def check_floor(calendar: Calendar, *, since: datetime, until: datetime) -> tupl
     zone = calendar.zone
     frozen = [freeze for freeze in calendar.freezes if freeze.start < gap.due and gap.since < freeze.end]
     last = max(frozen, key=lambda freeze: freeze.end, default=None)
-    named = f"; frozen until {_date(last.end, zone)} ({last.reason})" if last else ""
-    following = _date(gap.slot.start, zone) if gap.slot else f"not before {_date(until, zone)}"
+    named = f"; frozen until {wall(last.end, zone)} ({last.reason})" if last else ""
+    following = wall(gap.slot.start, zone) if gap.slot else f"not before {wall(until, zone)}"
     return (
         Finding(
             code="NoSlotBeforeDueDate",
             responsible="Customer",
-            message=f"regular maintenance is due before {_date(gap.due, zone)}, 3 months after "
-            f"{_date(gap.since, zone)} (M-3), but windows and freezes leave no slot of 2 h until then; "
+            message=f"regular maintenance is due before {wall(gap.due, zone)}, 3 months after "
+            f"{wall(gap.since, zone)} (M-3), but windows and freezes leave no slot of 2 h until then; "
             f"the next slot: {following}{named}",
             action="add a window to spec.maintenance.windows, or shorten a freeze, so that a slot of 2 h "
-            f"starts before {_date(gap.due, zone)}",
+            f"starts before {wall(gap.due, zone)}",
             deadline=gap.due,
         ),
     )
@@ -144,12 +144,8 @@ def _too_long(freeze: Freeze, zone: str) -> Finding:
     return Finding(
         code="FreezeTooLong",
         responsible="Customer",
-        message=f"freeze from {_date(freeze.start, zone)} ({freeze.reason}) lasts "
+        message=f"freeze from {wall(freeze.start, zone)} ({freeze.reason}) lasts "
         f"{(freeze.end - freeze.start).days} days, the most is {LONGEST_FREEZE.days} (M-3), "
-        f"so it ends {_date(_shortened(freeze).end, zone)}",
+        f"so it ends {wall(_shortened(freeze).end, zone)}",
         action="shorten the freeze, or record an agreement on M-3",
     )
-
-
-def _date(instant: datetime, zone: str) -> str:
-    return f"{local(instant, zone):%Y-%m-%d %H:%M} {zone}"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.duration import parse_duration
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.record import Fact as Stated
 from dedicated.api.record import (
     Notice,
@@ -67,14 +67,14 @@ def read(manifest: Manifest) -> Reading | None:
 
     Its time is the API server's own, and the time written into it where it was brought back.
     """
-    spec = _spec_of(get_map(manifest, "spec"))
+    spec = spec_of(manifest)
     made = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
     if spec is None or made is None:
         return None
     name, at = get_str(manifest, "metadata", "name"), instant(spec.at) if spec.at else made
     told = _told(name, at, spec)
     if spec.closed is not None:
-        rolled = (_told(item.name, instant(item.at), _rolled(item)) for item in spec.closed.records)
+        rolled = (_told(item.name, instant(item.at), rolled_spec(item)) for item in spec.closed.records)
         told = [one for found in rolled for one in found]
     return Reading(
         name,
@@ -86,6 +86,22 @@ def read(manifest: Manifest) -> Reading | None:
     )
 
 
+def spec_of(manifest: Manifest) -> RecordSpec | None:
+    """What a record says; None in a form that this version does not know."""
+    try:
+        return RecordSpec.model_validate(get_map(manifest, "spec"))
+    except ValidationError:
+        return None
+
+
+def rolled_spec(item: RolledRecord) -> RecordSpec | None:
+    """The same of a record that was rolled up."""
+    try:
+        return RecordSpec.model_validate(json.loads(item.spec))
+    except ValueError:
+        return None
+
+
 def facts_in(readings: Iterable[Reading]) -> tuple[Fact, ...]:
     """The facts, each once: a record may still be there when it is rolled up already."""
     return tuple({fact.name: fact for reading in readings for fact in reading.facts}.values())
@@ -94,20 +110,6 @@ def facts_in(readings: Iterable[Reading]) -> tuple[Fact, ...]:
 def modifications_in(readings: Iterable[Reading]) -> tuple[Record, ...]:
     """The modifications, each once."""
     return tuple({record.name: record for found in readings for record in found.modifications}.values())
-
-
-def _spec_of(spec: JsonValue) -> RecordSpec | None:
-    try:
-        return RecordSpec.model_validate(spec)
-    except ValidationError:
-        return None
-
-
-def _rolled(item: RolledRecord) -> RecordSpec | None:
-    try:
-        return _spec_of(json.loads(item.spec))
-    except ValueError:
-        return None
 
 
 def _told(name: str, at: datetime, spec: RecordSpec | None) -> list[Fact | Record]:

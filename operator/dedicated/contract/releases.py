@@ -26,7 +26,7 @@ from dedicated.api.catalogue import (
 from dedicated.api.conditions import VERSION_SUPPORTED, Condition
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InstanceSpec, Party, Release
-from dedicated.contract.dates import local, start_of_day
+from dedicated.contract.dates import start_of_day, wall
 
 OLDEST = {4: "v3.4.1"}
 """From where a major may be entered, where it is not any release of the major before."""
@@ -128,13 +128,13 @@ def support(
         ends.append(_End(end, "SupportEnded", "its last day of support (V-1)"))
     first = min(ends, key=lambda found: found.at, default=None)
     if first is not None and now >= first.at:
-        text = f"support of {serving} ended {_date(first.at, zone)}: {first.why}"
+        text = f"support of {serving} ended {wall(first.at, zone)}: {first.why}"
         return _ended(first.reason, text, kept_back)
     if first is None or end is None:
         said = "no supportedUntil for" if entry else "no entry for"
         text = f"the release catalogue has {said} {serving}. Provider: add it to releases.versions"
         return _unknown_support("NoDate", text, wake_at=first.at if first else None)
-    text = f"{serving}{_on_postgres(entry)} is supported until {_date(first.at, zone)}: {first.why}"
+    text = f"{serving}{_on_postgres(entry)} is supported until {wall(first.at, zone)}: {first.why}"
     condition = Condition(VERSION_SUPPORTED, "True", "Supported", text)
     if now < first.at - LEAD:
         return Support(condition, wake_at=first.at - LEAD)
@@ -163,7 +163,7 @@ def _not_for_new(entry: CatalogueVersion, *, now: datetime, zone: str) -> str:
     if entry.channel != "stable":
         return f"is of channel {entry.channel}"
     end = end_of_support(entry, zone)
-    return f"is not supported since {_date(end, zone)}" if end is not None and now >= end else ""
+    return f"is not supported since {wall(end, zone)}" if end is not None and now >= end else ""
 
 
 def _two_majors(serving: str, catalogue: Catalogue, *, zone: str) -> Iterator[_End]:
@@ -247,7 +247,3 @@ def _unknown_support(reason: str, text: str, *, wake_at: datetime | None = None)
 def _on_postgres(entry: CatalogueVersion | None) -> str:
     found = entry.postgresql if entry else None
     return f" on PostgreSQL {found.minimum} to {found.maximum}" if found else ""
-
-
-def _date(instant: datetime, zone: str) -> str:
-    return f"{local(instant, zone):%Y-%m-%d %H:%M} {zone}"

@@ -16,7 +16,7 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.maintenance_request import Phase
 from dedicated.contract.calendar import Slot, slots
 from dedicated.contract.clock_conditions import when
-from dedicated.contract.dates import end_of_days, local, month_of
+from dedicated.contract.dates import end_of_days, month_of, wall_span
 from dedicated.contract.emergency import notified_at
 from dedicated.contract.facts import Request
 from dedicated.contract.permission import (
@@ -117,11 +117,7 @@ def deadline(request: Request, terms: Terms) -> datetime | None:
 
 def slot_words(slot: RunSlot | None, terms: Terms) -> str:
     """A slot for people, in the contract zone."""
-    if slot is None:
-        return ""
-    start, end = local(slot.start, terms.zone), local(slot.end, terms.zone)
-    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
-    return f"{start:%Y-%m-%d %H:%M} to {until} {terms.zone}"
+    return wall_span(slot.start, slot.end, terms.zone) if slot else ""
 
 
 def next_words(found: Standing, terms: Terms, *, waits_for: str = "") -> str:

@@ -10,7 +10,7 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.contract.calendar import Slot
 from dedicated.contract.clocks import Ahead
-from dedicated.contract.dates import local
+from dedicated.contract.dates import local, wall, wall_span
 from dedicated.contract.emergency import Emergency
 from dedicated.contract.escalation import Issue
 from dedicated.contract.ledger import Entry
@@ -44,19 +44,17 @@ def maintenance_status(owed: Obligations) -> Manifest:
 
 
 def _slot(slot: Slot, zone: str) -> JsonValue:
-    start, end = local(slot.start, zone), local(slot.end, zone)
-    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return {
         "start": rfc3339(slot.start),
         "end": rfc3339(slot.end),
-        "local": f"{start:%a %Y-%m-%d %H:%M} to {until} {zone}",
+        "local": f"{local(slot.start, zone):%a} {wall_span(slot.start, slot.end, zone)}",
     }
 
 
 def _date(date: Ahead, zone: str) -> JsonValue:
     return {
         "at": rfc3339(date.at),
-        "local": f"{local(date.at, zone):%a %Y-%m-%d %H:%M} {zone}",
+        "local": f"{local(date.at, zone):%a} {wall(date.at, zone)}",
         "what": date.what,
         "responsible": date.responsible,
         "clause": date.clause,

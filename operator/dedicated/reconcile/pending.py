@@ -18,10 +18,8 @@ from dedicated.reconcile.holding import Sight
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.requests import changes_in_words, is_announced, opened, release_in, told
 from dedicated.reconcile.status import is_served
+from dedicated.reconcile.turns import listed
 from dedicated.reconcile.upkeep import Upkeep
-
-NAMED = 5
-"""Objects named in a line."""
 
 
 def waiting_for_slot(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[JsonValue, ...]:
@@ -35,12 +33,10 @@ def waiting_for_slot(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[Js
         channel = f"release.channel {release.channel} brings it"
         asked = channel if release.channel else "spec.release.version asks for it"
         return (_item(f"ZITADEL {_running(sight)} -> {wanted}", asked, when, owed),)
-    named = ", ".join(str(ref) for ref in later[:NAMED])
-    more = f" and {len(later) - NAMED} more" if len(later) > NAMED else ""
     policy = sight.instance.spec.maintenance
     edited = "an edit of the spec, " if policy is not None and policy.confine == "AllChanges" else ""
     why = f"{edited}another rendering, image or credential changes them"
-    return (_item(f"{named}{more}", why, when, owed),)
+    return (_item(listed(later), why, when, owed),)
 
 
 def asking(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[tuple[Action, ...], ...]:

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from dedicated.api.conditions import READY
-from dedicated.api.json import Manifest, get_list, get_str
+from dedicated.api.conditions import READY, condition_in
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.resource import Instance
 from dedicated.contract import rollup
 from dedicated.contract.facts import ServiceStarted
@@ -16,14 +16,8 @@ def records_wanted(
     instance: Instance, observed: Observed, status: Manifest, *, zone: str, now: datetime
 ) -> tuple[tuple[tuple[Action, ...], ...], datetime | None]:
     """The stages, and when there will be another one. `zone` is the contract zone."""
-    if _is_ready(status) and not any(isinstance(fact, ServiceStarted) for fact in observed.facts):
+    ready = get_str(condition_in(status, READY), "status") == "True"
+    if ready and not any(isinstance(fact, ServiceStarted) for fact in observed.facts):
         return ((RecordFact(service_started(instance.name)),),), None
     due = rollup.due(observed.readings, zone=zone, identity=str(instance.meta.key), now=now)
     return (((RollUp(due.months, zone),),) if due.months else ()), due.next_at
-
-
-def _is_ready(status: Manifest) -> bool:
-    return any(
-        get_str(item, "type") == READY and get_str(item, "status") == "True"
-        for item in get_list(status, "conditions")
-    )

@@ -14,13 +14,19 @@ what a new version adds), but for Jobs and NetworkPolicies, which act by being t
 waits is repaired with its turn, unless somebody takes a field of a Deployment while this operator looks on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from dedicated.api.conditions import AVAILABLE, UP_TO_DATE, UPGRADE_RUNNING, UPGRADE_UNPROVEN
-from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+from dedicated.api.conditions import (
+    AVAILABLE,
+    UP_TO_DATE,
+    UPGRADE_RUNNING,
+    UPGRADE_UNPROVEN,
+    condition_in,
+)
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import ANNOTATION_APPLIED
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, NETWORK_POLICY, SECRET, Key, Ref
 from dedicated.api.resource import Instance
@@ -96,12 +102,12 @@ def next_in_line(waiting: Mapping[Key, Waiting]) -> Key | None:
 
 def reason_of(status: Manifest) -> str:
     """Why the instance is up to date or not, as its status has it; empty where it has none."""
-    return get_str(_condition(status, UP_TO_DATE), "reason")
+    return get_str(condition_in(status, UP_TO_DATE), "reason")
 
 
 def answers_now(status: Manifest) -> bool:
     """Whether the public name answers, as the status has it."""
-    return get_str(_condition(status, AVAILABLE), "status") == "True"
+    return get_str(condition_in(status, AVAILABLE), "status") == "True"
 
 
 def has_begun(status: Manifest) -> bool:
@@ -169,11 +175,15 @@ def stood(instance: Instance, observed: Observed) -> bool:
     )
 
 
+def listed(refs: Sequence[Ref]) -> str:
+    """Objects in a message: the first ones by name, and how many more."""
+    named = ", ".join(str(ref) for ref in refs[:NAMED])
+    return f"{named} and {len(refs) - NAMED} more" if len(refs) > NAMED else named
+
+
 def words(turn: Turn, pending: tuple[Ref, ...]) -> str:
     """What the status says of changes that wait."""
-    named = ", ".join(str(ref) for ref in pending[:NAMED])
-    more = f" and {len(pending) - NAMED} more" if len(pending) > NAMED else ""
-    count = f"{len(pending)} object{'s' if len(pending) > 1 else ''} ({named}{more})"
+    count = f"{len(pending)} object{'s' if len(pending) > 1 else ''} ({listed(pending)})"
     place = "" if turn.before is None else f"; {turn.before} were before it when all were counted"
     held = f"; {turn.held_by}" if turn.held_by else ""
     return f"this operator changes {count}, and one instance after the other{place}{held}"
@@ -194,9 +204,3 @@ def _acts(action: Apply, observed: Observed) -> bool:
         return action.ref.kind in ACTING and action.ref not in observed.deleted
     mark = get_str(action.manifest, "metadata", "annotations", ANNOTATION_APPLIED)
     return child.applied != mark and ANNOTATION_APPLIED in child.ours
-
-
-def _condition(status: Manifest, kind: str) -> JsonValue:
-    conditions = get_list(status, "conditions")
-    return next((item for item in conditions if get_str(item, "type") == kind), None)
-
