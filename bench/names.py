@@ -15,6 +15,7 @@ from testbed.pki import Authority
 from testbed.processes import free_port
 
 DOMAIN = "example.test"
+LENGTH = "content-length: "
 
 
 @contextlib.contextmanager
@@ -41,8 +42,15 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     with contextlib.suppress(asyncio.IncompleteReadError, OSError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = next((line[16:] for line in head.lower().split("\r\n") if line.startswith(LENGTH)), "0")
+            await reader.readexactly(int(length))
             host = next(line[6:] for line in head.split("\r\n") if line.lower().startswith("host: "))
-            body = json.dumps({"issuer": f"https://{host}", "keys": [{"kid": "1"}]}).encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            answer = {"issuer": f"https://{host}", "keys": [{"kid": "1"}], "page": "<form> EntityDescriptor"}
+            body = json.dumps(answer).encode()
+            last = "connection: close" in head.lower()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body))
+            writer.write((b"Connection: close\r\n\r\n" if last else b"\r\n") + body)
             await writer.drain()
+            if last:
+                break
     writer.close()

@@ -1,6 +1,7 @@
 """What the server answers: probes, public pages, discovery, and the two calls that the login makes."""
 
 import asyncio
+import base64
 import json
 import random
 import time
@@ -8,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import psycopg
 
@@ -16,7 +17,7 @@ from fakezitadel import auth, events, hosts
 from fakezitadel import instance as instances
 from fakezitadel.database import Connection, Pool
 from fakezitadel.events import Aggregate
-from fakezitadel.instance import Instance, User
+from fakezitadel.instance import Instance, User, UserKey
 from fakezitadel.runtime import Json, Runtime, version_key
 from fakezitadel.settings import Settings
 from fakezitadel.steps import recorded_version
@@ -25,7 +26,7 @@ from fakezitadel.web import ApiError, Request, Response, json_response, redirect
 API_PREFIXES = ("/v2", "/zitadel.", "/admin/", "/auth/", "/management/", "/system/")
 # One gRPC message: HealthCheckResponse{status: SERVING}.
 GRPC_SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
-INVALID_ARGUMENT, NOT_FOUND, INTERNAL = 3, 5, 13
+INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, INTERNAL = 3, 5, 6, 13
 FIXED = {
     "/": redirect("/ui/login"),
     "/saml/v2/certificate": Response(200, b"stub: no certificate", "application/pkix-cert"),
@@ -97,7 +98,7 @@ async def _route(service: Service, request: Request) -> Response:
     if instance is None:
         raise hosts.not_found(host, service.settings)
     origin = hosts.public_origin(request.headers, service.settings, instance, host)
-    handler = ROUTES.get((request.method, request.path))
+    handler = ROUTES.get((request.method, request.path)) or _by_pattern(request)
     if handler is not None:
         return await handler(Visit(service, request, instance, origin))
     if request.path in FIXED:
@@ -205,17 +206,21 @@ async def _settings(visit: Visit) -> Response:
 
 async def _create_session(visit: Visit) -> Response:
     await _require_login_client(visit)
+    session = instances.new_id()
+    made: dict[str, Json] = {"sessionId": session, "sessionToken": instances.new_id()}
+    if "checks" not in _object(visit.request.body):
+        await visit.service.pool.run(partial(_session_added, visit.instance, None, session))
+        return json_response(made, status=201)
     login_name, password = _checks(visit.request.body)
     user = visit.instance.user(login_name)
     passed = user is not None and await asyncio.to_thread(instances.verify_password, user, password)
     if user is None or not passed:
         raise ApiError(INVALID_ARGUMENT, "Errors.User.Password.Invalid")
-    session = instances.new_id()
     await visit.service.pool.run(partial(_session_added, visit.instance, user, session))
     factor: dict[str, Json] = {"id": user.id, "loginName": login_name, "displayName": user.name}
     return json_response(
         {
-            "sessionId": session,
+            **made,
             "session": {"factors": {"user": factor}},
             "passwordChangeRequired": user.password_change_required,
         },
@@ -223,11 +228,100 @@ async def _create_session(visit: Visit) -> Response:
     )
 
 
-def _session_added(instance: Instance, user: User, session: str, connection: Connection) -> None:
+async def _delete_session(visit: Visit) -> Response:
+    await _require_login_client(visit)
+    session = visit.request.path.rpartition("/")[2]
+    await visit.service.pool.run(partial(_session_ended, visit.instance, session))
+    return json_response({})
+
+
+def _session_added(instance: Instance, user: User | None, session: str, connection: Connection) -> None:
     about = Aggregate(instance.id, "session", session, instance.id)
-    events.push(connection, about, "session.added", {}, creator=user.id)
+    events.push(connection, about, "session.added", {}, creator=user.id if user else "SYSTEM")
+    if user is None:
+        return
     payload: dict[str, Json] = {"userID": user.id}
     events.push(connection, about, "session.password.checked", payload, creator=user.id)
+
+
+def _session_ended(instance: Instance, session: str, connection: Connection) -> None:
+    events.push(connection, Aggregate(instance.id, "session", session, instance.id), "session.terminated", {})
+
+
+def _object(body: bytes) -> dict[str, Json]:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ApiError(INVALID_ARGUMENT, "proto: syntax error") from error
+    return found if isinstance(found, dict) else {}
+
+
+async def _organizations(visit: Visit) -> Response:
+    await _require_owner(visit)
+    organization: Json = {"id": visit.instance.organization_id, "name": visit.instance.organization}
+    return json_response({"result": [organization]})
+
+
+async def _create_user(visit: Visit) -> Response:
+    """Machine users only."""
+    await _require_owner(visit)
+    body = _object(visit.request.body)
+    name = str(body.get("username", ""))
+    if body.get("organizationId") != visit.instance.organization_id or not isinstance(
+        body.get("machine"), dict
+    ):
+        raise ApiError(INVALID_ARGUMENT, "organizationId and machine are needed")
+    user = User(str(body.get("userId") or instances.new_id()), name, name)
+    try:
+        await visit.service.pool.run(
+            lambda connection: instances.add_machine(connection, visit.instance, user)
+        )
+    except events.ConflictError as error:
+        raise ApiError(ALREADY_EXISTS, "Errors.User.AlreadyExisting") from error
+    return json_response({"id": user.id})
+
+
+async def _find_keys(visit: Visit) -> Response:
+    await _require_owner(visit)
+    wanted = json.dumps(_object(visit.request.body))
+    keys: list[Json] = [
+        {"id": key.id, "userId": key.user} for key in visit.instance.user_keys if f'"{key.user}"' in wanted
+    ]
+    return json_response({"result": keys})
+
+
+async def _add_key(visit: Visit) -> Response:
+    await _require_owner(visit)
+    user = visit.request.path.split("/")[3]
+    if all(known.id != user for known in visit.instance.users):
+        raise ApiError(NOT_FOUND, "Errors.User.NotFound")
+    public = base64.b64decode(str(_object(visit.request.body).get("publicKey", ""))).decode()
+    key = UserKey(instances.new_id(), user, public)
+    await visit.service.pool.run(lambda connection: instances.add_key(connection, visit.instance, key))
+    return json_response({"keyId": key.id})
+
+
+async def _token(visit: Visit) -> Response:
+    """The JWT profile grant of a machine user."""
+    form = {name: values[0] for name, values in parse_qs(visit.request.body.decode()).items()}
+    user = auth.machine_user(form.get("assertion", ""), visit.instance, audience=visit.origin)
+    if form.get("grant_type") != auth.JWT_PROFILE or user is None:
+        return json_response({"error": "invalid_grant"}, status=400)
+    about = Aggregate(visit.instance.id, "oidc_session", instances.new_id(), visit.instance.id)
+    await visit.service.pool.run(
+        lambda connection: events.push(connection, about, "oidc_session.added", {}, creator=user)
+    )
+    token: Json = {"access_token": instances.new_id(), "token_type": "Bearer", "expires_in": 43199}
+    return json_response(token)
+
+
+def _by_pattern(request: Request) -> Callable[[Visit], Awaitable[Response]] | None:
+    match request.method, request.path.split("/")[1:]:
+        case "DELETE", ["v2", "sessions", _]:
+            return _delete_session
+        case "POST", ["v2", "users", _, "keys"]:
+            return _add_key
+    return None
 
 
 def _checks(body: bytes) -> tuple[str, str]:
@@ -240,17 +334,24 @@ def _checks(body: bytes) -> tuple[str, str]:
 
 
 async def _require_login_client(visit: Visit) -> None:
+    auth.require(_granted(visit), *LOGIN_ROLES)
+
+
+async def _require_owner(visit: Visit) -> None:
+    auth.require(_granted(visit), "IAM_OWNER")
+
+
+def _granted(visit: Visit) -> frozenset[str]:
     service = visit.service
     if service.runtime.faults.get("auth.rejectAll"):
         raise ApiError(auth.UNAUTHENTICATED, "Errors.Token.Invalid")
-    granted = auth.roles(
+    return auth.roles(
         visit.request.headers.get("authorization", ""),
         users=service.users,
         audience=service.settings.external_url,
         instance=visit.instance,
         now=datetime.now(UTC),
     )
-    auth.require(granted, *LOGIN_ROLES)
 
 
 ROUTES: Mapping[tuple[str, str], Callable[[Visit], Awaitable[Response]]] = {
@@ -260,4 +361,8 @@ ROUTES: Mapping[tuple[str, str], Callable[[Visit], Awaitable[Response]]] = {
     ("GET", "/saml/v2/metadata"): _saml_metadata,
     ("GET", "/v2/settings"): _settings,
     ("POST", "/v2/sessions"): _create_session,
+    ("POST", "/v2/organizations/_search"): _organizations,
+    ("POST", "/v2/users/new"): _create_user,
+    ("POST", "/v2/users/keys/search"): _find_keys,
+    ("POST", "/oauth/v2/token"): _token,
 }

@@ -24,6 +24,7 @@ MAX_LIFETIME_SECONDS = 3600
 CLOCK_SKEW_SECONDS = 5
 UNAUTHENTICATED, PERMISSION_DENIED = 16, 7
 SYSTEM_OWNER = "SYSTEM_OWNER"
+JWT_PROFILE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,24 @@ def _system_roles(
     except (jwt.PyJWTError, KeyError, TypeError):
         return frozenset()
     return user.roles if claims["sub"] == user.id and fresh and issued else frozenset()
+
+
+def machine_user(assertion: str, instance: Instance, *, audience: str) -> str | None:
+    """The machine user who signed an assertion for us with a key that it has; None if nobody did."""
+    try:
+        key_id = jwt.get_unverified_header(assertion).get("kid")
+        key = next(key for key in instance.user_keys if key.id == key_id)
+        claims: dict[str, Any] = jwt.decode(
+            assertion,
+            _public_key(key.public_pem.encode()),
+            algorithms=["RS256"],
+            audience=audience,
+            leeway=CLOCK_SKEW_SECONDS,
+            options={"require": ["iss", "sub", "aud", "iat", "exp"]},
+        )
+    except (jwt.PyJWTError, StopIteration, ValueError):
+        return None
+    return key.user if claims["iss"] == claims["sub"] == key.user else None
 
 
 def _user_roles(token: str, instance: Instance | None, now: datetime) -> frozenset[str]:

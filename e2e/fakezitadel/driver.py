@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg import sql
@@ -221,13 +222,15 @@ def request(
     token: str = "",
     headers: Mapping[str, str] | None = None,
     body: Json = None,
+    form: Mapping[str, str] | None = None,
+    method: str = "",
 ) -> Reply:
-    """GET, or POST with a body, over HTTP/1.1 on loopback."""
+    """GET, or POST with a body or a form, over HTTP/1.1 on loopback."""
     sent = {"Host": host, **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
     with contextlib.closing(connection):
-        data = None if body is None else json.dumps(body)
-        connection.request("GET" if body is None else "POST", path, body=data, headers=sent)
+        data = urlencode(form) if form else None if body is None else json.dumps(body)
+        connection.request(method or ("GET" if data is None else "POST"), path, body=data, headers=sent)
         response = connection.getresponse()
         names = {name.lower(): value for name, value in response.getheaders()}
         return Reply(response.status, names, response.read().decode())

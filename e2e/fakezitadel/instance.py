@@ -15,6 +15,7 @@ from fakezitadel.events import Aggregate
 from fakezitadel.runtime import Json
 
 DOMAIN_CONSTRAINT = "instance_domain"
+USER_CONSTRAINT = "user_id"
 ID_DIGITS = 18
 SALT_BYTES = 16
 SCRYPT = {"n": 2**12, "r": 8, "p": 1}
@@ -43,6 +44,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class UserKey:
+    """A public key by which a machine user gets tokens, PEM."""
+
+    id: str
+    user: str
+    public_pem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """The first of `domains` is the external domain; trusted domains do not route."""
 
@@ -58,6 +68,7 @@ class Instance:
     login_base_uri: str
     signing_jwk: Mapping[str, str]
     signing_key: str
+    user_keys: tuple[UserKey, ...] = ()
 
     @property
     def aggregate(self) -> Aggregate:
@@ -124,6 +135,21 @@ def move(connection: Connection, instance: Instance, domain: str) -> Instance:
     return moved
 
 
+def add_machine(connection: Connection, instance: Instance, user: User) -> None:
+    """A new machine user; events.ConflictError if its id is taken."""
+    events.take(connection, USER_CONSTRAINT, user.id)
+    about = Aggregate(instance.id, "user", user.id, instance.organization_id)
+    events.push(connection, about, "user.machine.added", {"userName": user.username})
+    _write(connection, replace(instance, users=(*instance.users, user)))
+
+
+def add_key(connection: Connection, instance: Instance, key: UserKey) -> None:
+    """A machine user's public key."""
+    about = Aggregate(instance.id, "user", key.user, instance.organization_id)
+    events.push(connection, about, "user.machine.key.added", {"keyId": key.id})
+    _write(connection, replace(instance, user_keys=(*instance.user_keys, key)))
+
+
 def find(connection: Connection, *, domain: str = "") -> Instance | None:
     """The instance with this custom domain, or any if none is asked for."""
     row = connection.execute(
@@ -149,5 +175,6 @@ def _read(data: dict[str, Any]) -> Instance:
             "trusted_domains": tuple(data["trusted_domains"]),
             "users": tuple(User(**user) for user in data["users"]),
             "tokens": tuple(Token(**token) for token in data["tokens"]),
+            "user_keys": tuple(UserKey(**key) for key in data.get("user_keys", ())),
         }
     )

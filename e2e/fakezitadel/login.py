@@ -24,6 +24,7 @@ from fakezitadel.runtime import FatalError, Runtime, log
 DEFAULT_PORT = 3000
 BASE = "/ui/v2/login"
 GRACE_SECONDS = 5.0
+PAGE = '<!doctype html><title>Login</title><form><input name="loginName"></form>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def reply(runtime: Runtime, token: Callable[[], str], path: str) -> Reply:
             return _secured(runtime, token)
         case "loginname" | "login" | "":
             state = _secured(runtime, token)
-            return Reply(200, "<!doctype html><title>Login</title>") if state.status == 200 else state
+            return Reply(200, PAGE) if state.status == 200 else state
         case _:
             return Reply(404, "not found")
 

@@ -46,7 +46,8 @@ STATUS: Manifest = {
             "downtimeMinutes": 21,
             "unknownMinutes": 40,
             "allowedMinutes": 43,
-        }
+        },
+        "downSince": "2026-03-05T12:00:00Z",
     },
 }
 TARGET_LABELS = frozenset({"cluster", "namespace", "job", "pod"})
@@ -68,6 +69,7 @@ def registry() -> CollectorRegistry:
     metrics.reconciles.labels(result="changed").inc()
     metrics.observe_request("apply", "secrets", 200, 0.1)
     metrics.watch_heartbeat("jobs", lambda: 12.0)
+    metrics.measuring.count("Keys", "Good")
     metrics.upgrade_turn.labels(namespace="acme", name="login").set(1)
     return metrics.registry
 

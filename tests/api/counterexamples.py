@@ -45,6 +45,21 @@ FULL: Manifest = {
     "login": {"replicas": 2, "resources": _RESOURCES},
 }
 """A valid spec with every object and list that the schema has."""
+MONTH: Manifest = {
+    "month": "2026-11",
+    "contract": "99.987",
+    "observed": "99.980",
+    "downtimeMinutes": 5,
+    "observedDowntimeMinutes": 8,
+    "excludedMinutes": 3,
+    "voidMinutes": 0,
+    "unknownMinutes": 0,
+    "objective": "99.9",
+    "allowedMinutes": 43,
+    "met": True,
+    "creditPercent": 10,
+    "claimBefore": TIME,
+}
 STATUS: Manifest = {
     "observedGeneration": 1,
     "summary": {"version": "v4.15.2", "zones": "3/3", "server": "3/3", "login": "3/3", "findings": "none"},
@@ -66,6 +81,13 @@ STATUS: Manifest = {
     ],
     "pendingActions": [{"what": "ZITADEL", "why": "channel", "notBefore": TIME, "atTheLatest": TIME}],
     "maintenance": MAINTENANCE_STATUS,
+    "serviceLevel": {
+        "measuredSince": TIME,
+        "measuredAt": TIME,
+        "downSince": TIME,
+        "current": MONTH,
+        "months": [MONTH],
+    },
 }
 """A valid status with every object and list that the schema has."""
 

@@ -83,8 +83,10 @@ def test_named_namespaces_get_a_role_each_and_nothing_beyond() -> None:
     # A Role allows no list of namespaces: each is read by its name.
     cluster_mode["", "namespaces"] = {"get", "patch"}
     assert rights(roles["acme"]) == rights(roles["globex"]) == cluster_mode
-    lease = ("coordination.k8s.io", "leases")
-    assert rights(roles["dedicated-system"]) == {lease: {"create", "get", "update"}}
+    assert rights(roles["dedicated-system"]) == {
+        ("coordination.k8s.io", "leases"): {"create", "get", "update"},
+        ("", "configmaps"): {"list", "create", "patch"},
+    }
 
 
 def test_nodes_can_be_left_out() -> None:
@@ -92,11 +94,12 @@ def test_nodes_can_be_left_out() -> None:
     assert not of_kind(manifests, "ClusterRoleBinding")
 
 
-def test_only_its_own_lease() -> None:
+def test_only_its_own_leases() -> None:
     (role,) = of_kind(operator(), "Role")
+    own = ["dedicated-operator", "dedicated-operator-measured"]
     for rule in get_list(role, "rules"):
-        named = get_list(rule, "resourceNames") == ["dedicated-operator"]
-        assert named or get_list(rule, "verbs") == ["create"]
+        if get_list(rule, "resources") == ["leases"]:
+            assert get_list(rule, "resourceNames") == own or get_list(rule, "verbs") == ["create"]
 
 
 def test_bindings_name_the_account_of_the_pods() -> None:

@@ -19,14 +19,12 @@ from dedicated.api.conditions import (
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
     REGULAR_PERMITTED,
-    SERVICE_LEVEL_IN_FORCE,
     TERMINATION_PERMITTED,
     WITHIN_QUARTER,
     Condition,
 )
 from dedicated.contract.clock_conditions import conditions, findings, next_change
 from dedicated.contract.facts import Fact
-from dedicated.contract.objectives import objectives
 from dedicated.contract.permission import Terms
 
 SERVICE = service("2025-12-05 10:00")
@@ -38,8 +36,7 @@ STREAK: list[Fact] = [SERVICE, *refused_months("2026-01", "2026-02", "2026-03")]
 
 
 def told(facts: list[Fact], now: str, under: Terms = ASKED) -> dict[str, Condition]:
-    promised = objectives(under.plan, under.infrastructure)
-    return {item.type: item for item in conditions(read(facts, under, now), under, promised)}
+    return {item.type: item for item in conditions(read(facts, under, now), under)}
 
 
 @pytest.mark.parametrize(
@@ -98,15 +95,6 @@ def told(facts: list[Fact], now: str, under: Terms = ASKED) -> dict[str, Conditi
         (CVE, "2026-06-15 11:00", TERMINATION_PERMITTED, "False", "NoticeGiven", ("2026-07-15T22:00:00Z",)),
         (CVE, "2026-07-16 00:00", TERMINATION_PERMITTED, "False", "TerminationEffective", ("ends nothing",)),
         (CVE, "2026-06-01 00:00", TERMINATION_PERMITTED, "False", "NothingEscalated", ()),
-        (CVE, "2026-06-06 23:59:59", SERVICE_LEVEL_IN_FORCE, "True", "InForce", ("99.9 %",)),
-        (
-            CVE,
-            "2026-06-07 00:00",
-            SERVICE_LEVEL_IN_FORCE,
-            "False",
-            "Void",
-            ("2026-06-06T22:00:00Z", "Customer"),
-        ),
     ],
 )
 def test_conditions_tell_figure_limit_date_and_party(
@@ -124,12 +112,10 @@ def test_a_permitted_emergency_waits_for_the_provider() -> None:
     assert (found.status, found.reason) == ("True", "Permitted")
 
 
-def test_without_clocks_and_objectives_the_conditions_say_so() -> None:
+def test_without_clocks_the_conditions_say_so() -> None:
     found = told([*STREAK, *CVE[1:]], "2026-08-01 00:00", terms(infrastructure="SelfHosted"))
-    assert {item.reason for item in found.values()} == {"NotApplicable", "NoObjective"}
+    assert {item.reason for item in found.values()} == {"NotApplicable"}
     assert [found[kind].status for kind in ("EscalationDue", "TerminationPermitted")] == ["False", "False"]
-    other = told([SERVICE], "2026-01-01 00:00", terms(infrastructure="StaticOrOther"))["ServiceLevelInForce"]
-    assert (other.status, other.reason) == ("False", "NoObjective")
 
 
 def test_findings_name_who_must_act_and_until_when() -> None:

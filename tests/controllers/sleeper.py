@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
 
+from aiohttp import ClientSession
+
 from builders import CATALOGUE, DSN, NOW, body
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
@@ -25,13 +27,16 @@ from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import RetryPolicy
 from dedicated.cluster.transport import Request, Transport
+from dedicated.contract.downtime import Record
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.instances import Instances
+from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import make_metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
 from dedicated.controllers.world import World
+from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
 from reconcile.api_server import Server
 from reconcile.simulation import rolled_out
@@ -281,13 +286,26 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         roll=instances.present,
         is_alive=instances.is_alive,
     )
-    probes = Answers(read=read, wake=wakes.add, interval=3600.0)
+    measurer = Measurer(stored=lambda _: Record(), wake=wakes.add, count=lambda *_: None)
+    probes = Answers(read=read, wake=wakes.add, measure=measurer.heard, interval=3600.0)
+    nobody = cast(ClientSession, None)  # nothing is measured, so nobody is asked
+    writes = Writes(
+        client=client,
+        session=nobody,
+        measure=measurer.heard,
+        now=lambda: now,
+        wall=lambda: now,
+        reading_interval=3600.0,
+    )
     reconciler = Reconciler(
         client=client,
         world=world,
         instances=instances,
         queue=cast(WorkQueue[Key], wakes),
         answers=probes,
+        measurer=measurer,
+        writes=writes,
+        gaps=lambda: (),
         recorder=EventRecorder(client=client, instance="test"),
         metrics=make_metrics(),
         catalogue=CATALOGUE,

@@ -27,7 +27,7 @@ async def told() -> tuple[Answers, Woken]:
     async def never(_: Target) -> Reading:
         raise AssertionError("nobody is asked")
 
-    return Answers(read=never, wake=woken.append, interval=60), woken
+    return Answers(read=never, wake=woken.append, measure=lambda *_: None, interval=60), woken
 
 
 def tell(answers: Answers, *readings: Reading) -> ServiceReading | None:

@@ -98,8 +98,10 @@ def test_the_service_level_is_in_seconds_and_parts_of_one() -> None:
         "downtimeMinutes": 21,
         "unknownMinutes": 40,
     }
-    for name, current in (("none", month), ("acme", {**month, "allowedMinutes": 43})):
-        body, status = standard(serviceLevel={"current": current})
+    down: Manifest = {"current": {**month, "allowedMinutes": 43}, "downSince": "1970-01-01T01:00:00Z"}
+    levels: dict[str, Manifest] = {"none": {"current": month}, "acme": down}
+    for name, level in levels.items():
+        body, status = standard(serviceLevel=level)
         metrics.instances.show(Key("a", name), figures_of(body, status))
     told = scrape(metrics.registry)
     ours = 'name="acme",namespace="a"}'
@@ -109,9 +111,10 @@ def test_the_service_level_is_in_seconds_and_parts_of_one() -> None:
         f"dedicated_instance_downtime_seconds{{{ours} 1260.0",
         f"dedicated_instance_unmeasured_seconds{{{ours} 2400.0",
         f"dedicated_instance_allowed_downtime_seconds{{{ours} 2580.0",
+        f"dedicated_instance_down_since_timestamp_seconds{{{ours} 3600.0",
     ):
         assert line in told
-    assert not any("allowed" in line and "none" in line for line in told)
+    assert not any(("allowed" in line or "down_since" in line) and "none" in line for line in told)
 
 
 def test_the_documentation_has_every_metric_with_type_and_labels() -> None:
@@ -163,3 +166,10 @@ def test_blocks_of_python_are_read_at_each_scrape() -> None:
     assert before is not None
     assert after is not None
     assert after - before > len(kept) / 2
+
+
+def test_probes_are_counted_by_service_and_outcome() -> None:
+    metrics = make_metrics()
+    metrics.measuring.count("Keys", "Failed")
+    told = scrape(metrics.registry)
+    assert 'dedicated_operator_probes_total{outcome="Failed",source="Keys"} 1.0' in told

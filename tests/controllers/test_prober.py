@@ -30,7 +30,7 @@ class Probed:
     sick: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
-    async def read(self, target: Target) -> Reading:
+    async def read(self, _: Key, target: Target) -> Reading:
         self.log.append((now(), target.domain))
         await asyncio.sleep(self.slow.get(target.domain, 0.0))
         if target.domain in self.broken:
@@ -105,6 +105,32 @@ def test_a_target_that_stays_sick_is_read_as_often_as_one_that_is_well() -> None
         it.sick.add("acme")
         await asyncio.sleep(15)
         assert 2 in gaps(it.times("acme"))[-5:], "anxious again"
+        await prober.close()
+
+    run_virtual(main())
+
+
+def test_who_is_not_in_haste_waits_for_its_place_and_keeps_on_after_a_failure() -> None:
+    async def main() -> None:
+        it = Probed(sick={"acme"})
+        prober = Prober(
+            read=it.read,
+            on_reading=lambda *_: None,
+            interval=60.0,
+            fast=10.0,
+            anxious=float("inf"),
+            at_once=False,
+            monotonic=asyncio.get_running_loop().time,
+        )
+        names = [f"n{number}" for number in range(30)]
+        for name in (*names, "acme"):
+            prober.watch(Key("a", name), Target(name))
+        await asyncio.sleep(600)
+        firsts = [it.times(name)[0] for name in names]
+        assert min(firsts) > 0
+        assert len({round(first / 6) for first in firsts}) > 5, "spread over the minute"
+        assert gaps(it.times("n0")) == pytest.approx([60] * 9)
+        assert set(map(round, gaps(it.times("acme")))) == {10}
         await prober.close()
 
     run_virtual(main())

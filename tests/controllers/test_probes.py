@@ -1,110 +1,20 @@
 """The probe of the public name over real TLS."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from controllers.public_name import DOMAIN, NOON, Page, Service, make_certificate, say, serving
 from dedicated.probes.resolver import ResolveRule, parse_host_port, parse_resolve
-from dedicated.probes.service import BODY_LIMIT, Reading, Target, open_session, read
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DOMAIN = "login.acme.example"
-
-Page = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class Service:
-    """A stand-in for an instance: its pages can be changed by the test."""
-
-    certificate: Path
-    port: int = 0
-    pages: dict[str, Page] = field(default_factory=dict)
-    names: list[str | None] = field(default_factory=list)
-    hosts: list[str] = field(default_factory=list)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.hosts.append(request.host)
-        if request.path in self.pages:
-            return await self.pages[request.path](request)
-        match request.path:
-            case "/debug/ready":
-                return web.Response(text="ok")
-            case "/.well-known/openid-configuration":
-                return web.json_response({"issuer": f"https://{DOMAIN}"})
-            case "/oauth/v2/keys":
-                return web.json_response({"keys": [{"kid": "1"}]})
-        return web.Response(status=404)
-
-    def rules(self, host: str = "*") -> tuple[ResolveRule, ...]:
-        return (ResolveRule(host, 443, "127.0.0.1", self.port),)
-
-    async def reading(self, *, trusted: bool = True, seconds: float = 5.0, domain: str = DOMAIN) -> Reading:
-        ca_file = self.certificate if trusted else None
-        async with open_session(resolve=self.rules(), ca_file=ca_file) as session:
-            return await read(Target(domain), session=session, now=lambda: NOON, seconds=seconds)
-
-
-def say(status: int, text: str) -> Page:
-    async def page(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text=text)
-
-    return page
+from dedicated.probes.service import BODY_LIMIT, Target, open_session, read
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for the domain, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
-    start = datetime.now(UTC) - timedelta(hours=1)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "service.pem"
-    encoded = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(encoded + signed.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-@asynccontextmanager
-async def serving(certificate: Path) -> AsyncIterator[Service]:
-    service = Service(certificate)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    context.sni_callback = lambda _socket, name, _context: service.names.append(name)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", service.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    service.port = runner.addresses[0][1]
-    try:
-        yield service
-    finally:
-        await runner.cleanup()
+    return make_certificate(tmp_path_factory.mktemp("tls") / "service.pem")
 
 
 @pytest.fixture
@@ -113,7 +23,7 @@ async def service(certificate: Path) -> AsyncIterator[Service]:
         yield service
 
 
-async def test_a_healthy_instance_answers_three_questions(service: Service) -> None:
+async def test_a_healthy_instance_answers_all_questions(service: Service) -> None:
     reading = await service.reading()
     assert reading.ok
     assert reading.at == NOON
@@ -137,7 +47,82 @@ async def test_each_reading_has_a_connection_of_its_own(service: Service) -> Non
         for _ in range(3):
             assert (await read(Target(DOMAIN), session=session, now=lambda: NOON)).ok
     assert len(service.names) == 3, "one handshake each"
-    assert len(service.hosts) == 9
+    assert len(service.hosts) == 3 * 5
+
+
+async def outcomes(service: Service, **pages: Page) -> dict[str, str]:
+    service.pages.update(pages)
+    sample = (await service.reading(seconds=0.5)).sample
+    assert sample is not None
+    assert set(sample.details) == {name for name, outcome in sample.outcomes.items() if outcome == "Failed"}
+    return {str(name): str(outcome) for name, outcome in sample.outcomes.items()}
+
+
+ALL_GOOD = dict.fromkeys(("Entry", "Discovery", "Keys", "Login", "SAML"), "Good")
+PATHS = {
+    "Discovery": "/.well-known/openid-configuration",
+    "Keys": "/oauth/v2/keys",
+    "Login": "/ui/v2/login/loginname",
+    "SAML": "/saml/v2/metadata",
+}
+
+
+@pytest.mark.parametrize("failed", PATHS)
+@pytest.mark.parametrize(("status", "text"), [(500, ""), (503, "<form>"), (200, "maintenance")])
+async def test_server_errors_and_empty_pages_have_failed(
+    service: Service, failed: str, status: int, text: str
+) -> None:
+    found = await outcomes(service, **{PATHS[failed]: say(status, text)})
+    assert found == {**ALL_GOOD, failed: "Failed"}
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+@pytest.mark.parametrize("status", [302, 400, 404, 429])
+async def test_what_the_client_could_have_done_wrong_has_not_failed(
+    service: Service, path: str, status: int
+) -> None:
+    assert await outcomes(service, **{path: say(status, "")}) == ALL_GOOD
+
+
+async def test_readiness_and_a_wrong_issuer_are_no_failure_of_a_core_service(service: Service) -> None:
+    found = await outcomes(
+        service,
+        **{"/debug/ready": say(503, ""), PATHS["Discovery"]: say(200, '{"issuer": "https://other.example"}')},
+    )
+    assert found == ALL_GOOD
+
+
+async def test_a_saml_error_with_200_has_failed(service: Service) -> None:
+    status = '<Response><Status><StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"/></Status>'
+    assert (await outcomes(service, **{PATHS["SAML"]: say(200, status)}))["SAML"] == "Failed"
+
+
+async def test_silence_is_the_services_and_what_follows_is_not_asked(service: Service) -> None:
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    found = await outcomes(service, **{PATHS["Keys"]: silent})
+    assert found == {"Entry": "Good", "Discovery": "Good", "Keys": "Failed"}
+
+
+async def test_who_cannot_be_reached_has_failed_at_the_entry(certificate: Path) -> None:
+    async with serving(certificate) as gone:
+        assert await outcomes_untrusted(gone) == {"Entry": "Failed"}
+    assert await outcomes(gone) == {"Entry": "Failed"}
+
+
+async def outcomes_untrusted(service: Service) -> dict[str, str]:
+    sample = (await service.reading(trusted=False)).sample
+    assert sample is not None
+    return {str(name): str(outcome) for name, outcome in sample.outcomes.items()}
+
+
+async def test_a_name_that_does_not_resolve_here_is_not_measured(service: Service) -> None:
+    async with open_session(resolve=service.rules(host="other.example")) as session:
+        reading = await read(Target("absent.invalid"), session=session, now=lambda: NOON)
+    assert reading.sample is not None
+    assert reading.sample.outcomes == {}
 
 
 async def test_a_service_that_is_not_ready_is_quoted(service: Service) -> None:
@@ -159,7 +144,11 @@ async def test_a_service_that_is_not_ready_is_quoted(service: Service) -> None:
             '{"issuer": "https://other.example"}',
             'issuer is "https://other.example", must be https://login.acme.example',
         ),
-        ("/.well-known/openid-configuration", "<html>", "issuer is absent, must be https://login.acme.example"),
+        (
+            "/.well-known/openid-configuration",
+            "<html>",
+            "issuer is absent, must be https://login.acme.example",
+        ),
         ("/oauth/v2/keys", '{"keys": []}', "no keys, at least 1 is needed"),
         ("/oauth/v2/keys", "[]", "no keys, at least 1 is needed"),
     ],

@@ -14,6 +14,7 @@ from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, 
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
 from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
+from dedicated.contract import downtime
 from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import read
@@ -22,6 +23,7 @@ from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading, read_secret
 from dedicated.parts.keys import Identity, MasterkeyReading
+from dedicated.parts.measured import KeptMonth, month_of_manifest
 from dedicated.reconcile.actions import (
     Action,
     Apply,
@@ -42,6 +44,7 @@ from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import (
     Failure,
+    Measured,
     Observed,
     PodState,
     ServiceReading,
@@ -80,6 +83,8 @@ class Cluster:
     asked: dict[str, Manifest] = field(default_factory=dict)
     proven: bool = True
     forged: dict[Ref, Drift] = field(default_factory=dict)
+    measured: downtime.Record = field(default_factory=downtime.Record)
+    gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
 
@@ -108,9 +113,15 @@ class Cluster:
             facts=tuple(self.facts.values()),
             asked=tuple(map(asked_of, self.asked.values())),
             forged=self.forged,
+            measured=Measured(self.measured, self.months(), self.gaps),
             senior=self.senior,
             mark=self.mark,
         )
+
+    def months(self) -> tuple[KeptMonth, ...]:
+        """What is kept of the service level."""
+        things = (thing for ref, thing in self.server.objects.items() if "-measured-" in ref.name)
+        return tuple(kept for thing in things if (kept := month_of_manifest(thing.full())) is not None)
 
     def plan(self) -> Plan:
         """Decide one pass, and change nothing."""

@@ -28,6 +28,7 @@ WITHIN_QUARTER = "MaintenanceWithinQuarter"
 ESCALATION_DUE = "EscalationDue"
 TERMINATION_PERMITTED = "TerminationPermitted"
 SERVICE_LEVEL_IN_FORCE = "ServiceLevelInForce"
+SERVICE_LEVEL_MET = "ServiceLevelMet"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
@@ -47,6 +48,7 @@ TYPES = (
     ESCALATION_DUE,
     TERMINATION_PERMITTED,
     SERVICE_LEVEL_IN_FORCE,
+    SERVICE_LEVEL_MET,
 )
 ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
 """Types that are good news when they are False."""

@@ -83,7 +83,7 @@ class StatusSlot(ApiModel):
     local: Words = Field(description="The same in the contract zone.")
 
 
-class StatusMonth(ApiModel):
+class StatusLedgerMonth(ApiModel):
     """A month of the ledger (M-7)."""
 
     month: Annotated[str, Field(max_length=7)]
@@ -143,7 +143,7 @@ class StatusMaintenance(ApiModel):
     due: Time | None = Field(None, description="Before when the next regular one is due (M-3).")
     next_slots: Annotated[list[StatusSlot], Field(max_length=3)]
     next_dates: Annotated[list[StatusDate], Field(max_length=10)]
-    months: Annotated[list[StatusMonth], Field(max_length=24)] = Field(description="The newest first.")
+    months: Annotated[list[StatusLedgerMonth], Field(max_length=24)] = Field(description="The newest first.")
     emergencies: Annotated[list[StatusEmergency], Field(max_length=10)]
     issues: Annotated[list[StatusIssue], Field(max_length=10)]
     voids: Annotated[list[StatusVoid], Field(max_length=10)]
@@ -158,6 +158,42 @@ class StatusPendingAction(ApiModel):
     at_the_latest: Time | None = Field(
         None, description="Before when regular maintenance is due (M-3)."
     )
+
+
+class StatusLevelMonth(ApiModel):
+    """A month of the service level. Figures in per cent, rounded down; whole minutes."""
+
+    month: Annotated[str, Field(max_length=7)]
+    contract: Annotated[str, Field(max_length=8)] = Field(
+        description="Monthly uptime by the contract (A-1): without what is excluded, void or unknown."
+    )
+    observed: Annotated[str, Field(max_length=8)] = Field(
+        description="Monthly uptime as the probes saw it; nothing is left out."
+    )
+    downtime_minutes: int
+    observed_downtime_minutes: int
+    excluded_minutes: int = Field(description="Downtime that does not count (A-5).")
+    void_minutes: int = Field(description="Minutes in which the service level was void (A-9, M-11).")
+    unknown_minutes: int = Field(
+        description="Minutes not measured (A-3); of the current month in steps of 40."
+    )
+    objective: Annotated[str, Field(max_length=8)] | None = Field(None, description="Absent: none (L-2).")
+    allowed_minutes: int | None = Field(None, description="Downtime that the objective leaves room for.")
+    met: bool | None = None
+    credit_percent: int | None = Field(None, description="Of the month's fee (A-8).")
+    claim_before: Time | None = Field(None, description="A claim for the credit is too late from then on.")
+
+
+class StatusServiceLevel(ApiModel):
+    """The service level (A-1 to A-9)."""
+
+    measured_since: Time
+    measured_at: Time = Field(description="When something was measured last that moved a figure.")
+    down_since: Time | None = Field(
+        None, description="A downtime that goes on; its minutes are in the figures once it has ended."
+    )
+    current: StatusLevelMonth = Field(description="This month, as it ends if nothing fails any more.")
+    months: Annotated[list[StatusLevelMonth], Field(max_length=13)] = Field(description="The months before.")
 
 
 class InstanceStatus(ApiModel):
@@ -180,3 +216,4 @@ class InstanceStatus(ApiModel):
         None, description="Everything that waits for a slot; nothing is deferred silently."
     )
     maintenance: StatusMaintenance | None = None
+    service_level: StatusServiceLevel | None = None

@@ -98,6 +98,13 @@ def _add_probes(parser: argparse.ArgumentParser) -> None:
         "--probe-ca-file", type=Path, metavar="FILE", help="authority that probes trust besides the system's"
     )
     parser.add_argument("--probe-interval", type=float, default=10.0, metavar="SECONDS")
+    parser.add_argument(
+        "--measured-every",
+        type=_positive,
+        default=60.0,
+        metavar="SECONDS",
+        help="how often it is written down until when was measured; default 60",
+    )
 
 
 def _positive(text: str) -> float:
@@ -127,4 +134,5 @@ def settings_of(options: argparse.Namespace) -> Settings:
         probe_interval=options.probe_interval,
         audit_hours=options.audit_hours,
         test_clock=options.test_clock,
+        measured_every=options.measured_every,
     )

@@ -121,7 +121,14 @@ EXPLANATIONS: dict[str, Explanation] = {
         good="True",
         clauses="L-1, L-2, M-11",
         acts="Customer where it is void or prerequisites are not met; nobody where none was promised",
-        docs="docs/maintenance.md#promise-rule-status",
+        docs="docs/service-level.md",
+    ),
+    api.SERVICE_LEVEL_MET: Explanation(
+        asks="Is this month's availability within its objective, as far as it was measured?",
+        good="True",
+        clauses="A-1, A-3, A-5, A-7, A-8",
+        acts="Provider: mend what fails, keep an operator running. Customer: claim a credit in time",
+        docs="docs/service-level.md",
     ),
     api.TEST_CLOCK: Explanation(
         asks="Does an operator of a test reckon with a clock of its own? It stands only where one does.",

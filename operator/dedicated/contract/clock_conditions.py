@@ -11,20 +11,17 @@ from dedicated.api.conditions import (
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
     REGULAR_PERMITTED,
-    SERVICE_LEVEL_IN_FORCE,
     TERMINATION_PERMITTED,
     WITHIN_QUARTER,
     Condition,
     Status,
-    rfc3339,
 )
 from dedicated.api.findings import Finding
+from dedicated.contract import dates
 from dedicated.contract.clocks import Clocks
-from dedicated.contract.dates import wall
 from dedicated.contract.escalation import NOTICE_DAYS, RESOLUTION_DAYS, Issue
 from dedicated.contract.ledger import MONTHS
 from dedicated.contract.maintenance import months_without
-from dedicated.contract.objectives import Objectives
 from dedicated.contract.permission import EMERGENCY_DAYS, Terms
 
 NOT_APPLICABLE = "NotApplicable"
@@ -34,8 +31,8 @@ MONTHS_WITHOUT = 2
 """Finished months without a completed regular maintenance that are worth a word (M-2)."""
 
 
-def conditions(found: Clocks, terms: Terms, promised: Objectives) -> tuple[Condition, ...]:
-    """The six conditions of maintenance and its clocks."""
+def conditions(found: Clocks, terms: Terms) -> tuple[Condition, ...]:
+    """The five conditions of maintenance and its clocks."""
     if not terms.clocks:
         text = f"infrastructure class {terms.infrastructure} has no maintenance clocks and no gate (L-2)"
         clocks: tuple[tuple[str, Status], ...] = (
@@ -45,15 +42,13 @@ def conditions(found: Clocks, terms: Terms, promised: Objectives) -> tuple[Condi
             (ESCALATION_DUE, "False"),
             (TERMINATION_PERMITTED, "False"),
         )
-        none = tuple(Condition(kind, status, NOT_APPLICABLE, text) for kind, status in clocks)
-        return (*none, _service_level(found, terms, promised))
+        return tuple(Condition(kind, status, NOT_APPLICABLE, text) for kind, status in clocks)
     return (
         _regular(found, terms),
         _emergency(found, terms),
         _within_quarter(found, terms),
         _escalation_due(found, terms),
         _termination_permitted(found, terms),
-        _service_level(found, terms, promised),
     )
 
 
@@ -70,7 +65,7 @@ def next_change(found: Clocks, *, now: datetime) -> datetime | None:
 
 def when(instant: datetime, terms: Terms) -> str:
     """An instant for people: UTC, and what the clock on the wall in the contract zone shows."""
-    return f"{rfc3339(instant)} ({wall(instant, terms.zone)})"
+    return dates.when(instant, terms.zone)
 
 
 def _regular(found: Clocks, terms: Terms) -> Condition:
@@ -162,21 +157,6 @@ def _termination_permitted(found: Clocks, terms: Terms) -> Condition:
         )
         return Condition(kind, "False", "Escalated", f"not before {text} (M-9). Customer: resolve it")
     return Condition(kind, "False", "NothingEscalated", "no escalated failure to permit is open")
-
-
-def _service_level(found: Clocks, terms: Terms, promised: Objectives) -> Condition:
-    kind = SERVICE_LEVEL_IN_FORCE
-    if promised.availability is None:
-        text = f"no objective on infrastructure class {terms.infrastructure} (L-2)"
-        return Condition(kind, "False", "NoObjective", text)
-    if promised.suspended is not None:
-        text = f"prerequisites are not met since {when(promised.suspended, terms)} (L-2). Customer must act"
-        return Condition(kind, "False", "PrerequisitesNotMet", text)
-    if found.void is not None:
-        end = "nothing recorded ends it" if found.void.end is None else f"ends {when(found.void.end, terms)}"
-        text = f"void since {when(found.void.start, terms)} (M-11); {end}. Customer: permit what is owed"
-        return Condition(kind, "False", "Void", text)
-    return Condition(kind, "True", "InForce", f"availability {promised.availability} % per month (L-1)")
 
 
 def _findings(found: Clocks, terms: Terms, now: datetime) -> Iterator[Finding]:

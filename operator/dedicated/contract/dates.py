@@ -18,6 +18,8 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from dedicated.api.conditions import rfc3339
+
 DAY = timedelta(days=1)
 SATURDAY = 5
 
@@ -61,6 +63,11 @@ def wall_span(start: datetime, end: datetime, zone: str) -> str:
     first, last = local(start, zone), local(end, zone)
     until = f"{last:%H:%M}" if first.date() == last.date() else f"{last:%Y-%m-%d %H:%M}"
     return f"{first:%Y-%m-%d %H:%M} to {until} {zone}"
+
+
+def when(instant: datetime, zone: str) -> str:
+    """An instant for people: UTC, and what the clock on the wall in the zone shows."""
+    return f"{rfc3339(instant)} ({wall(instant, zone)})"
 
 
 def instant_of(wall: datetime, zone: str) -> datetime:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from dedicated.api.objects import Key
+from dedicated.api.probing import Sample
 from dedicated.controllers.prober import Prober
 from dedicated.probes.service import Reading, Target
 from dedicated.reconcile.observed import ServiceReading
@@ -16,17 +17,20 @@ WELL = "ready, discovery document and keys answer"
 
 
 class Answers:
-    """Asks the public names it is told of. `wake(key)` is called when a believed answer changed."""
+    """Asks the public names it is told of. `wake(key)` is called when a believed answer changed; `measure` is
+    told of every sample."""
 
     def __init__(
         self,
         *,
         read: Callable[[Target], Awaitable[Reading]],
         wake: Callable[[Key], None],
+        measure: Callable[[Key, Sample], None],
         interval: float,
     ) -> None:
         self._wake = wake
-        self._prober = Prober(read=read, on_reading=self._heard, interval=interval)
+        self._measure = measure
+        self._prober = Prober(read=lambda _, target: read(target), on_reading=self._heard, interval=interval)
         self._asked: dict[Key, str] = {}
         self._believed: dict[Key, ServiceReading] = {}
         self._doubted: set[Key] = set()
@@ -39,6 +43,11 @@ class Answers:
     def heard_at(self, key: Key) -> float | None:
         """When the answer believed now was heard last, in monotonic seconds."""
         return self._heard_at.get(key)
+
+    @property
+    def all_heard(self) -> bool:
+        """Whether each name asked was read at least once."""
+        return self._asked.keys() <= self._prober.readings.keys()
 
     def ask(self, key: Key, domain: str | None, *, hurry: bool) -> None:
         """Ask this name from now on, or none; `hurry` asks more often. Idempotent and cheap."""
@@ -61,6 +70,8 @@ class Answers:
         await self._prober.close()
 
     def _heard(self, key: Key, reading: Reading) -> None:
+        if reading.sample is not None:
+            self._measure(key, reading.sample)
         new = ServiceReading(reading.ok, reading.detail or WELL)
         old = self._believed.get(key)
         if old is not None and old.ok and not new.ok and key not in self._doubted:

@@ -39,12 +39,16 @@ class FindingFigures:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevelFigures:
-    """The current month: parts of it (0 to 1) by figure, times in seconds. None: no objective."""
+    """The current month: parts of it (0 to 1) by figure, times in seconds.
+
+    `allowed` is None where there is no objective, `down_since` (Unix time) where no downtime goes on.
+    """
 
     uptime: Mapping[str, float]
     downtime: float
     unknown: float
     allowed: float | None
+    down_since: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def figures_of(body: Manifest, status: Manifest) -> InstanceFigures:
         findings=_findings(status),
         dates=_dates(status),
         slot=_timestamp(get_str(slots[0], "start")) if slots else None,
-        service_level=_service_level(get_map(status, "serviceLevel", "current")),
+        service_level=_service_level(get_map(status, "serviceLevel")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
     )
@@ -106,7 +110,8 @@ def _dates(status: Manifest) -> dict[tuple[str, str], float]:
     return found
 
 
-def _service_level(month: Manifest) -> ServiceLevelFigures | None:
+def _service_level(level: Manifest) -> ServiceLevelFigures | None:
+    month = get_map(level, "current")
     if not month:
         return None
     return ServiceLevelFigures(
@@ -114,6 +119,7 @@ def _service_level(month: Manifest) -> ServiceLevelFigures | None:
         downtime=get_int(month, "downtimeMinutes") * 60.0,
         unknown=get_int(month, "unknownMinutes") * 60.0,
         allowed=get_int(month, "allowedMinutes") * 60.0 if "allowedMinutes" in month else None,
+        down_since=_timestamp(get_str(level, "downSince")),
     )
 
 
@@ -234,6 +240,11 @@ def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[M
             ("allowed_downtime", "Downtime that the objective leaves room for this month."),
         )
     )
+    down = GaugeMetricFamily(
+        "dedicated_instance_down_since_timestamp_seconds",
+        "Begin of a downtime that goes on; absent where none does.",
+        labels=INSTANCE_LABELS,
+    )
     for key, figures in instances.items():
         if (found := figures.service_level) is None:
             continue
@@ -244,4 +255,6 @@ def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[M
         unknown.add_metric(labels, found.unknown)
         if found.allowed is not None:
             allowed.add_metric(labels, found.allowed)
-    return uptime, downtime, unknown, allowed
+        if found.down_since is not None:
+            down.add_metric(labels, found.down_since)
+    return uptime, downtime, unknown, allowed, down

@@ -3,12 +3,25 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dedicated.controllers.figures import InstanceCollector
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What is told of measuring service levels."""
+
+    probes: Counter
+    until: Gauge
+
+    def count(self, source: str, outcome: str) -> None:
+        """For the measurer."""
+        self.probes.labels(source=source, outcome=outcome).inc()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class Metrics:
     upgrade_waiting: Gauge
     upgrade_objects: Gauge
     upgrade_turn: Gauge
+    measuring: Measuring
 
     def observe_request(self, verb: str, plural: str, code: int, seconds: float) -> None:
         """For the API client; code 0 stands for no answer."""
@@ -71,6 +85,7 @@ def make_metrics() -> Metrics:
     instances = InstanceCollector()
     registry.register(instances)
     name = "dedicated_operator"
+    gauge = partial(Gauge, registry=registry)
     return Metrics(
         registry=registry,
         instances=instances,
@@ -78,10 +93,8 @@ def make_metrics() -> Metrics:
         reconcile_seconds=Histogram(
             f"{name}_reconcile_duration_seconds", "Duration of a pass.", buckets=BUCKETS, registry=registry
         ),
-        queue_depth=Gauge(f"{name}_queue_depth", "Instances that wait for a pass.", registry=registry),
-        queue_oldest=Gauge(
-            f"{name}_queue_oldest_seconds", "How long the first in the queue has waited.", registry=registry
-        ),
+        queue_depth=gauge(f"{name}_queue_depth", "Instances that wait for a pass."),
+        queue_oldest=gauge(f"{name}_queue_oldest_seconds", "How long the first in the queue has waited."),
         api_requests=Counter(
             f"{name}_api_requests",
             "Requests to the API server; code 0: no answer.",
@@ -95,30 +108,40 @@ def make_metrics() -> Metrics:
             buckets=BUCKETS,
             registry=registry,
         ),
-        leader=Gauge(f"{name}_leader", "1 where this process leads.", registry=registry),
-        watch_age=Gauge(
+        leader=gauge(f"{name}_leader", "1 where this process leads."),
+        watch_age=gauge(
             f"{name}_watch_heartbeat_age_seconds",
             "Seconds since the last list, event or bookmark of a watch.",
             ("resource",),
-            registry=registry,
         ),
-        tasks=Gauge(
-            f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak.", registry=registry
-        ),
+        tasks=gauge(f"{name}_tasks", "Tasks of the event loop: more of them at rest is a leak."),
         blocks=_blocks(registry, name),
         events_dropped=Counter(f"{name}_events_dropped", "Events not told.", registry=registry),
-        upgrade_waiting=Gauge(
+        upgrade_waiting=gauge(
             f"{name}_upgrade_waiting_instances",
             "Instances that this operator changes and that wait for their turn.",
-            registry=registry,
         ),
-        upgrade_objects=Gauge(
-            f"{name}_upgrade_waiting_objects", "Objects of these instances that change.", registry=registry
-        ),
-        upgrade_turn=Gauge(
+        upgrade_objects=gauge(f"{name}_upgrade_waiting_objects", "Objects of these instances that change."),
+        measuring=_measuring(name, registry),
+        upgrade_turn=gauge(
             f"{name}_upgrade_turn_seconds",
             "How long the instance that has its turn has had it.",
             ("namespace", "name"),
+        ),
+    )
+
+
+def _measuring(name: str, registry: CollectorRegistry) -> Measuring:
+    return Measuring(
+        probes=Counter(
+            f"{name}_probes",
+            "Probes of the public names, by Core Service and what came of them.",
+            ("source", "outcome"),
+            registry=registry,
+        ),
+        until=Gauge(
+            f"{name}_measured_until_timestamp_seconds",
+            "Until when it is written down that was measured.",
             registry=registry,
         ),
     )

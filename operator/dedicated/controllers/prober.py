@@ -22,7 +22,7 @@ ANXIOUS = 60.0
 """A fleet whose names stay away for long, as in an outage of DNS, costs no more than one that is well."""
 AT_ONCE = 16
 """Readings at once."""
-SLOW = 256
+SLOW = 1024
 """Readings that may go on beside those: most wait for a connection, which costs little."""
 PATIENCE = 0.5
 """Seconds after which a reading lets the next one begin beside it."""
@@ -33,20 +33,27 @@ logger = logging.getLogger(__name__)
 class Prober:
     """`read` takes one reading in bounded time; `on_reading` is told each one. Ended by `close`.
 
-    `interval` is in seconds, from the start of one reading to the start of the next.
+    `interval` is in seconds, from the start of one reading to the start of the next; `fast` that of one which
+    was well less than `anxious` seconds ago. Without `at_once` the first reading too waits for its place.
     """
 
     def __init__(
         self,
         *,
-        read: Callable[[Target], Awaitable[Reading]],
+        read: Callable[[Key, Target], Awaitable[Reading]],
         on_reading: Callable[[Key, Reading], None],
         interval: float = 10.0,
+        fast: float = FAST_INTERVAL,
+        anxious: float = ANXIOUS,
+        at_once: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._on_reading = on_reading
         self._interval = interval
+        self._fast = min(fast, interval)
+        self._anxious = anxious
+        self._at_once = at_once
         self._monotonic = monotonic
         self._slots = Slots(places=AT_ONCE, slow=SLOW, patience=PATIENCE)
         self._targets: dict[Key, Target] = {}
@@ -100,13 +107,15 @@ class Prober:
 
     async def _keep(self, key: Key) -> None:
         soon = self._soon[key]
+        if not self._at_once:
+            await asyncio.sleep(self._place(key, self._monotonic()))
         while True:
             soon.clear()
             started = self._monotonic()
             target = self._targets[key]
             try:
                 async with self._slots.place(str(key)):
-                    reading = await self._read(target)
+                    reading = await self._read(key, target)
                 if self._targets[key] == target:
                     self._readings[key] = reading
                     self._on_reading(key, reading)
@@ -125,9 +134,13 @@ class Prober:
             self._unwell.pop(key, None)
             anxious = False
         else:
-            anxious = started - self._unwell.setdefault(key, started) < ANXIOUS
+            anxious = started - self._unwell.setdefault(key, started) < self._anxious
         if anxious or key in self._hurried:
-            return min(FAST_INTERVAL, self._interval)
-        # To the key's own place in the next interval, at least half an interval away.
+            return self._fast
+        # At least half an interval away.
+        return self._interval / 2 + self._place(key, started + self._interval / 2)
+
+    def _place(self, key: Key, after: float) -> float:
+        """Seconds from a moment to the key's own place in the interval."""
         offset = zlib.crc32(str(key).encode()) / 2**32 * self._interval
-        return self._interval / 2 + (offset - started - self._interval / 2) % self._interval
+        return (offset - after) % self._interval

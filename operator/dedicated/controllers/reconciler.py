@@ -6,6 +6,7 @@ After a pass that acted, another one follows at once and, as a rule, finds nothi
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,11 +19,13 @@ from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import NotLeader
+from dedicated.contract.downtime import Span
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
+from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import Metrics
 from dedicated.controllers.namespaces import Namespaces
 from dedicated.controllers.queue import WorkQueue
@@ -30,8 +33,9 @@ from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
+from dedicated.controllers.writes import Writes
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
-from dedicated.reconcile.observed import Failure, Observed
+from dedicated.reconcile.observed import Failure, Measured, Observed
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.turns import causes
 
@@ -61,6 +65,9 @@ class Reconciler:
         instances: Instances,
         queue: WorkQueue[Key],
         answers: Answers,
+        measurer: Measurer,
+        writes: Writes,
+        gaps: Callable[[], tuple[Span, ...]],
         recorder: EventRecorder,
         metrics: Metrics,
         catalogue: Catalogue,
@@ -88,6 +95,9 @@ class Reconciler:
         )
         self._auditor = Auditor(client=client, every=audit_every, now=now)
         self._answers = answers
+        self._measurer = measurer
+        self._writes = writes
+        self._gaps = gaps
         self._reporter = Reporter(
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
@@ -99,6 +109,11 @@ class Reconciler:
             now=now,
         )
         self._memories: dict[Key, _Memory] = {}
+
+    @property
+    def seen_all(self) -> bool:
+        """Whether every instance was looked at in this term."""
+        return self._instances.keys <= self._memories.keys()
 
     async def handle(self, key: Key) -> None:
         """One pass. Raises what should be retried with back-off."""
@@ -189,13 +204,23 @@ class Reconciler:
             forged = await self._auditor.audit(instance, decided.standing)
             decided = decide(replace(observed, forged=forged)) if forged else decided
         memory.settled = {}  # until it is all done, what was found in order may be left half done
-        self._answers.ask(key, decided.probe, hurry=decided.rolling)
+        self._ask(instance, decided)
         memory.rolled_out = (memory.rolled_out or time.monotonic()) if decided.proving else None
         if decided.proving:
             self._queue.add_at(key, time.monotonic() + PROVING_PAUSE)
         answered = self._answers.of(key) is not None
         self._line.passed(key, instance.meta.status, decided, answered=answered)
         return decided
+
+    def _ask(self, instance: Instance | InvalidInstance, decided: Plan) -> None:
+        """Read the public name; of a spec that cannot be read, the name that was read before."""
+        key = instance.meta.key
+        if isinstance(instance, InvalidInstance) and not instance.meta.deleting:
+            return
+        if decided.probe is None:
+            self._measurer.stop(key, now=self._now())
+        self._answers.ask(key, decided.probe, hurry=decided.rolling)
+        self._writes.ask(key, decided.probe if self._measurer.record(key).since else None)
 
     async def _act(self, instance: Instance | InvalidInstance, decided: Plan, memory: _Memory) -> bool:
         """Carry out what concerns children; whether there was anything. Refusals wait for the next pass."""
@@ -241,6 +266,7 @@ class Reconciler:
             facts=known.facts,
             asked=known.asked,
             readings=known.readings,
+            measured=Measured(self._measurer.record(key), known.months, self._gaps()),
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
@@ -287,6 +313,8 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         self._answers.forget(key)
+        self._measurer.forget(key)
+        self._writes.forget(key)
         self._line.forget(key)
         self._auditor.forget(key)
         self._reporter.forget(key)

@@ -31,3 +31,4 @@ class Settings:
     audit_hours: float = 10.0
     test_clock: Path | None = None
     """Steps of the contract's time, for tests alone (`contract_time`)."""
+    measured_every: float = 60.0

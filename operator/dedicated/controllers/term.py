@@ -14,15 +14,19 @@ from datetime import timedelta
 from functools import partial
 from time import monotonic
 
+import aiohttp
+
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.objects import INSTANCE, NAMESPACE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
 from dedicated.controllers.answers import Answers
+from dedicated.controllers.continuity import Continuity, Place
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.http import WatchState
 from dedicated.controllers.instances import Instances
+from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import Metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
@@ -30,6 +34,8 @@ from dedicated.controllers.settings import Settings
 from dedicated.controllers.shell import run_shell
 from dedicated.controllers.waiting import before
 from dedicated.controllers.world import World, kinds_to_read
+from dedicated.controllers.writes import Writes
+from dedicated.parts.measured import record_of
 from dedicated.probes import service
 
 SETTLE_SECONDS = 0.1
@@ -82,12 +88,9 @@ class Term:
             session = await stack.enter_async_context(
                 service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
             )
-            answers = Answers(
-                read=partial(service.read, session=session, now=self._clock.wall),
-                wake=self.queue.add,
-                interval=self._settings.probe_interval,
-            )
+            measurer, answers, writes = self._probes(world, session)
             stack.push_async_callback(answers.close)
+            stack.push_async_callback(writes.close)
             recorder = EventRecorder(
                 client=self._client,
                 instance=self._settings.identity,
@@ -100,6 +103,9 @@ class Term:
                 instances=self._instances,
                 queue=self.queue,
                 answers=answers,
+                measurer=measurer,
+                writes=writes,
+                gaps=lambda: continuity.gaps,
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,
@@ -107,7 +113,46 @@ class Term:
                 audit_every=timedelta(hours=self._settings.audit_hours),
                 clock=self._clock,
             )
-            await self._loop(world, reconciler, recorder, stop)
+            continuity = self._continuity(measurer, answers, reconciler)
+            await self._loop(world, reconciler, recorder, continuity, stop)
+
+    def _probes(self, world: World, session: aiohttp.ClientSession) -> tuple[Measurer, Answers, Writes]:
+        """Who asks the public names, and who remembers what came of it."""
+        interval = self._settings.probe_interval
+        measurer = Measurer(
+            stored=lambda key: record_of(world.months(key)),
+            wake=self.queue.add,
+            count=self._metrics.measuring.count,
+        )
+        answers = Answers(
+            read=partial(service.read, session=session, now=self._clock.now),
+            wake=self.queue.add,
+            measure=measurer.heard,
+            interval=interval,
+        )
+        writes = Writes(
+            client=self._client,
+            session=session,
+            measure=measurer.heard,
+            now=self._clock.now,
+            wall=self._clock.wall,
+            reading_interval=interval,
+        )
+        return measurer, answers, writes
+
+    def _continuity(self, measurer: Measurer, answers: Answers, reconciler: Reconciler) -> Continuity:
+        settings = self._settings
+        return Continuity(
+            store=self._client,
+            place=Place(settings.lease_namespace, f"{settings.lease_name}-measured", settings.identity),
+            every=settings.measured_every,
+            now=self._clock.now,
+            heard_all=lambda: reconciler.seen_all and answers.all_heard,
+            held=lambda now: measurer.held(now=now),
+            covered=measurer.covered,
+            gap_found=self._wake_all,
+            told=lambda until: self._metrics.measuring.until.set(until.timestamp()),
+        )
 
     def missing(self) -> list[str]:
         """What has not been listed yet, and why not."""
@@ -135,8 +180,14 @@ class Term:
         return found
 
     async def _loop(
-        self, world: World, reconciler: Reconciler, recorder: EventRecorder, stop: asyncio.Event
+        self,
+        world: World,
+        reconciler: Reconciler,
+        recorder: EventRecorder,
+        continuity: Continuity,
+        stop: asyncio.Event,
     ) -> None:
+        await continuity.begin()
         background = [
             asyncio.create_task(world.run(), name="informers"),
             asyncio.create_task(recorder.run(), name="events"),
@@ -151,7 +202,9 @@ class Term:
                 name="kopf",
             ),
         ]
-        working = asyncio.create_task(self._work_when_synced(world, reconciler, stop), name="queue")
+        working = asyncio.create_task(
+            self._work_when_synced(world, reconciler, continuity, stop), name="queue"
+        )
         try:
             done, _ = await asyncio.wait({working, *background}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -164,11 +217,18 @@ class Term:
                 task.cancel()
             await asyncio.gather(working, *background, return_exceptions=True)
 
-    async def _work_when_synced(self, world: World, reconciler: Reconciler, stop: asyncio.Event) -> None:
+    async def _work_when_synced(
+        self, world: World, reconciler: Reconciler, continuity: Continuity, stop: asyncio.Event
+    ) -> None:
         if not await before(stop, world.synced()):
             return
         logger.info("informers are synced")
-        await self.queue.run(self._settings.workers, reconciler.handle, stop=stop)
+        telling = asyncio.create_task(continuity.run(), name="continuity")
+        try:
+            await self.queue.run(self._settings.workers, reconciler.handle, stop=stop)
+        finally:
+            telling.cancel()
+        await continuity.end()
 
     async def _check_rights(self) -> None:
         """Say which rights are missing."""

@@ -35,8 +35,9 @@ from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
 from dedicated.contract.records import Record
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys
+from dedicated.parts import keys, measured
 from dedicated.parts.keys import Identity
+from dedicated.parts.measured import KeptMonth
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Asked,
@@ -67,6 +68,7 @@ class Entry:
     deployment: DeploymentState | None = None
     job: JobState | None = None
     identity: Identity | None = None
+    month: KeptMonth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Snapshot:
     facts: tuple[Fact, ...]
     asked: tuple[Asked, ...]
     readings: tuple[Reading, ...]
+    months: tuple[KeptMonth, ...]
 
 
 AnyInformer: TypeAlias = (
@@ -218,6 +221,7 @@ class World:
             facts=facts_in(readings),
             readings=readings,
             asked=tuple(item for item in asked if item.instance == key.name),
+            months=self.months(key),
         )
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
@@ -233,6 +237,13 @@ class World:
         """The records of an instance."""
         found = self._records.in_namespace(key.namespace).values()
         return tuple(reading for reading in found if reading.instance == key.name)
+
+    def months(self, key: Key) -> tuple[KeptMonth, ...]:
+        """What is kept of an instance's service level."""
+        entries = self._children[CONFIG_MAP].in_namespace(key.namespace).values()
+        return tuple(
+            entry.month for entry in entries if entry.instance == key.name and entry.month is not None
+        )
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -372,6 +383,8 @@ def entry_of(manifest: Manifest) -> Entry:
             data = get_map(manifest, "data")
             identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
             return Entry(instance, child, identity=identity)
+        case CONFIG_MAP.kind if child.component == measured.COMPONENT:
+            return Entry(instance, child, month=measured.month_of_manifest(manifest))
     return Entry(instance, child)
 
 

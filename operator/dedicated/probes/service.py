@@ -1,11 +1,19 @@
 """Does an instance answer through its public name, as a user's browser would reach it?
 
-Three questions over HTTPS: is it ready, is its discovery document its own, has it keys to sign with. Nothing
-is changed and nothing secret is sent or kept. A reading says what was asked and what came back, because
-whoever reads it must decide whether the name, the certificate, the edge or the instance is at fault.
+Five questions over HTTPS. Three say whether it is available: is it ready, is its discovery document its own,
+has it keys to sign with. For the service level each Core Service is asked (A-4): discovery, keys, the login
+page, SAML's metadata; what counts as failed is the contract's (A-3), so that an answer can be wrong without
+having failed. Nothing is changed and nothing secret is sent or kept. A reading says what was asked and what
+came back, because whoever reads it must decide whether the name, the certificate, the edge or the instance is
+at fault.
+
+All questions of a reading share a connection, and no two readings do: each is that of a stranger, who is
+shown today's certificate, and a pod that serves today. Kept from reading to reading, connections would save
+a fifth of the processor time of a probe, and cost 63 KB of memory each (`bench/probes.py`).
 
 Limits: redirects are not followed, bodies end at `BODY_LIMIT`, and after a question without an answer the
-rest are not asked: they would only wait as long.
+rest are not asked: they would only wait as long. A name that does not resolve here is not measured: the
+failure may be ours. Of two vantage points (A-3) this is one.
 """
 
 import json
@@ -16,21 +24,28 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 
+from dedicated.api.probing import Outcome, Sample, Source
 from dedicated.probes.resolver import ResolveRule, RuleResolver
 
 BODY_LIMIT = 256 * 1024
 QUOTED = 200
 KEEP_ALIVE = 0.2
-"""Seconds between the questions of one reading, at most. Each reading has a connection of its own: it is that
-of a stranger, who is shown today's certificate; and a TLS connection that is kept costs memory."""
+"""Seconds between the questions of one reading, at most."""
+ANSWER_SECONDS = 10.0
+"""Without an answer in this time a probe has failed (A-3)."""
+CONNECT_PART = 0.9
+"""Part of that time in which a connection is made: a little less, so that it can be told which was late."""
 USER_AGENT = "dedicated-operator-probe"
 
 READY = "/debug/ready"
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
+LOGIN = "/ui/v2/login/loginname"
+SAML = "/saml/v2/metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +73,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All questions of one moment."""
+    """All questions of one moment: whether it is available (`ok`), and how each Core Service answered."""
 
     at: datetime
     checks: tuple[Check, ...]
+    sample: Sample | None = None
     ok: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,23 +90,38 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """Status and body of an answer."""
+
     status: int
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A path, and what is wrong with its answer in words (empty: nothing)."""
+    """A path, and what is wrong with its answer in words (empty: nothing).
+
+    `failed` says why an answer of 200 is a failed request of the service (A-3). What is not `essential` has
+    no say in whether the instance is available.
+    """
 
     name: str
     path: str
-    judge: Callable[[Target, _Answer], str]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    judge: Callable[[Target, Answer], str] = lambda *_: ""
+    source: Source | None = None
+    failed: Callable[[Answer], str] = lambda _: ""
+    essential: bool = True
 
 
-class _NoAnswerError(Exception):
-    """The question could not be asked, or was not answered; the text says why."""
+class NoAnswerError(Exception):
+    """The question could not be asked, or was not answered; the text says why.
+
+    `source` is what failed: the entry where nobody was reached, "" where that cannot be told from here.
+    """
+
+    def __init__(self, text: str, source: Literal["Entry", "Service", ""] = "Service") -> None:
+        super().__init__(text)
+        self.source = source
 
 
 @asynccontextmanager
@@ -127,59 +158,96 @@ async def read(
     *,
     session: aiohttp.ClientSession,
     now: Callable[[], datetime],
-    seconds: float = 5.0,
+    seconds: float = ANSWER_SECONDS,
 ) -> Reading:
     """Ask all questions, each within `seconds`. Never raises but when cancelled."""
     checks: list[Check] = []
+    outcomes: dict[Source, Outcome] = {}
+    details: dict[Source, str] = {}
+    at = now().replace(microsecond=0)
     for question in _QUESTIONS:
-        check, answered = await _ask(target, question, session=session, seconds=seconds)
-        checks.append(check)
-        if not answered:
+        last = question is _QUESTIONS[-1]
+        asked = await _ask(target, question, session=session, seconds=seconds, last=last)
+        checks += [asked.check] if question.essential else []
+        if asked.source is not None:
+            outcomes[asked.source] = asked.outcome
+            details |= {asked.source: asked.check.detail} if asked.outcome == "Failed" else {}
+        if not asked.answered:
             break
-    return Reading(at=now(), checks=tuple(checks))
+        outcomes.setdefault("Entry", "Good")
+    return Reading(at=at, checks=tuple(checks), sample=Sample(at, outcomes, details))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What became of a question. `source` is whose probe it was, None: nobody's."""
+
+    check: Check
+    answered: bool
+    source: Source | None
+    outcome: Outcome
 
 
 async def _ask(
-    target: Target, question: _Question, *, session: aiohttp.ClientSession, seconds: float
-) -> tuple[Check, bool]:
+    target: Target, question: _Question, *, session: aiohttp.ClientSession, seconds: float, last: bool
+) -> _Asked:
     start = time.monotonic()
     asked = f"GET {target.origin}{question.path}"
+    headers = {"Connection": "close"} if last else {}
     try:
-        url = target.origin + question.path
-        answer = await _fetch(url, question.headers, session=session, seconds=seconds)
-    except _NoAnswerError as error:
+        answer = await fetch(target.origin + question.path, headers, session=session, seconds=seconds)
+    except NoAnswerError as error:
         took = time.monotonic() - start
-        return Check(question.name, ok=False, seconds=took, detail=f"{asked}: {error}"), False
+        check = Check(question.name, ok=False, seconds=took, detail=f"{asked}: {error}")
+        # An unanswered question about readiness is one that any service would have left unanswered.
+        whose: Source | None = question.source or "Discovery"
+        whose = whose if error.source == "Service" else "Entry" if error.source else None
+        return _Asked(check, False, whose, "Failed")
     took = time.monotonic() - start
-    wrong = question.judge(target, answer)
+    failed = question.failed(answer) if answer.status == 200 else ""
+    wrong = question.judge(target, answer) or failed
     detail = f"{asked} answered {answer.status}" + (f": {wrong}" if wrong else "")
-    return Check(question.name, ok=not wrong, seconds=took, detail=detail), True
+    check = Check(question.name, ok=not wrong, seconds=took, detail=detail)
+    return _Asked(check, True, question.source, "Failed" if failed or answer.status >= 500 else "Good")
 
 
-async def _fetch(
-    url: str, headers: Mapping[str, str], *, session: aiohttp.ClientSession, seconds: float
-) -> _Answer:
-    limits = aiohttp.ClientTimeout(total=seconds)
+async def fetch(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    session: aiohttp.ClientSession,
+    seconds: float = ANSWER_SECONDS,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> Answer:
+    """One request. Raises `NoAnswerError`."""
+    limits = aiohttp.ClientTimeout(total=seconds, sock_connect=seconds * CONNECT_PART)
     try:
-        async with session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
-            body = b""
-            while len(body) <= BODY_LIMIT and (chunk := await response.content.readany()):
-                body += chunk
-            if len(body) > BODY_LIMIT:
+        async with session.request(
+            method, url, headers=headers, data=body, timeout=limits, allow_redirects=False
+        ) as response:
+            found = b""
+            while len(found) <= BODY_LIMIT and (chunk := await response.content.readany()):
+                found += chunk
+            if len(found) > BODY_LIMIT:
                 # Leaving the block with a body unread closes the connection.
-                raise _NoAnswerError(f"the answer is longer than {BODY_LIMIT // 1024} KiB")
-            return _Answer(response.status, body)
+                raise NoAnswerError(f"the answer is longer than {BODY_LIMIT // 1024} KiB")
+            return Answer(response.status, found)
+    except aiohttp.ConnectionTimeoutError as error:
+        raise NoAnswerError(f"no connection within {seconds:g} s", "Entry") from error
     except TimeoutError as error:
-        raise _NoAnswerError(f"no answer within {seconds:g} s") from error
+        raise NoAnswerError(f"no answer within {seconds:g} s") from error
     except aiohttp.ClientConnectorCertificateError as error:
-        raise _NoAnswerError(f"the certificate is not trusted: {_certificate(error)}") from error
+        text = f"the certificate is not trusted: {_certificate(error)}"
+        raise NoAnswerError(text, "Entry") from error
     except aiohttp.ClientConnectorDNSError as error:
-        raise _NoAnswerError("the name does not resolve") from error
+        raise NoAnswerError("the name does not resolve", "") from error
     except aiohttp.ClientConnectorError as error:
-        raise _NoAnswerError(f"no connection: {error.os_error.strerror or error.os_error}") from error
+        text = f"no connection: {error.os_error.strerror or error.os_error}"
+        raise NoAnswerError(text, "Entry") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         why = printable(str(error) or type(error).__name__)
-        raise _NoAnswerError(f"the connection broke: {why}") from error
+        raise NoAnswerError(f"the connection broke: {why}") from error
 
 
 def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
@@ -187,35 +255,55 @@ def _certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
     return cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else str(cause)
 
 
-def _judge_ready(_target: Target, answer: _Answer) -> str:
+def _judge_ready(_target: Target, answer: Answer) -> str:
     return "" if answer.status == 200 else f"must be 200; body: {printable(answer.body)}"
 
 
-def _judge_discovery(target: Target, answer: _Answer) -> str:
+def _judge_discovery(target: Target, answer: Answer) -> str:
     if wrong := _judge_ready(target, answer):
         return wrong
-    issuer = _json(answer).get("issuer")
+    issuer = decoded(answer).get("issuer")
     if issuer == target.origin:
         return ""
     found = printable(issuer) if isinstance(issuer, str) else "absent"
     return f"issuer is {found}, must be {target.origin}"
 
 
-def _judge_keys(target: Target, answer: _Answer) -> str:
+def _judge_keys(target: Target, answer: Answer) -> str:
     if wrong := _judge_ready(target, answer):
         return wrong
-    keys = _json(answer).get("keys")
+    keys = decoded(answer).get("keys")
     return "" if isinstance(keys, list) and keys else "no keys, at least 1 is needed"
+
+
+def _no_issuer(answer: Answer) -> str:
+    return "" if "issuer" in decoded(answer) else "no discovery document"
+
+
+def _no_keys(answer: Answer) -> str:
+    return "" if decoded(answer).get("keys") else "no keys"
+
+
+def _no_form(answer: Answer) -> str:
+    return "" if b"<form" in answer.body else "a login page without its form"
+
+
+def _no_metadata(answer: Answer) -> str:
+    """SAML's errors come with 200 and a status in the body."""
+    return "" if b"EntityDescriptor" in answer.body else f"no SAML metadata; body: {printable(answer.body)}"
 
 
 _QUESTIONS = (
     _Question("ready", READY, _judge_ready),
-    _Question("discovery", DISCOVERY, _judge_discovery),
-    _Question("keys", KEYS, _judge_keys, {"Connection": "close"}),
+    _Question("discovery", DISCOVERY, _judge_discovery, "Discovery", _no_issuer),
+    _Question("keys", KEYS, _judge_keys, "Keys", _no_keys),
+    _Question("login", LOGIN, source="Login", failed=_no_form, essential=False),
+    _Question("saml", SAML, source="SAML", failed=_no_metadata, essential=False),
 )
 
 
-def _json(answer: _Answer) -> Mapping[str, object]:
+def decoded(answer: Answer) -> Mapping[str, object]:
+    """The JSON object of a body; empty where it is none."""
     try:
         value = json.loads(answer.body)
     except ValueError:

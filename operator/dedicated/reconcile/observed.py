@@ -23,12 +23,15 @@ from dedicated.api.names import (
 )
 from dedicated.api.objects import Ref
 from dedicated.api.resource import Meta
+from dedicated.contract import downtime
+from dedicated.contract.downtime import Span
 from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
+from dedicated.parts.measured import KeptMonth
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.drift import Drift
 
@@ -128,6 +131,16 @@ class ServiceReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of the service level: all that is to be kept, the months that are, and the times in which
+    the operator as a whole measured nothing."""
+
+    record: downtime.Record = field(default_factory=downtime.Record)
+    kept: tuple[KeptMonth, ...] = ()
+    gaps: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Something that the API server refused in the last pass. `reason` is the finding's code."""
 
@@ -172,6 +185,7 @@ class Observed:
     asked: tuple[Asked, ...] = ()
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
+    measured: Measured = field(default_factory=Measured)
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None

@@ -34,7 +34,7 @@ from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.modifications import Modification
 from dedicated.parts import keys, schema
-from dedicated.reconcile import turns
+from dedicated.reconcile import service_level, turns
 from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
@@ -129,11 +129,11 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
     after = (*recorded, *records, *asking(sight, on, done.later))
     return Plan(
-        stages=(*stages, *_marking(instance.meta, observed), *after),
+        stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=_events(instance.meta, status, found.mended),
         wake_at=_earliest(wake_at, on.wake_at, records_at),
-        probe=instance.spec.domain if is_served(instance, observed) else None,
+        probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,
         pending=done.pending,
@@ -227,11 +227,12 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
             *((ended,) if ended else ()),
             *marking,
             *asking(sight, on, ()),
+            *_keeping(sight),
         ),
         status=status,
         events=_events(instance.meta, status, ()),
         wake_at=_earliest(wake_at, on.wake_at),
-        probe=instance.spec.domain if is_served(instance, observed) else None,
+        probe=_probe(instance, observed),
     )
 
 
@@ -271,6 +272,19 @@ def _marking(meta: Meta, observed: Observed) -> tuple[tuple[Action, ...], ...]:
     if observed.senior or observed.mark in (None, meta.key.name):
         return ()
     return ((MarkNamespace(meta.key.name),),)
+
+
+def _keeping(sight: Sight) -> tuple[tuple[Action, ...], ...]:
+    """The record of the service level, where it is not as kept; last, for the same reason."""
+    zone = sight.judgement.obligations.terms.zone
+    found = service_level.keeping(sight.instance, sight.observed, zone=zone, now=sight.now)
+    return (found,) if found else ()
+
+
+def _probe(instance: Instance, observed: Observed) -> str | None:
+    """The public name to read: what is measured once is measured on, also where nothing serves any more."""
+    measured = observed.measured.record.since is not None
+    return instance.spec.domain if measured or is_served(instance, observed) else None
 
 
 def _progress(judgement: Judgement, desired: Desired, observed: Observed, found: Changes) -> Progress:

@@ -27,10 +27,10 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.objectives import Objectives, objectives
 from dedicated.contract.prerequisites import zones_of
 from dedicated.parts import keys, login, server
 from dedicated.parts.wanted import public_url
+from dedicated.reconcile import service_level
 from dedicated.reconcile.judgement import PREREQUISITES, Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
@@ -70,7 +70,9 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
     prerequisites = _prerequisites(facts)
-    unmet = _unmet_since(prerequisites, facts, meta, now=now)
+    promised = service_level.promised(instance, _unmet_since(prerequisites, facts, meta, now=now))
+    level = service_level.judge(instance, observed, owed, promised, now=now)
+    findings = (*judgement.findings, *level.findings)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
@@ -81,7 +83,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         _up_to_date(facts),
         unmodified,
         judgement.support.condition,
-        *clock_conditions.conditions(owed.clocks, owed.terms, _promised(instance, unmet)),
+        *clock_conditions.conditions(owed.clocks, owed.terms),
+        *level.conditions,
         *_test_clock(observed),
     )
     server_state = observed.deployment(instance.name, server.COMPONENT)
@@ -94,21 +97,24 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
             "zones": f"{min(use.zones for use in uses)}/{judgement.zones}",
             "server": _count(server_state),
             "login": _count(login_state),
-            "findings": _findings_text(judgement.findings),
+            "findings": _findings_text(findings),
         },
         "versions": _versions(instance, facts, server_state, login_state),
         "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
         "conditions": condition_list(
             conditions, previous=meta.status, generation=meta.generation, now=now
         ),
-        "findings": finding_list(judgement.findings),
+        "findings": finding_list(findings),
         "modifications": [fact.status() for fact in modified],
         "pendingActions": [*facts.later],
         "maintenance": maintenance_status(owed),
     }
     if keys.needs_admin_secret(instance):
         status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
-    changes = (forgotten, judgement.support.wake_at, owed.wake_at)
+    shown = service_level.status_of(level.judgement)
+    if shown is not None:
+        status["serviceLevel"] = shown
+    changes = (forgotten, judgement.support.wake_at, owed.wake_at, level.wake_at)
     return status, min((at for at in changes if at is not None), default=None)
 
 
@@ -117,7 +123,7 @@ def render_invalid(
 ) -> Manifest:
     """The status of a spec that cannot be read: what was known stays, the judgement is stalled."""
     text = "; ".join(finding.message for finding in findings)
-    facts = ("url", "summary", "versions", "zones", "maintenance")
+    facts = ("url", "summary", "versions", "zones", "maintenance", "serviceLevel")
     kept: Manifest = {key: meta.status[key] for key in facts if key in meta.status}
     conditions = (
         Condition(READY, "False", "InvalidSpec", text),
@@ -138,11 +144,6 @@ def render_invalid(
         ),
         "findings": finding_list(findings),
     }
-
-
-def _promised(instance: Instance, unmet: datetime | None) -> Objectives:
-    spec = instance.spec
-    return objectives(spec.plan, spec.infrastructure.class_, prerequisites_unmet=unmet)
 
 
 def _unmet_since(
