@@ -177,7 +177,7 @@ def begin(fake: Fake, path: str) -> http.client.HTTPConnection:
 
 
 def test_a_stop_closes_the_listener_and_finishes_requests(ready: Fake) -> None:
-    slow = replace(ready, faults={"http.latency": {"paths": ["/ui/*"], "ms": 700}})
+    slow = replace(ready, faults={"http.latency": {"paths": ["/ui/*"], "ms": 3500}})
     with slow.serving() as process, closing(begin(slow, "/debug/ready")) as idle:
         assert idle.getresponse().read() == b'"ok"'
         with h2_client(slow.port) as idle_h2, closing(begin(slow, "/ui/console/")) as under_way:
@@ -186,7 +186,7 @@ def test_a_stop_closes_the_listener_and_finishes_requests(ready: Fake) -> None:
             until(lambda: refused(slow))
             assert process.poll() is None
             assert under_way.getresponse().status == 200
-            assert process.wait(2) == 0
+            assert process.wait(10) == 0
 
 
 def refused(fake: Fake) -> bool:
