@@ -4,11 +4,13 @@ The same change arrives up to three times: in the answer to our own write, throu
 through the roll. Only what is newer than what we hold is taken, so that a slow watch cannot bring back an old
 body (and a second status write with it).
 
-A body is kept as text and decoded once per pass: as dicts, 1,000 of them are 20 MB, as text 4.
+A body is kept as packed text and decoded once per pass: as dicts, 1,000 of them are 20 MB, as text 5,
+packed 1.5.
 """
 
 import json
 import time
+import zlib
 from collections.abc import Callable, KeysView
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from dedicated.api.json import Manifest, as_manifest, get_map, get_str
 from dedicated.api.objects import Key
 
 REMEMBERED_DEAD = 10_000
+PACKING = 1
+"""zlib's fastest: a tenth of a millisecond, and what is repeated in a status is gone all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,11 @@ def presence_of(manifest: Manifest) -> Presence:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A body as text, and what is asked of it without decoding it."""
+    """A body, packed, and what is asked of it without unpacking it."""
 
     presence: Presence
     deleting: bool
-    text: bytes
+    packed: bytes
 
 
 class Instances:
@@ -67,7 +71,7 @@ class Instances:
     def body(self, key: Key) -> Manifest | None:
         """The body as last seen, without `managedFields`; the caller's own copy."""
         kept = self._bodies.get(key)
-        return None if kept is None else as_manifest(json.loads(kept.text))
+        return None if kept is None else as_manifest(json.loads(zlib.decompress(kept.packed)))
 
     def presence(self, key: Key) -> Presence | None:
         """Which body we hold."""
@@ -136,7 +140,8 @@ class Instances:
         metadata = {**get_map(manifest, "metadata")}
         metadata.pop("managedFields", None)
         text = json.dumps({**manifest, "metadata": metadata}, separators=(",", ":")).encode()
-        self._bodies[key] = _Kept(seen, deleting="deletionTimestamp" in metadata, text=text)
+        packed = zlib.compress(text, PACKING)
+        self._bodies[key] = _Kept(seen, deleting="deletionTimestamp" in metadata, packed=packed)
         if key in self._roll and seen.version >= self._roll[key].version:
             self._behind.pop(key, None)
         return True
