@@ -177,7 +177,7 @@ def test_a_changed_target_loses_its_reading_and_a_late_answer_to_the_old_name_is
         await asyncio.sleep(2.5)
         assert it.log == [(0, "old"), (3, "new")]
         assert it.told == [ACME]
-        assert not prober.readings[ACME].ok
+        assert not prober.well[ACME]
         await prober.close()
 
     run_virtual(main())
@@ -189,12 +189,12 @@ def test_a_forgotten_target_is_not_read_again() -> None:
         prober = it.prober()
         prober.watch(ACME, Target("acme"))
         await asyncio.sleep(1)
-        assert ACME in prober.readings
+        assert ACME in prober.well
         prober.unwatch(ACME)
         prober.unwatch(ACME)
         await asyncio.sleep(100)
         assert it.times("acme") == [0]
-        assert not prober.readings
+        assert not prober.well
 
     run_virtual(main())
 

@@ -47,7 +47,7 @@ class Answers:
     @property
     def all_heard(self) -> bool:
         """Whether each name asked was read at least once."""
-        return self._asked.keys() <= self._prober.readings.keys()
+        return self._asked.keys() <= self._prober.well.keys()
 
     def ask(self, key: Key, domain: str | None, *, hurry: bool) -> None:
         """Ask this name from now on, or none; `hurry` asks more often. Idempotent and cheap."""

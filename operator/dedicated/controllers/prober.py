@@ -57,16 +57,16 @@ class Prober:
         self._monotonic = monotonic
         self._slots = Slots(places=AT_ONCE, slow=SLOW, patience=PATIENCE)
         self._targets: dict[Key, Target] = {}
-        self._readings: dict[Key, Reading] = {}
+        self._well: dict[Key, bool] = {}
         self._hurried: set[Key] = set()
         self._unwell: dict[Key, float] = {}
         self._soon: dict[Key, asyncio.Event] = {}
         self._tasks: dict[Key, asyncio.Task[None]] = {}
 
     @property
-    def readings(self) -> Mapping[Key, Reading]:
-        """A live view of the latest reading of each target."""
-        return MappingProxyType(self._readings)
+    def well(self) -> Mapping[Key, bool]:
+        """A live view of whether the latest reading of each target was well."""
+        return MappingProxyType(self._well)
 
     def watch(self, key: Key, target: Target, *, hurry: bool = False) -> None:
         """Read this target from now on; `hurry` for as long as a rollout goes on. Idempotent and cheap."""
@@ -79,17 +79,17 @@ class Prober:
             self._tasks[key] = asyncio.create_task(self._keep(key), name=f"probe {key}")
         elif known != target:
             # What the old name answered says nothing about the new one.
-            self._readings.pop(key, None)
+            self._well.pop(key, None)
             self.probe_soon(key)
         elif hurry and not hurried:
             self.probe_soon(key)
 
     def unwatch(self, key: Key) -> None:
-        """Forget the target and its reading."""
+        """Forget the target and what it answered."""
         if self._targets.pop(key, None) is not None:
             self._tasks.pop(key).cancel()
             del self._soon[key]
-            self._readings.pop(key, None)
+            self._well.pop(key, None)
             self._hurried.discard(key)
             self._unwell.pop(key, None)
 
@@ -117,7 +117,7 @@ class Prober:
                 async with self._slots.place(str(key)):
                     reading = await self._read(key, target)
                 if self._targets[key] == target:
-                    self._readings[key] = reading
+                    self._well[key] = reading.ok
                     self._on_reading(key, reading)
             except Exception:
                 logger.exception("cannot read %s", key)
@@ -129,8 +129,7 @@ class Prober:
                 continue
 
     def _pause(self, key: Key, started: float) -> float:
-        reading = self._readings.get(key)
-        if reading is not None and reading.ok:
+        if self._well.get(key):
             self._unwell.pop(key, None)
             anxious = False
         else:
