@@ -112,21 +112,25 @@ class Prober:
         while True:
             soon.clear()
             started = self._monotonic()
-            target = self._targets[key]
-            try:
-                async with self._slots.place(str(key)):
-                    reading = await self._read(key, target)
-                if self._targets[key] == target:
-                    self._well[key] = reading.ok
-                    self._on_reading(key, reading)
-            except Exception:
-                logger.exception("cannot read %s", key)
+            await self._take(key)
             pause = started + self._pause(key, started) - self._monotonic()
             try:
                 async with asyncio.timeout(max(0.0, pause)):
                     await soon.wait()
             except TimeoutError:
                 continue
+
+    async def _take(self, key: Key) -> None:
+        """One reading; nothing of it is held in the pause that follows."""
+        target = self._targets[key]
+        try:
+            async with self._slots.place(str(key)):
+                reading = await self._read(key, target)
+            if self._targets[key] == target:
+                self._well[key] = reading.ok
+                self._on_reading(key, reading)
+        except Exception:
+            logger.exception("cannot read %s", key)
 
     def _pause(self, key: Key, started: float) -> float:
         if self._well.get(key):
