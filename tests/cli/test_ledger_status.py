@@ -85,6 +85,11 @@ def told_by_operator() -> Manifest:
         "status": {
             "observedGeneration": 1,
             "summary": {"version": "v4.15.2", "zones": "2/3", "server": "3/3", "login": "3/3"},
+            "serviceLevel": {
+                "downSince": "2026-11-28T07:58:00Z",
+                "current": {"month": "2026-11", "contract": "99.981", "downtimeMinutes": 8,
+                            "allowedMinutes": 43, "unknownMinutes": 40},
+            },
             "conditions": [
                 {**condition, "type": "Ready", "status": "False", "reason": "TooFewZonesInUse",
                  "message": "server and login stand in 2 zones, 3 are wanted"},

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 
 from dedicated.api.conditions import READY, condition_in, parse_time
-from dedicated.api.json import JsonValue, get_int, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.cli.calendar import PERMITTED_BY, date_json, dates_table
 from dedicated.cli.explanations import EXPLANATIONS
 from dedicated.cli.frame import App, Cluster, cluster_options, instance_file, output, records_file
@@ -91,11 +91,27 @@ def _figures(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
     if floor is not None:
         state = "overdue since" if owed.clocks.overdue else "due before"
         yield "quarterly floor", f"{state} {when(floor.due, owed.terms)}: {floor.responsible} (M-3)"
+    yield "availability", _measured(get_map(source.body, "status", "serviceLevel"), owed)
     if owed.clocks.void is not None:
         yield "service level", f"void since {when(owed.clocks.void.start, owed.terms)} (M-11)"
     if owed.slots:
         slot, zone = owed.slots[0], owed.terms.zone
         yield "next slot", f"{utc(slot.start)} ({span(slot.start, slot.end, zone)} {zone})"
+
+
+def _measured(level: Manifest, owed: Obligations) -> str:
+    """The month's availability as the operator wrote it."""
+    month = get_map(level, "current")
+    if not month:
+        return "not measured"
+    allowed = f" of {get_int(month, 'allowedMinutes')} allowed" if "allowedMinutes" in month else ""
+    down = f"{get_int(month, 'downtimeMinutes')} min of downtime{allowed}"
+    unknown = get_int(month, "unknownMinutes")
+    parts = [f"{get_str(month, 'month')}: {get_str(month, 'contract')} %, {down}"]
+    parts += [f"{unknown} min not measured"] if unknown else []
+    since = parse_time(get_str(level, "downSince"))
+    parts += [f"down since {when(since, owed.terms)}"] if since else []
+    return "; ".join(parts)
 
 
 def _conditions(source: Source) -> None:
