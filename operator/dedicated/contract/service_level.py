@@ -210,6 +210,9 @@ def _minutes(stretches: Sequence[Seconds], cut: Sequence[Seconds], start: int, e
     for first, last in _near(stretches, start, end):
         left = _without((first, last), cut)
         whole = sum(until - since for since, until in left) // 60
+        if start <= first and last <= end:
+            found += whole
+            continue
         before, in_all = (-(-_overlap(left, first, limit) // 60) for limit in (start, end))
         found += min(whole, in_all) - min(whole, before)
     return found
