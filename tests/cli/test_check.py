@@ -125,10 +125,9 @@ def test_a_release_that_the_catalogue_does_not_have(tmp_path: Path) -> None:
         {
             "by": "FirstPass",
             "field": "ReleaseUnknown",
-            "value": "v4.15.2",
-            "reason": "the release catalogue does not have it",
-            "fix": "write one of v4.14.0",
-            "responsible": "Customer",
+            "reason": "spec.release.version v4.15.2 is not in the release catalogue (versions: v4.14.0)",
+            "fix": "choose one of these, or have it added to chart value releases.versions",
+            "responsible": "Provider",
         }
     ]
 

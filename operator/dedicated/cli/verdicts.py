@@ -4,7 +4,7 @@ Admission is asked of the models and rules from which its schema is generated, w
 knows: names, and lists without duplicates. The first pass is the operator's own: agreements, the terms in
 force, the quarterly floor as far as it looks ahead, the release catalogue.
 Limit: not seen is what needs the cluster (nodes, Secrets, keys, the database) or the old object (immutable
-fields).
+fields, the release that serves: whether one may follow it, or may begin a new instance).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from dedicated.api.catalogue import Catalogue, resolve
+from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339, shorten
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InstanceSpec
@@ -25,7 +25,7 @@ from dedicated.api.json import JsonValue, Manifest, canonical, get_list, get_map
 from dedicated.api.names import API_VERSION
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.schema import INSTANCE_DEFINITION, structural
-from dedicated.contract import clock_conditions
+from dedicated.contract import clock_conditions, releases
 from dedicated.contract.agreements import zones_in_force
 from dedicated.contract.facts import Fact
 from dedicated.reconcile.obligations import obligations
@@ -84,7 +84,7 @@ def verdicts(
     instance = parse_instance(body)
     if not isinstance(instance, Instance):
         raise ValueError(f"the models disagree about {instance.problems}")
-    return (*_first_pass(instance, facts, now), *_release(instance, catalogue))
+    return tuple(_first_pass(instance, facts, catalogue, now))
 
 
 def _names(body: Manifest) -> Iterator[Verdict]:
@@ -155,7 +155,9 @@ def _repeated_in(value: JsonValue, schema: Manifest, path: str) -> Iterator[Verd
         yield from _repeated_in(item, get_map(schema, "items"), f"{path}[{number}]")
 
 
-def _first_pass(instance: Instance, facts: Sequence[Fact], now: datetime) -> Iterator[Verdict]:
+def _first_pass(
+    instance: Instance, facts: Sequence[Fact], catalogue: Catalogue | None, now: datetime
+) -> Iterator[Verdict]:
     """What the spec is responsible for; that a clock runs is none of it."""
     owed = obligations(instance, Observed(facts=tuple(facts)), now=now)
     _, zones = zones_in_force(instance.spec, agreed=owed.agreed)
@@ -163,20 +165,12 @@ def _first_pass(instance: Instance, facts: Sequence[Fact], now: datetime) -> Ite
     for finding in (*zones, *owed.findings):
         if finding not in running:
             yield _found(finding)
-
-
-def _release(instance: Instance, catalogue: Catalogue | None) -> Iterator[Verdict]:
-    release = instance.spec.release
-    if catalogue is not None and resolve(release, catalogue) is None:
-        known = ", ".join(entry.version for entry in catalogue.versions)
-        yield Verdict(
-            by="FirstPass",
-            field="ReleaseUnknown",
-            value=release.version or release.channel or "",
-            reason="the release catalogue does not have it",
-            fix=f"write one of {shorten(known, 200)}",
-            responsible="Customer",
-        )
+    if catalogue is not None:
+        zone = owed.terms.zone
+        for finding in releases.check(
+            instance.spec, catalogue, serving="", new=False, now=now, zone=zone
+        ):
+            yield _found(finding)
 
 
 def _found(finding: Finding) -> Verdict:
