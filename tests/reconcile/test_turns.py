@@ -166,6 +166,16 @@ def test_deployments_are_repaired_at_the_release_that_runs_while_a_setup_waits()
     assert not is_urgent(first, causes(cluster.observed()), pending=decided.pending or ())
 
 
+def test_a_deployment_that_drifted_while_no_operator_was_there_brings_no_turn_forward() -> None:
+    cluster = rendered_otherwise(standing(), SERVICE)
+    cluster.edit(SERVER, scale_to_nothing)
+    first = causes(cluster.observed())
+    decided = cluster.step()
+    assert (applied(decided.actions), decided.pending) == ({SERVER}, (SERVICE,))
+    assert causes(cluster.observed()) != first, "its own repair"
+    assert not is_urgent(first, causes(cluster.observed()), pending=decided.pending or ())
+
+
 def test_a_change_of_the_spec_runs_now_and_takes_along_what_waits() -> None:
     cluster = rendered_otherwise(standing(), SERVER, SERVICE)
     cluster.step()

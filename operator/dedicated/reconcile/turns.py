@@ -155,13 +155,14 @@ def causes(observed: Observed) -> dict[Ref, str]:
 def is_urgent(before: Mapping[Ref, str], now: Mapping[Ref, str], *, pending: tuple[Ref, ...]) -> bool:
     """Whether one of the causes moved since the first look, so that what is `pending` must not wait.
 
-    What was or is not known is no move. Where a Job is pending, Deployments are repaired as they are.
+    What was or is not known is no move. A Deployment that does not wait itself is repaired as it is, and so
+    are all where a Job is pending: then the operator's own repair moves them.
     """
     repaired = any(ref.kind == JOB.kind for ref in pending)
     return any(
         value and now.get(ref, "") not in ("", value)
         for ref, value in before.items()
-        if not (repaired and ref.kind == DEPLOYMENT.kind)
+        if ref.kind != DEPLOYMENT.kind or (ref in pending and not repaired)
     )
 
 
