@@ -41,11 +41,18 @@ def test_a_day_may_be_quoted_or_not(written: str) -> None:
         "postgresql: {minimum: 18, maximum: 14}",
         "postgresql: {minimum: 14}",
         "until: 2026-09-30",
+        "downtime: 5 minutes",
+        "downtime: 2h1s",
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields: str) -> None:
     with pytest.raises((ValidationError, yaml.YAMLError, ValueError)):
         read(f"  - {{version: v4.15.2, {fields}}}\n")
+
+
+def test_downtime_is_nothing_unless_it_is_said() -> None:
+    found = read("  - {version: v4.15.2}\n  - {version: v4.16.0, downtime: 2h}\n")
+    assert [entry.downtime for entry in found.versions] == ["0s", "2h"]
 
 
 def test_channels_mean_the_newest_by_number() -> None:

@@ -54,6 +54,10 @@ def test_missing_repository_says_what_to_set() -> None:
             {"releases": {"versions": [{"version": "v4.15.2", "supportedUntil": "soon"}]}},
             "'/releases/versions/0/supportedUntil'",
         ),
+        (
+            {"releases": {"versions": [{"version": "v4.15.2", "downtime": "soon"}]}},
+            "'/releases/versions/0/downtime'",
+        ),
         ({"auditHours": 0}, "'/auditHours'"),
         ({"extraArgs": ["--test-clock=/steps"]}, "'/extraArgs/0': 'not' failed"),
         ({"extraArgs": ["--test", "/steps"]}, "'/extraArgs/0': 'not' failed"),
@@ -166,11 +170,13 @@ def test_catalogue_is_what_the_operator_reads() -> None:
     assert catalogue.versions[0].upgrade_from == "v3.4.1"
 
 
-def test_days_of_the_catalogue_reach_the_operator() -> None:
-    version: Manifest = {"version": "v4.15.2", "released": "2026-04-01", "supportedUntil": "2026-09-30"}
+def test_days_and_downtime_of_the_catalogue_reach_the_operator() -> None:
+    version: Manifest = {"version": "v4.15.2", "released": "2026-04-01", "supportedUntil": "2026-09-30",
+                         "downtime": "5m"}  # fmt: skip
     releases = next(m for m in of_kind(operator(releases={"versions": [version]}), "ConfigMap"))
     catalogue = Catalogue.model_validate(yaml.safe_load(get_str(releases, "data", "releases.yaml")))
     assert str(catalogue.versions[0].supported_until) == "2026-09-30"
+    assert catalogue.versions[0].downtime == "5m"
 
 
 def test_a_new_catalogue_rolls_the_pods() -> None:

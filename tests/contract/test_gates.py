@@ -10,6 +10,7 @@ from contract.test_releases import catalogue, stable
 from dedicated.api.record import Gate
 from dedicated.contract.facts import history
 from dedicated.contract.gates import BACKUP, Replicas, failed, finding, gates
+from dedicated.contract.holidays import swiss_holidays
 from dedicated.contract.runs import Standing, standings
 
 WHOLE = (Replicas("server", 3, 3), Replicas("login", 3, 3))
@@ -23,7 +24,7 @@ START = at("2026-06-14 02:00")
 
 def standing(now: str = "2026-06-14 02:00") -> Standing:
     known = history(asked_months("2026-06"))
-    (found,) = standings(known.requests, terms(SECOND_SUNDAY), now=at(now))
+    (found,) = standings(known.requests, terms(SECOND_SUNDAY), holidays=swiss_holidays(), now=at(now))
     return found
 
 

@@ -23,7 +23,6 @@ from dedicated.contract.maintenance import (
     months_without,
     request_due,
     request_name,
-    unannounced,
 )  # fmt: skip
 
 SERVICE = service("2026-01-20 10:00")
@@ -113,20 +112,6 @@ def test_months_without_a_completed_one_are_counted_back_to_the_last() -> None:
     ]
     assert months_without(read(facts, PLAN, "2026-05-01 00:00").entries) == 2
     assert months_without(read(facts, PLAN, "2026-03-01 00:00").entries) == 0
-
-
-def test_a_change_that_was_not_announced_is_named() -> None:
-    request = Notified(
-        "n",
-        at("2026-02-01 00:00"),
-        "operator",
-        "r",
-        "Regular",
-        timedelta(hours=1),
-        changes=("v4.15.2", "rotation"),
-    )
-    assert unannounced(request, ["rotation"]) == ()
-    assert unannounced(request, ["v4.15.3", "rotation"]) == ("v4.15.3",)
 
 
 def test_downtime_needs_five_working_days_of_notice_and_a_holiday_is_none() -> None:

@@ -12,7 +12,7 @@ from dedicated.api.catalogue import Catalogue, CatalogueVersion, Images, Postgre
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue
-from dedicated.contract.releases import check, chosen, path_to, support
+from dedicated.contract.releases import check, chosen, expected_downtime, path_to, support
 
 ZONE = "Europe/Zurich"
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -27,6 +27,12 @@ def stable(version: str, **fields: JsonValue) -> CatalogueVersion:
     return CatalogueVersion.model_validate({"version": version, "channel": "stable", **fields})
 
 
+RISKY = catalogue(
+    stable("v4.15.2", downtime="1h"),
+    stable("v4.16.0", downtime="90s"),
+    stable("v4.17.0", downtime="5m"),
+    stable("v4.18.0"),
+)
 MAJORS = catalogue(
     stable("v2.71.0"),
     stable("v3.3.0"),
@@ -254,3 +260,20 @@ def test_what_is_not_known_is_not_claimed() -> None:
     nothing = support("", SUPPORTED, kept_back="Provider", now=NOW, zone=ZONE)
     assert nothing.condition.reason == "NotInstalled"
     assert PostgresRange(minimum=14, maximum=14).maximum == 14
+
+
+@pytest.mark.parametrize(
+    ("serving", "version", "downtime"),
+    [
+        ("v4.15.2", "v4.16.0", "90s"),
+        ("v4.15.2", "v4.17.0", "5m"),
+        ("v4.15.2", "v4.18.0", "5m"),
+        ("v4.17.0", "v4.18.0", "0s"),
+        ("v4.18.0", "v4.18.0", "0s"),
+        ("v4.14.0", "v4.15.2", "1h"),
+    ],
+)
+def test_an_upgrade_is_down_as_long_as_the_worst_release_on_its_way(
+    serving: str, version: str, downtime: str
+) -> None:
+    assert expected_downtime(version, RISKY, serving=serving) == downtime

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from builders import CATALOGUE, body
-from dedicated.api.catalogue import CatalogueVersion
+from dedicated.api.catalogue import Catalogue, CatalogueVersion
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import DEPLOYMENT, Ref
 from dedicated.contract.facts import Answer, Word
@@ -22,6 +22,15 @@ WINDOW: Manifest = {"recurrence": "FREQ=MONTHLY;BYDAY=2SU", "start": "02:00", "d
 NEWER = CATALOGUE.model_copy(
     update={"versions": [*CATALOGUE.versions, CatalogueVersion(version="v4.17.0", channel="stable")]}
 )
+RISKY = CATALOGUE.model_copy(
+    update={
+        "versions": [
+            *CATALOGUE.versions,
+            CatalogueVersion(version="v4.17.0", channel="stable", downtime="5m"),
+        ]
+    }
+)
+"""Of the newer release downtime is to be expected."""
 STABLE: Manifest = {"version": None, "channel": "stable"}
 REQUEST = "regular-2026-03"
 
@@ -49,10 +58,10 @@ def at(cluster: Cluster, moment: datetime) -> Plan:
     return cluster.settle()
 
 
-def announced(cluster: Cluster | None = None) -> Cluster:
+def announced(cluster: Cluster | None = None, catalogue: Catalogue = NEWER) -> Cluster:
     """The channel has moved, and March's request is open."""
     cluster = cluster or standing()
-    cluster.catalogue = NEWER
+    cluster.catalogue = catalogue
     at(cluster, START + timedelta(days=1))
     at(cluster, MARCH)
     return cluster

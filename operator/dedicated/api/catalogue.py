@@ -11,7 +11,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from dedicated.api.duration import Duration, parse_duration
 from dedicated.api.instance import Release
+from dedicated.api.maintenance import SHORTEST_WINDOW
 from dedicated.api.rules import ApiModel, Rule
 
 
@@ -52,9 +54,18 @@ class PostgresRange(ApiModel):
 class CatalogueVersion(ApiModel):
     """One release. `supported_until` is its last day of support (V-1), `released` the day it became stable.
 
-    `upgrade_from` is the oldest release that may be upgraded to it without a stop in between.
+    `upgrade_from` is the oldest release that may be upgraded to it without a stop in between; `downtime` the
+    interruption to be expected of an upgrade to it (M-12).
     """
 
+    rules: ClassVar = (
+        Rule(
+            cel="duration(self.downtime) <= duration('2h')",
+            message="downtime must not be longer than the 2 h of a regular maintenance",
+            field="downtime",
+            holds=lambda self: parse_duration(self.downtime) <= SHORTEST_WINDOW,
+        ),
+    )
     version: Version
     channel: Channel = "latest"
     server_digest: Digest = ""
@@ -62,6 +73,7 @@ class CatalogueVersion(ApiModel):
     released: Day | None = None
     supported_until: Day | None = None
     upgrade_from: Version | None = None
+    downtime: Duration = "0s"
     postgresql: PostgresRange | None = None
 
 

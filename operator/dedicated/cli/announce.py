@@ -31,7 +31,7 @@ if TYPE_CHECKING:
               help="What will be changed (repeatable): nothing else is (M-5).")  # fmt: skip
 @click.option("--duration", required=True, metavar="TIME", help="Length of the slot that it needs: 2h, 90m.")
 @click.option("--downtime", metavar="TIME", help="Interruption to be expected; default: none.")
-@click.option("--supersedes", metavar="REQUEST", help="An earlier request that this one contains.")
+@click.option("--supersedes", metavar="REQUEST", help="An earlier emergency that this one contains.")
 @click.option("--dry-run", is_flag=True, help="Let the API server judge it, and store nothing.")
 @output
 @cluster_options

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dedicated.contract.dates import Holidays, HolidaysMissingError
+from dedicated.contract.dates import Holidays
 from dedicated.contract.downtime import Span
 from dedicated.contract.facts import History, Notified, Request, Stretch
-from dedicated.contract.maintenance import earliest_start
+from dedicated.contract.maintenance import notice_over
 
 Cause = Literal["Announced", "Emergency", "ForceMajeure"]
 DECLARED = timedelta(hours=4)
@@ -66,10 +66,8 @@ def not_measured(history: History) -> Iterator[Span]:
 
 
 def _in_time(notice: Notified, start: datetime, holidays: Holidays) -> bool:
-    try:
-        return earliest_start(notice.at, downtime=notice.downtime, holidays=holidays) <= start
-    except HolidaysMissingError:
-        return False
+    over = notice_over(notice, holidays)
+    return over is not None and over <= start
 
 
 def _end(request: Request, start: datetime, announced_for: timedelta) -> datetime:

@@ -6,12 +6,19 @@ Choice where the contract is silent: a month without an answer where one was nee
 refusal is.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.instance import Party
-from dedicated.contract.dates import Holidays, Month, end_of_months_after, end_of_working_days, month_of
+from dedicated.contract.dates import (
+    Holidays,
+    HolidaysMissingError,
+    Month,
+    end_of_months_after,
+    end_of_working_days,
+    month_of,
+)
 from dedicated.contract.facts import History, Notified
 from dedicated.contract.floor import FLOOR_MONTHS
 from dedicated.contract.ledger import Entry
@@ -77,11 +84,6 @@ def months_without(entries: Sequence[Entry]) -> int:
     return count
 
 
-def unannounced(request: Notified, changes: Collection[str]) -> tuple[str, ...]:
-    """Changes of a run that were not in the announced list: none of them may run (M-5)."""
-    return tuple(sorted(set(changes) - set(request.changes)))
-
-
 def earliest_start(
     announced: datetime, *, downtime: timedelta, holidays: Holidays, days: int = NOTICE_DAYS
 ) -> datetime:
@@ -91,3 +93,11 @@ def earliest_start(
     does not hold a year that is needed.
     """
     return end_of_working_days(announced, days, holidays) if downtime else announced
+
+
+def notice_over(notice: Notified, holidays: Holidays) -> datetime | None:
+    """From when on a request's notice is in time (M-12); None where its working days are not known (K-3)."""
+    try:
+        return earliest_start(notice.at, downtime=notice.downtime, holidays=holidays)
+    except HolidaysMissingError:
+        return None

@@ -24,6 +24,7 @@ from dedicated.api.catalogue import (
     version_key,
 )
 from dedicated.api.conditions import VERSION_SUPPORTED, Condition
+from dedicated.api.duration import parse_duration
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InstanceSpec, Party, Release
 from dedicated.contract.dates import start_of_day, wall
@@ -143,6 +144,17 @@ def support(
         code="SupportEnds", responsible=kept_back, message=text, action=action, deadline=first.at
     )
     return Support(condition, (ending,), wake_at=first.at)
+
+
+def expected_downtime(version: str, catalogue: Catalogue, *, serving: str) -> str:
+    """The interruption to be expected of an upgrade (M-12), as the catalogue writes it: the longest of the
+    releases on the way, since one setup does the work of all of them."""
+    passed = (
+        entry.downtime
+        for entry in catalogue.versions
+        if version_key(serving) < version_key(entry.version) <= version_key(version)
+    )
+    return max(passed, key=parse_duration, default="0s")
 
 
 def end_of_support(entry: CatalogueVersion, zone: str) -> datetime | None:

@@ -4,8 +4,14 @@ A run needs a slot that is permitted and still long enough. A permission that na
 taken as they are; where the plan permits (M-1), regular maintenance takes the provider's window of the
 calendar in force, and an emergency starts at once. After a run that failed the next one waits for
 `RETRY_AFTER`, in the same slot if that leaves room.
+Where a regular request expects downtime, its notice comes first (M-12): the plan's window is taken only after
+it, and so are the agreed windows. A month whose windows all lie before has its last one taken, since a late
+notice does not forbid the run and next month's windows come as early; a slot that a record permits is the
+customer's own word and taken as it is. What runs before the notice is over counts as downtime.
 Choices where the contract is silent: a regular request lives as long as its month, or as a slot that was
-permitted for it by record; an emergency until it is done, taken back or superseded.
+permitted for it by record; an emergency until it is done, taken back or superseded. A request that was taken
+back contains nothing any more, so that what it superseded is open again; and a regular one, of which each
+month has its own (M-2), is superseded by none: an emergency that does some of it leaves the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +22,10 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.maintenance_request import Phase
 from dedicated.contract.calendar import Slot, slots
 from dedicated.contract.clock_conditions import when
-from dedicated.contract.dates import end_of_days, month_of, wall_span
+from dedicated.contract.dates import Holidays, end_of_days, month_of, wall_span
 from dedicated.contract.emergency import notified_at
 from dedicated.contract.facts import Request
+from dedicated.contract.maintenance import notice_over
 from dedicated.contract.permission import (
     EMERGENCY_DAYS,
     INSTANT,
@@ -71,10 +78,21 @@ class Standing:
         return self.phase == "Running" and self.slot is not None and self.slot.start <= now < self.slot.end
 
 
-def standings(requests: Sequence[Request], terms: Terms, *, now: datetime) -> tuple[Standing, ...]:
+def standings(
+    requests: Sequence[Request], terms: Terms, *, holidays: Holidays, now: datetime
+) -> tuple[Standing, ...]:
     """Every request that was notified, in the order of notice, from a history up to `now`."""
-    superseded = {request.notified.supersedes for request in requests}
-    return tuple(_judge(request, terms, now, superseded=request.name in superseded) for request in requests)
+    superseded = {request.notified.supersedes for request in requests if request.retracted is None}
+    return tuple(
+        _judge(
+            request,
+            terms,
+            holidays,
+            now,
+            superseded=request.name in superseded and not request.regular,
+        )
+        for request in requests
+    )
 
 
 def next_to_run(found: Sequence[Standing]) -> Standing | None:
@@ -85,14 +103,17 @@ def next_to_run(found: Sequence[Standing]) -> Standing | None:
     return next(iter((*running, *urgent)), None)
 
 
-def next_slot(request: Request, terms: Terms, *, now: datetime) -> RunSlot | None:
-    """The first slot that still has room for the request."""
+def next_slot(request: Request, terms: Terms, *, holidays: Holidays, now: datetime) -> RunSlot | None:
+    """The first slot that still has room for the request, after its notice as far as it must wait for it."""
     earliest = max((now, *(failed + RETRY_AFTER for failed in request.failures)))
-    found = [
-        slot
-        for slot in _slots(request, terms, now)
-        if slot.end - max(slot.start, earliest) >= request.notified.duration
-    ]
+
+    def has_room(slot: RunSlot) -> bool:
+        return slot.end - max(slot.start, earliest) >= request.notified.duration
+
+    ahead = list(_slots(request, terms, now))
+    found = [slot for slot in _after_notice(request, ahead, holidays) if has_room(slot)]
+    if not found:
+        found = [slot for slot in ahead if slot.basis == "Window" and has_room(slot)][-1:]
     first = min(found, key=lambda slot: max(slot.start, earliest), default=None)
     if first is None or first.start >= earliest:
         return first
@@ -127,7 +148,8 @@ def next_words(found: Standing, terms: Terms, *, waits_for: str = "") -> str:
         case "Announced" | "Refused":
             text = f"Customer: permit a slot{_before(found, terms)}"
         case "Permitted":
-            text = f"no permitted slot is left; the customer may permit another{_before(found, terms)}"
+            left = " after the notice of its downtime" if found.request.notified.downtime else ""
+            text = f"no permitted slot is left{left}; the customer may permit another{_before(found, terms)}"
         case "Scheduled":
             text = f"starts {_time(found.slot.start if found.slot else None)}"
         case "Gates":
@@ -149,7 +171,9 @@ def _time(instant: datetime | None) -> str:
     return rfc3339(instant) if instant else ""
 
 
-def _judge(request: Request, terms: Terms, now: datetime, *, superseded: bool) -> Standing:
+def _judge(
+    request: Request, terms: Terms, holidays: Holidays, now: datetime, *, superseded: bool
+) -> Standing:
     started, failed = max(request.starts, default=None), max(request.failures, default=None)
     since = running_since(request)
     if since is not None:
@@ -165,12 +189,12 @@ def _judge(request: Request, terms: Terms, now: datetime, *, superseded: bool) -
         if at is not None:
             return Standing(request, phase, started=started, ended=at)
     waiting = Standing(request, "Announced", None, started, failed, deadline(request, terms))
-    return _waiting(waiting, terms, now)
+    return _waiting(waiting, terms, holidays, now)
 
 
-def _waiting(found: Standing, terms: Terms, now: datetime) -> Standing:
+def _waiting(found: Standing, terms: Terms, holidays: Holidays, now: datetime) -> Standing:
     """A request that is neither running nor closed."""
-    slot = next_slot(found.request, terms, now=now)
+    slot = next_slot(found.request, terms, holidays=holidays, now=now)
     if slot is None:
         later = found.deadline if found.deadline and found.deadline > now else None
         return replace(found, phase=_without_slot(found.request, terms, now), wake_at=later)
@@ -214,6 +238,24 @@ def _slots(request: Request, terms: Terms, now: datetime) -> Iterator[RunSlot]:
             continue
         for slot in slots(terms.calendar, after=max(now, grant.start), until=end):
             yield RunSlot(max(slot.start, grant.start), min(slot.end, end), "Plan")
+
+
+def _after_notice(
+    request: Request, found: Sequence[RunSlot], holidays: Holidays
+) -> Iterator[RunSlot]:
+    """The slots as far as they lie after the notice of downtime (M-12), and those that a record permits.
+
+    After a notice whose working days cannot be counted there is nothing.
+    """
+    if not request.regular or not request.notified.downtime:
+        yield from found
+        return
+    over = notice_over(request.notified, holidays)
+    for slot in found:
+        if slot.basis == "Record":
+            yield slot
+        elif over is not None and over < slot.end:
+            yield replace(slot, start=max(slot.start, over))
 
 
 def _slot_of(request: Request, terms: Terms, started: datetime) -> RunSlot | None:

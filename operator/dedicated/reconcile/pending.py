@@ -8,15 +8,26 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dedicated.api.conditions import rfc3339
+from dedicated.api.duration import parse_duration
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import Ref
 from dedicated.contract.dates import month_of
+from dedicated.contract.holidays import swiss_holidays
 from dedicated.contract.maintenance import request_due
+from dedicated.contract.releases import expected_downtime
+from dedicated.contract.runs import next_slot
 from dedicated.parts import server
 from dedicated.reconcile.actions import Action, Ask, RecordFact, Tell
 from dedicated.reconcile.holding import Sight
 from dedicated.reconcile.obligations import Obligations
-from dedicated.reconcile.requests import changes_in_words, is_announced, opened, release_in, told
+from dedicated.reconcile.requests import (
+    asked_as,
+    changes_in_words,
+    is_announced,
+    opened,
+    release_in,
+    told,
+)
 from dedicated.reconcile.status import is_served
 from dedicated.reconcile.turns import listed
 from dedicated.reconcile.upkeep import Upkeep
@@ -28,7 +39,7 @@ def waiting_for_slot(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[Js
         return ()
     owed, release = sight.judgement.obligations, sight.instance.spec.release
     wanted = _release_that_waits(sight)
-    when = _not_before(owed, on, later, release=wanted, now=sight.now)
+    when = _not_before(sight, on, later, release=wanted)
     if wanted:
         channel = f"release.channel {release.channel} brings it"
         asked = channel if release.channel else "spec.release.version asks for it"
@@ -49,7 +60,8 @@ def asking(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[tuple[Action
     if month is None or not is_served(sight.instance, sight.observed):
         return stages
     release = _release_that_waits(sight) if later else ""
-    manifest, notice = opened(sight.instance, month, changes_in_words(later, release))
+    changes, downtime = changes_in_words(later, release), _downtime(sight, release)
+    manifest, notice = opened(sight.instance, month, changes, downtime=downtime)
     return (*stages, (Ask(manifest),), (RecordFact(notice),))
 
 
@@ -77,11 +89,15 @@ def pending_words(items: Sequence[JsonValue]) -> str:
     return "; ".join(texts)
 
 
-def _not_before(
-    owed: Obligations, on: Upkeep, later: Sequence[Ref], *, release: str, now: datetime
-) -> datetime | None:
+def _downtime(sight: Sight, release: str) -> str:
+    """What is expected of the release that waits, empty where none does; nothing else interrupts."""
+    return expected_downtime(release, sight.catalogue, serving=_running(sight)) if release else "0s"
+
+
+def _not_before(sight: Sight, on: Upkeep, later: Sequence[Ref], *, release: str) -> datetime | None:
     """The begin of the first slot in which it may be done: of a request that has announced it, else the first
-    one that next month's request can use."""
+    one that next month's request can use, after its notice."""
+    owed = sight.judgement.obligations
     if not owed.terms.clocks:
         return owed.slots[0].start if owed.slots else None
     scheduled = [
@@ -93,7 +109,12 @@ def _not_before(
     ]
     if scheduled:
         return min(scheduled)
-    following = month_of(now, owed.terms.zone).plus(1).start(owed.terms.zone)
+    month = month_of(sight.now, owed.terms.zone).plus(1)
+    following = month.start(owed.terms.zone)
+    if downtime := parse_duration(_downtime(sight, release)):
+        asked = asked_as(month, following, downtime)
+        if slot := next_slot(asked, owed.terms, holidays=swiss_holidays(), now=following):
+            return slot.start
     return next((slot.start for slot in owed.slots if slot.start >= following), following)
 
 

@@ -9,8 +9,10 @@ Limit: one regular request a month (M-2), so a change that turns up after it is 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
+from dedicated.api.duration import parse_duration
 from dedicated.api.json import JsonValue, Manifest, digest
 from dedicated.api.maintenance_request import CHANGES
 from dedicated.api.names import LABEL_INSTANCE
@@ -18,6 +20,7 @@ from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, MAINTENANCE, Ref
 from dedicated.api.record import Gate
 from dedicated.api.resource import Instance
 from dedicated.contract.dates import Month
+from dedicated.contract.facts import Notified, Request
 from dedicated.contract.gates import failed
 from dedicated.contract.maintenance import request_name
 from dedicated.contract.permission import Terms
@@ -29,6 +32,7 @@ CHECKS = "checks of platform, replicas and public name"
 """What every regular maintenance does, also where nothing else is pending (M-2)."""
 DURATION = "2h"
 """Of a regular maintenance: the shortest usable slot (M-4)."""
+LENGTH = parse_duration(DURATION)
 RELEASE = re.compile(r"ZITADEL (v[0-9]+\.[0-9]+\.[0-9]+)")
 COMES_WITH_RELEASE = frozenset({CONFIG_MAP.kind, DEPLOYMENT.kind, JOB.kind})
 """Kinds of which a new release makes anew what it needs."""
@@ -51,11 +55,13 @@ def release_in(changes: Iterable[str]) -> str:
     return next((found[1] for text in changes if (found := RELEASE.fullmatch(text))), "")
 
 
-def opened(instance: Instance, month: Month, changes: Sequence[str]) -> tuple[Manifest, Statement]:
-    """The regular request of a month, and the notice of it."""
+def opened(
+    instance: Instance, month: Month, changes: Sequence[str], *, downtime: str
+) -> tuple[Manifest, Statement]:
+    """The regular request of a month, and the notice of it. `downtime` is what is expected (M-12)."""
     name = request_name(month)
     listed: list[JsonValue] = list(changes)
-    notice: Manifest = {"kind": "Regular", "duration": DURATION, "downtime": "0s", "changes": listed}
+    notice: Manifest = {"kind": "Regular", "duration": DURATION, "downtime": downtime, "changes": listed}
     manifest: Manifest = {
         "apiVersion": MAINTENANCE.api_version,
         "kind": MAINTENANCE.kind,
@@ -68,6 +74,11 @@ def opened(instance: Instance, month: Month, changes: Sequence[str]) -> tuple[Ma
     }
     fields: Manifest = {"request": name, "notice": notice}
     return manifest, Statement(f"{instance.name}-notified-{name}", instance.name, "Notified", fields)
+
+
+def asked_as(month: Month, at: datetime, downtime: timedelta) -> Request:
+    """The regular request of a month as it will be, notified at an instant."""
+    return Request(Notified("", at, "", request_name(month), "Regular", LENGTH, downtime=downtime))
 
 
 def told(

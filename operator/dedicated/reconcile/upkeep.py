@@ -20,7 +20,9 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.record import Gate
 from dedicated.api.resource import Instance
 from dedicated.contract import gates as gating
+from dedicated.contract import notice
 from dedicated.contract.gates import Replicas
+from dedicated.contract.holidays import swiss_holidays
 from dedicated.contract.records import Statement
 from dedicated.contract.releases import may_follow
 from dedicated.contract.runs import Standing, next_to_run, standings
@@ -56,7 +58,9 @@ def upkeep(
 ) -> Upkeep:
     """Judge the requests there are."""
     owed = judgement.obligations
-    found = standings(owed.history.requests, owed.terms, now=now) if owed.terms.clocks else ()
+    holidays = swiss_holidays()
+    requests = owed.history.requests if owed.terms.clocks else ()
+    found = standings(requests, owed.terms, holidays=holidays, now=now)
     current = next_to_run(found)
     release = _release(instance, observed, judgement, catalogue, current)
     answers: tuple[Gate, ...] = ()
@@ -77,7 +81,11 @@ def upkeep(
         release=release,
         changes=current.request.notified.changes if current else None,
         gates=answers,
-        findings=(*(gating.finding(current, answers) if current and answers else ()), *_failures(found)),
+        findings=(
+            *(gating.finding(current, answers) if current and answers else ()),
+            *_failures(found),
+            *notice.findings(found, owed.terms, holidays=holidays, now=now),
+        ),
         wake_at=min(wakes, default=None),
     )
 
