@@ -9,6 +9,8 @@ import pytest
 from dedicated.api.catalogue import CatalogueVersion
 from dedicated.api.json import JsonValue, get_list, get_map, get_str
 from dedicated.contract.facts import Notified
+from dedicated.reconcile.actions import Ask
+from dedicated.reconcile.requests import CHECKS
 from reconcile.maintaining import (
     MARCH,
     NEWER,
@@ -112,6 +114,19 @@ def test_a_year_without_its_holidays_is_a_finding_of_the_instance() -> None:
 
 
 # What turns up after the announcement.
+
+
+def test_the_notice_says_what_the_request_does_whatever_turned_up_between_the_two() -> None:
+    cluster = standing()
+    cluster.server.now = MARCH
+    asks = [action for action in cluster.plan().actions if isinstance(action, Ask)]
+    cluster.carry_out(tuple(asks))  # and the operator ends before the notice
+    cluster.catalogue = RISKY
+    cluster.settle()
+    assert list(notice(cluster).changes) == get_list(cluster.asked[REQUEST], "spec", "changes") == [CHECKS]
+    assert notice(cluster).downtime == timedelta(0)
+    at(cluster, SLOT)
+    assert version(cluster, SERVER) == "v4.15.2"
 
 
 @pytest.mark.parametrize("ends", [False, True])

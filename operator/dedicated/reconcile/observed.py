@@ -151,12 +151,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A `Maintenance` object: `told` is the digest of its status as it stands."""
+    """A `Maintenance` object: `told` is the digest of its status as it stands.
+
+    `unnotified` is its spec as long as the status tells of no notice: what that will have to say.
+    """
 
     name: str
     instance: str
     generation: int
     told: str
+    unnotified: Manifest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,7 @@ def asked_of(manifest: Manifest) -> Asked:
         instance=shared(manifest, "spec", "instance"),
         generation=get_int(manifest, "metadata", "generation"),
         told=digest(get_map(manifest, "status")),
+        unnotified=None if get_str(manifest, "status", "notifiedAt") else get_map(manifest, "spec"),
     )
 
 

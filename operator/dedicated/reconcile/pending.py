@@ -9,11 +9,11 @@ from datetime import datetime
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.duration import parse_duration
-from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.objects import Ref
 from dedicated.contract.dates import month_of
 from dedicated.contract.holidays import swiss_holidays
-from dedicated.contract.maintenance import request_due
+from dedicated.contract.maintenance import request_due, request_name
 from dedicated.contract.releases import expected_downtime
 from dedicated.contract.runs import next_slot
 from dedicated.parts import server
@@ -60,9 +60,21 @@ def asking(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[tuple[Action
     if month is None or not is_served(sight.instance, sight.observed):
         return stages
     release = _release_that_waits(sight) if later else ""
-    changes, downtime = changes_in_words(later, release), _downtime(sight, release)
+    changes, downtime = _made(sight, request_name(month)) or (
+        changes_in_words(later, release),
+        _downtime(sight, release),
+    )
     manifest, notice = opened(sight.instance, month, changes, downtime=downtime)
     return (*stages, (Ask(manifest),), (RecordFact(notice),))
+
+
+def _made(sight: Sight, name: str) -> tuple[tuple[str, ...], str] | None:
+    """The list and the downtime of a request that was made and not notified yet: the customer reads them
+    there, whatever has turned up since. None where there is none."""
+    spec = next((item.unnotified for item in sight.observed.asked if item.name == name), None)
+    if spec is None:
+        return None
+    return tuple(str(text) for text in get_list(spec, "changes")), get_str(spec, "downtime") or "0s"
 
 
 def announced_ones(on: Upkeep, later: Sequence[Ref]) -> tuple[Ref, ...]:

@@ -1,8 +1,8 @@
 """`Maintenance` objects: opened once a month (M-2), and told how far each is.
 
 The object is for people to read; what counts are the records. So the object is made first and the notice
-recorded right after it: an operator that ends in between makes the same object again, finds it there, and
-records the notice. Its status is a function of records and time, its conditions' times included.
+recorded right after it: an operator that ends in between finds the object there, and records the notice of
+what it says. Its status is a function of records and time, its conditions' times included.
 A change is announced in words that are compared when it runs: what is not in the list does not run (M-5).
 Limit: one regular request a month (M-2), so a change that turns up after it is announced by the next one.
 """
