@@ -18,7 +18,6 @@ import aiohttp
 import psutil
 
 from bench.figure import Figure, at_most, report
-from bench.names import DOMAIN, serve_names
 from dedicated.api.objects import Key
 from dedicated.contract.downtime import Record
 from dedicated.controllers.answers import Answers
@@ -28,6 +27,7 @@ from dedicated.controllers.measurer import Measurer
 from dedicated.probes import service, tokens, writing
 from dedicated.probes.resolver import parse_resolve
 from dedicated.probes.service import Target, open_session, read
+from testbed.names import DOMAIN, serve_names
 from testbed.pki import Authority
 
 ROUNDS = 400

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 
-from bench.names import serve_names
 from cluster.instances import condition, database_secret, instance
 from dedicated.api.json import Manifest, as_manifest, get_int, get_map, get_str
 from dedicated.api.names import LABEL_INSTANCE
@@ -24,6 +23,7 @@ from testbed import operator_process
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT, default_home
+from testbed.names import serve_names
 from testbed.operator_process import OperatorProcess, Settings
 from testbed.pki import Authority
 from testbed.session import used

@@ -56,6 +56,8 @@ class Settings:
     """URL of a proxy (`faultproxy`) in the API server's place; empty: none."""
     checkout: Path = CHECKOUT
     """Where its code and chart are taken from."""
+    front: str = ""
+    """Where public names lead (`names`); empty: to the testbed's front."""
 
 
 def arguments(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
@@ -66,7 +68,7 @@ def arguments(settings: Settings, cluster: Cluster, *, port: int, releases: Path
         *(f"--watch-namespace={namespace}" for namespace in settings.watch),
         f"--releases={releases}",
         f"--http=127.0.0.1:{port}",
-        f"--resolve=*:443={cluster.front}",
+        f"--resolve=*:443={settings.front or cluster.front}",
         f"--probe-ca-file={cluster.ca}",
         "--log-level=info",
         *settings.extra,

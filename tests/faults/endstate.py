@@ -1,8 +1,9 @@
 """What is there when all is at rest, without what differs between any two runs.
 
 Left out: identities and times of the API server (uid, resourceVersion, addresses), random key material and
-what is derived from it (marks, hashes over marks), and the namespace's name. Everything else must be the
-same, however often the operator was killed on the way: also how often a Deployment was rolled out.
+what is derived from it (marks, hashes over marks), the namespace's name, and what tells of the time that was
+measured, which is another without an operator. Everything else must be the same, however often the operator
+was killed on the way: also how often a Deployment was rolled out, and what is recorded, repairs apart.
 """
 
 import difflib
@@ -12,9 +13,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from dedicated.api.conditions import SERVICE_LEVEL_MET
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import ANNOTATION_APPLIED, FIELD_MANAGER, LABEL_COMPONENT, LABEL_INSTANCE
-from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB, POD, SECRET
+from dedicated.api.objects import (
+    CHILD_KINDS,
+    DEPLOYMENT,
+    INSTANCE,
+    JOB,
+    MAINTENANCE,
+    POD,
+    RECORD,
+    SECRET,
+)
+from dedicated.api.record import MODIFICATION_REPAIRED
+from dedicated.parts import measured
 from dedicated.parts.server import DATABASE_MARK, KEYS_MARK
 from faults.site import LOOK, Site
 from testbed.client import Api
@@ -29,17 +42,21 @@ _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d")
 """A slot in words: the provider's window is spread by the instance's namespace."""
+_LEFT = re.compile(r"\d+ min left")
+"""Of a slot, when its run began."""
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
 _ALLOCATED = ("clusterIP", "clusterIPs")
+PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
+_MEASURED = frozenset({measured.COMPONENT, measured.GAPS_COMPONENT})
 _DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
 
 
 def end_state(api: Api, namespace: str) -> EndState:
     """The namespace's objects as far as they concern an instance."""
     found: EndState = {}
-    for kind in (INSTANCE, *CHILD_KINDS):
+    for kind in (INSTANCE, MAINTENANCE, RECORD, *CHILD_KINDS):
         for item in api.list(kind, namespace):
-            if kind == INSTANCE or get_str(item, "metadata", "labels", LABEL_INSTANCE):
+            if _concerns(item):
                 name = get_str(item, "metadata", "name")
                 found[f"{kind.kind}/{name}"] = neutral(reduced(item), namespace)
     pods = Counter(
@@ -54,6 +71,16 @@ def end_state(api: Api, namespace: str) -> EndState:
     )
     found["replica sets"] = dict(sets)
     return found
+
+
+def _concerns(item: Manifest) -> bool:
+    labels = get_map(item, "metadata", "labels")
+    match get_str(item, "kind"):
+        case INSTANCE.kind:
+            return True
+        case RECORD.kind:
+            return get_str(item, "spec", "fact") != MODIFICATION_REPAIRED
+    return LABEL_INSTANCE in labels and labels.get(LABEL_COMPONENT) not in _MEASURED
 
 
 def settled(
@@ -104,6 +131,8 @@ def _status(item: Manifest) -> JsonValue:
     status = get_map(item, "status")
     match get_str(item, "kind"):
         case INSTANCE.kind:
+            return _unmeasured(status)
+        case MAINTENANCE.kind:
             return status
         case DEPLOYMENT.kind:
             counts = ("replicas", "readyReplicas", "updatedReplicas")
@@ -113,10 +142,25 @@ def _status(item: Manifest) -> JsonValue:
     return None
 
 
+def _unmeasured(status: Manifest) -> Manifest:
+    """The status of an instance without what tells of the time measured."""
+    conditions = get_list(status, "conditions")
+    findings = get_list(status, "findings")
+    summary = {key: value for key, value in get_map(status, "summary").items() if key != "findings"}
+    return {
+        **{key: value for key, value in status.items() if key != "serviceLevel"},
+        "conditions": [item for item in conditions if get_str(item, "type") != SERVICE_LEVEL_MET],
+        "findings": [item for item in findings if get_str(item, "code") != PARTLY_MEASURED],
+        "summary": summary,
+    }
+
+
 def neutral(item: Manifest, namespace: str) -> JsonValue:
     """A reduced object without the names of this run."""
     text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
-    value: JsonValue = json.loads(_SLOT.sub("SLOT", _TIME.sub("TIME", _UID.sub("UID", text))))
+    for pattern, word in ((_UID, "UID"), (_TIME, "TIME"), (_SLOT, "SLOT"), (_LEFT, "LEFT")):
+        text = pattern.sub(word, text)
+    value: JsonValue = json.loads(text)
     return value
 
 

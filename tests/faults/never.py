@@ -1,13 +1,14 @@
 """What must never be, looked for in the history of a site: a list of sentences, empty where all is well."""
 
 import base64
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from cluster.observing import schema_pods_at_once
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map, get_str
-from dedicated.api.names import LABEL_INSTANCE
-from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, POD, SECRET, Kind
+from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
+from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, POD, RECORD, SECRET, Kind
+from dedicated.parts import measured
 from dedicated.parts.keys import MASTERKEY_FIELD, fingerprint
 from faults.scenarios import KEPT
 from faults.site import NAME, Site
@@ -24,6 +25,7 @@ def breaches(site: Site, history: Mapping[Kind, Sequence[Manifest]], *, jobs_sta
         *made_twice("ConfigMap", identities),
         *(made_twice("Job", history[JOB]) if jobs_stay else ()),
         *at_work_at_once(history),
+        *recorded_twice(site.api.list(RECORD, site.namespace)),
         *_orphans(site),
         *_wrong_fingerprint(site),
     ]
@@ -37,6 +39,14 @@ def made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
     for name, seen in uids.items():
         if len(seen) > 1:
             yield f"{kind} {name} was made {len(seen)} times"
+
+
+def recorded_twice(records: Sequence[Manifest]) -> Iterator[str]:
+    """A request that was notified, run or completed more than once."""
+    told = Counter((get_str(item, "spec", "request"), get_str(item, "spec", "fact")) for item in records)
+    for (request, fact), times in told.items():
+        if fact in {"Notified", "Started", "Completed"} and times > 1:
+            yield f"{request} is {fact} {times} times"
 
 
 def at_work_at_once(history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
@@ -61,7 +71,7 @@ def _orphans(site: Site) -> Iterator[str]:
         for item in items:
             name = f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
             owners = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
-            if name in KEPT:
+            if name in KEPT or get_str(item, "metadata", "labels", LABEL_COMPONENT) == measured.COMPONENT:
                 if owners:
                     yield f"{name} lasts, and is owned by {owners}"
             elif not owners & alive:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cluster.instances import condition
 from cluster.observing import is_applied
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import CHILD_KINDS, INSTANCE, POD
+from dedicated.api.objects import CHILD_KINDS, INSTANCE, MAINTENANCE, POD, RECORD
 from faults.site import NAME, NEW, Site
 from testbed.cluster import Cluster
 
@@ -23,6 +23,9 @@ KEPT = frozenset(
 """What outlives an instance."""
 CHANGED: Manifest = {"server": {"config": {"AuditLogRetention": "1h"}}, "login": {"replicas": 6}}
 """Six replicas: as many in each zone, whoever came first."""
+MONTH, SLOT = "2036-12-31T23:00:00Z", ("2037-01-10T01:00:00Z", "2037-01-10T05:00:00Z")
+"""A new month in Zurich, and a slot in it."""
+REQUEST = "regular-2037-01"
 REST_SECONDS = 120.0
 
 
@@ -31,7 +34,7 @@ class Scenario:
     """`prepare` is not disturbed and ends at rest; `act` is what then happens, `is_over` its end.
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
-    makes it undone.
+    makes it undone. `contract`: the public name answers, and the contract's time is turned.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Scenario:
     prepare: Callable[[Site], None] = lambda _: None
     happens: Callable[[Cluster], None] | None = None
     undo: Callable[[Cluster], None] | None = None
+    contract: bool = False
 
 
 def is_whole(site: Site) -> bool:
@@ -90,6 +94,40 @@ def _configure(site: Site) -> None:
     site.change(CHANGED)
 
 
+def begin_service(site: Site) -> None:
+    """An instance whose service has begun, and of which every change waits for a permitted slot."""
+    site.create(plan="Advanced", maintenance={"confine": "AllChanges", "approval": "Required"})
+    site.rest(lambda at: is_whole(at) and recorded(at, "ServiceStarted") == 1, seconds=REST_SECONDS)
+
+
+def recorded(site: Site, fact: str) -> int:
+    """How often a fact is recorded."""
+    return sum(get_str(item, "spec", "fact") == fact for item in site.api.list(RECORD, site.namespace))
+
+
+def _phase(site: Site) -> str:
+    """How far the month's request is."""
+    return get_str(site.api.find(MAINTENANCE, site.namespace, REQUEST), "status", "phase")
+
+
+def _maintain(site: Site) -> None:
+    """Both sides' part: the release is asked for, the month comes, a slot is permitted, and begins."""
+    _update(site)
+    waits = ("UpToDate", "MaintenancePending")
+    site.rest(lambda at: condition(at.body(), waits[0]).get("reason") == waits[1], seconds=REST_SECONDS)
+    site.turn(MONTH)
+    site.rest(lambda at: _phase(at) == "Announced", seconds=REST_SECONDS)
+    site.state("Permitted", request=REQUEST, slot={"start": SLOT[0], "end": SLOT[1]})
+    site.rest(lambda at: _phase(at) == "Scheduled", seconds=REST_SECONDS)
+    site.turn(SLOT[0])
+
+
+def is_maintained(site: Site) -> bool:
+    """The release runs, and its maintenance is over by record."""
+    over = _phase(site) == "Completed" and get_str(site.body(), "status", "summary", "version") == NEW
+    return over and is_whole(site)
+
+
 CREATION = Scenario("creation", act=Site.create, is_over=is_whole)
 CONFIGURATION = Scenario("configuration-change", prepare=stand, act=_configure, is_over=is_whole)
 VERSION = Scenario("version-change", prepare=stand, act=_update, is_over=is_whole)
@@ -101,4 +139,7 @@ ZONE_LOSS = Scenario(
     happens=lambda cluster: cluster.lose_zone("zone-a"),
     undo=lambda cluster: cluster.return_zone("zone-a"),
 )
-SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, ZONE_LOSS)
+MAINTENANCE_RUN = Scenario(
+    "maintenance-run", prepare=begin_service, act=_maintain, is_over=is_maintained, contract=True
+)
+SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ZONE_LOSS)

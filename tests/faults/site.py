@@ -10,28 +10,40 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cluster.instances import database_secret, instance
 from cluster.observing import change
 from cluster.standing import NOWHERE, SIMULATED
-from dedicated.api.json import Manifest
-from dedicated.api.objects import INSTANCE, Kind
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import JsonValue, Manifest, get_list
+from dedicated.api.objects import INSTANCE, RECORD, Kind
 from faultproxy import FaultProxy, fault_proxy
 from faults.chronicle import Chronicle, chronicle
 from testbed import operator_process
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
 from testbed.forked import Clock, ForkServer, fork_server
+from testbed.home import write_atomically
+from testbed.names import serve_names
 from testbed.operator_process import Installed, Launch, OperatorProcess, Settings
+from testbed.pki import Authority
 
 NAME = "acme"
 DOMAIN = "faults.example.test"
 OLD, NEW = "v4.15.2", "v4.16.0"
 RELEASES: Manifest = {
-    "releases": {"versions": [{"version": version, "channel": "stable"} for version in (OLD, NEW)]}
+    "releases": {
+        "versions": [
+            {"version": OLD, "channel": "stable"},
+            {"version": NEW, "channel": "stable", "downtime": "5m"},
+        ]
+    }
 }
 """Both may begin an instance (V-1), so that a run ends alike whether an operator saw the first one or not."""
+BEGIN = "2036-12-10T12:00:00Z"
+"""The contract's time when a site with a contract begins: in the middle of a month, and never behind us."""
 QUIET = 2.5
 """Longer than the operator holds back a status in which only figures moved."""
 LOOK = 0.1
@@ -40,13 +52,17 @@ _SAMPLE = "faults-sample"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all runs of a session share. `chart` is rendered once, for a namespace that does not exist."""
+    """What all runs of a session share.
+
+    `chart` is rendered once, for a namespace that does not exist; `names` is where every public name answers.
+    """
 
     cluster: Cluster
     forks: ForkServer
     folder: Path
     chronicle: Chronicle
     chart: str
+    names: str
 
     def manifests(self, namespace: str) -> list[Manifest]:
         """The chart for an operator that lives in a namespace and watches it."""
@@ -58,8 +74,13 @@ class Stage:
 def stage_on(cluster: Cluster, folder: Path) -> Iterator[Stage]:
     """The stage on a cluster for the time of the block; logs of operators go into the folder."""
     rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,), values=RELEASES))
-    with fork_server(folder / "forkserver.log") as forks, chronicle(cluster.api) as kept:
-        yield Stage(cluster, forks, folder, kept, json.dumps(rendered))
+    authority = Authority(cluster.ca.parent)
+    with (
+        fork_server(folder / "forkserver.log") as forks,
+        chronicle(cluster.api) as kept,
+        serve_names(authority) as names,
+    ):
+        yield Stage(cluster, forks, folder, kept, json.dumps(rendered), names)
 
 
 class CrashedError(AssertionError):
@@ -76,6 +97,7 @@ class Site:
     installed: Installed
     proxy: FaultProxy
     clock: Clock
+    steps: Path
     operator: OperatorProcess | None = None
     started: float = 0.0
     starts: int = 0
@@ -91,10 +113,30 @@ class Site:
         """The instance now."""
         return self.api.find(INSTANCE, self.namespace, NAME)
 
-    def create(self) -> None:
+    def create(self, **spec: JsonValue) -> None:
         """What a user creates: a database Secret that leads nowhere, and the instance."""
         self.api.create(database_secret(self.namespace, NOWHERE))
-        self.api.create(instance(self.namespace, NAME, domain=DOMAIN))
+        self.api.create(instance(self.namespace, NAME, domain=DOMAIN, **spec))
+
+    def turn(self, becomes: str) -> None:
+        """From now on it is that time (RFC 3339) for the contract of a site that has one."""
+        # A record's time has no fractions: the step begins with a whole second.
+        since = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+        known = get_list(json.loads(self.steps.read_text()), "steps") if self.steps.exists() else []
+        step: Manifest = {"since": rfc3339(since), "becomes": becomes}
+        write_atomically(self.steps, json.dumps({"steps": [*known, step]}))
+        time.sleep(max(0.0, (since - datetime.now(UTC)).total_seconds()))
+        if self.body() is not None:
+            metadata: Manifest = {"annotations": {"tests/turned": becomes}}
+            self.api.patch(INSTANCE, self.namespace, NAME, {"metadata": metadata})
+
+    def state(self, fact: str, **fields: JsonValue) -> None:
+        """A fact of the customer's, once. Nobody guards the ledger here."""
+        spec: Manifest = {"instance": NAME, "fact": fact, "by": "customer", **fields}
+        metadata: Manifest = {"name": fact.lower(), "namespace": self.namespace}
+        self.api.create(
+            {"apiVersion": RECORD.api_version, "kind": RECORD.kind, "metadata": metadata, "spec": spec}
+        )
 
     def change(self, spec: Manifest) -> None:
         """Merge something into the instance's spec."""
@@ -166,8 +208,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(stage: Stage, *, in_order: bool = False) -> Iterator[Site]:
-    """A site for the time of the block, without an operator yet.
+def site(stage: Stage, *, in_order: bool = False, contract: bool = False) -> Iterator[Site]:
+    """A site for the time of the block, without an operator yet. With a contract its public name answers, so
+    that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first.
 
     The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
@@ -183,14 +226,18 @@ def site(stage: Stage, *, in_order: bool = False) -> Iterator[Site]:
         proxy = stack.enter_context(
             fault_proxy(server=cluster.state.server, ca=cluster.ca, in_order=in_order)
         )
-        settings = Settings(namespace, (namespace,), server=proxy.url)
-        manifests = stage.manifests(namespace)
         folder = stage.folder / namespace
+        steps = folder / "steps.json"
+        extra, names = ((f"--test-clock={steps}",), stage.names) if contract else ((), "")
+        settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
+        manifests = stage.manifests(namespace)
         installed = operator_process.install(cluster, settings, folder, manifests)
         stack.callback(operator_process.remove_rights, cluster, manifests)
         clock = Clock(folder / "clock")
         clock.step(0)
-        made = Site(stage, namespace, settings, installed, proxy, clock)
+        made = Site(stage, namespace, settings, installed, proxy, clock, steps)
+        if contract:
+            made.turn(BEGIN)
         stack.callback(made.kill)
         yield made
 

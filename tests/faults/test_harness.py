@@ -11,7 +11,7 @@ from faultproxy import Answer, Asked, Exchange, Forward
 from faults.chronicle import Chronicle
 from faults.crashpoints import Point, all_points
 from faults.endstate import difference, neutral, reduced
-from faults.never import at_work_at_once, made_twice
+from faults.never import at_work_at_once, made_twice, recorded_twice
 from faults.options import chosen_of, seeds_of
 from faults.scenarios import SCENARIOS
 from faults.schedule import OUTAGE, Schedule, calm, draw
@@ -118,6 +118,13 @@ def test_what_differs_between_any_two_runs_is_no_difference() -> None:
     assert difference(states[0], {}) != ""
 
 
+def test_how_long_a_slot_was_open_is_no_difference() -> None:
+    one: Manifest = {"reason": "239 min left, 120 min needed"}
+    two: Manifest = {"reason": "238 min left, 120 min needed"}
+    assert neutral(one, "faults-1") == neutral(two, "faults-2")
+    assert neutral({"reason": "239 min left, 60 min needed"}, "faults-1") != neutral(one, "faults-1")
+
+
 def test_the_way_there_is_no_difference_after_a_storm() -> None:
     def state(generation: int, modified: bool, spec: str) -> dict[str, JsonValue]:
         conditions: list[JsonValue] = [{"type": "Unmodified", "status": str(modified)}, {"type": "Ready"}]
@@ -138,6 +145,15 @@ def body(name: str, uid: str = "", **status: JsonValue) -> Manifest:
 def test_a_key_made_twice_is_told() -> None:
     assert list(made_twice("Secret", [body("k", "1"), body("k", "1"), body("l", "2")])) == []
     assert list(made_twice("Secret", [body("k", "1"), body("k", "2")])) == ["Secret k was made 2 times"]
+
+
+def test_a_second_run_of_a_request_is_told() -> None:
+    records: list[Manifest] = [
+        {"spec": {"request": request, "fact": fact}}
+        for request, fact in (("a", "Started"), ("a", "Completed"), ("b", "Started"), ("b", "Permitted"))
+    ]
+    assert list(recorded_twice([*records, records[3]])) == [], "a customer may answer as often as they like"
+    assert list(recorded_twice([*records, records[0]])) == ["a is Started 2 times"]
 
 
 def test_two_pods_at_work_at_once_are_told() -> None:

@@ -1,4 +1,4 @@
-"""Regular maintenance (M-2, M-3, M-5, M-12): asked each month, done once a quarter, announced before.
+"""Regular maintenance (M-2, M-3, M-12): asked each month, done once a quarter, announced before.
 
 The quarterly floor is counted from the last completed regular maintenance, at first from the first Ready; an
 emergency does not reset it.

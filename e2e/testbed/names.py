@@ -1,4 +1,4 @@
-"""A service behind every public name of the bench: one listener with a wildcard certificate.
+"""A service behind every public name of simulated instances: one listener with a wildcard certificate.
 
 The testbed's own listener serves real programs and makes a certificate per name; a thousand names asked every
 ten seconds would be most of what a bench on two cores measures.
