@@ -79,7 +79,9 @@ STATUS: Manifest = {
             "fields": ["spec"],
         }
     ],
-    "pendingActions": [{"what": "ZITADEL", "why": "channel", "notBefore": TIME, "atTheLatest": TIME}],
+    "pendingActions": [
+        {"kind": "Release", "what": "ZITADEL", "why": "channel", "notBefore": TIME, "atTheLatest": TIME}
+    ],
     "maintenance": MAINTENANCE_STATUS,
     "serviceLevel": {
         "measuredSince": TIME,

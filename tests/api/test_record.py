@@ -84,7 +84,9 @@ def test_the_counts_of_the_bound_are_the_schema_s() -> None:
 
 def test_columns_and_selectable_fields_exist_in_the_schema() -> None:
     paths = {dotted(path) for path, _ in nodes(crd_schema(RECORD_DEFINITION))}
-    plain = [path.removesuffix("[0]") for _, _, path, _ in RECORD_DEFINITION.columns]
+    columns = [path.removesuffix("[0]") for _, _, path, _ in RECORD_DEFINITION.columns]
+    plain = [path for path in columns if "'" not in path]  # of unions: see the test of kubectl's ledger
+    assert len(columns) - len(plain) == 3
     for path in (*plain, *RECORD_DEFINITION.selectable):
         assert path.removeprefix(".") in paths | {"metadata.creationTimestamp"}
     (version,) = get_list(RECORD_DEFINITION.crd(), "spec", "versions")

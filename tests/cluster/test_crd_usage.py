@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from api.constraints import crd_schema
-from api.counterexamples import FULL, SMALL, STATUS, instance
+from api.counterexamples import FULL, SMALL, STATUS, TIME, instance
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import KIND
@@ -117,11 +117,13 @@ def test_kubectl_get_shows_the_columns(cluster: Cluster, namespace: str) -> None
         "REASON": "Ready",
         "VERSION": "v4.15.2",
         "ZONES": "3/3",
+        "UPTIME-%": get_str(STATUS, "serviceLevel", "current", "contract"),
+        "NEXT-SLOT": TIME,
         "FINDINGS": "none",
-        "URL": "https://login.acme.example",
     }
-    header = cluster.kubectl("get", "di", "-n", namespace, "-o", "wide").splitlines()[0]
+    header, row = cluster.kubectl("get", "di", "-n", namespace, "-o", "wide").splitlines()
     assert header.split() == ["NAME", *wide]
+    assert "https://login.acme.example" in row
 
 
 @pytest.mark.parametrize("name", ["di", "dedicatedinstance", "dedicatedinstances", "dedicated"])

@@ -65,6 +65,7 @@ def test_kubectl_shows_what_is_next(cluster: Cluster, namespace: str) -> None:
     assert header.split() == ["NAME", *short]
     assert row.split()[:4] == [MONTH, "acme", "Regular", "Scheduled"]
     assert "2026-02-08 02:00 to 06:00 Europe/Zurich" in row
+    assert row.rstrip().endswith(get_str(STATUS, "summary", "next")), "the sentence is the last"
     assert "maintenance" in cluster.kubectl("get", "dedicated", "-n", namespace, "-o", "name")
 
 

@@ -2,14 +2,16 @@
 
 import json
 import urllib.parse
+from typing import cast
 
 import pytest
 
 from api.counterexamples import TIME
 from api.record_examples import EXAMPLES, FULL, cases, record
 from cluster.test_crd_invalid import fault, faults
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map
+from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map, get_str
 from dedicated.api.objects import RECORD
+from dedicated.api.record import Fact
 from dedicated.api.schema import RECORD_DEFINITION
 from testbed.client import ApiError
 from testbed.cluster import Cluster
@@ -60,7 +62,9 @@ def test_kubectl_shows_a_ledger(cluster: Cluster, namespace: str) -> None:
     header, row = cluster.kubectl("get", "crec", "-n", namespace).splitlines()
     short = [name.upper() for name, _, _, priority in RECORD_DEFINITION.columns if priority == 0]
     assert header.split() == ["NAME", *short]
-    assert row.split()[:-1] == [
+    shown = row.split()
+    assert shown.pop(4).endswith("s"), "its age"
+    assert shown == [
         "acme-1",
         "acme",
         "ModificationRepaired",
@@ -69,6 +73,29 @@ def test_kubectl_shows_a_ledger(cluster: Cluster, namespace: str) -> None:
     ]
     wide = cluster.kubectl("get", "contractrecords", "-n", namespace, "-o", "wide").splitlines()[1]
     assert wide.split()[-1] == "spec.sessionAffinity"
+
+
+def test_each_fact_s_line_says_what_it_is_about(cluster: Cluster, namespace: str) -> None:
+    for fact, spec in EXAMPLES.items():
+        cluster.api.create(placed(record(spec, name=fact.lower()), namespace))
+    header, *rows = cluster.kubectl("get", "crec", "-n", namespace, "-o", "wide").splitlines()
+    starts = {name: header.index(name) for name in header.split()}
+
+    def cell(row: str, name: str) -> str:
+        later = [start for start in starts.values() if start > starts[name]]
+        return row[starts[name] : min(later, default=None)].strip()
+
+    for row in rows:
+        spec = EXAMPLES[cast("Fact", cell(row, "FACT"))]
+        assert cell(row, "ABOUT") == (get_str(spec, "request") or get_str(spec, "issue"))
+        stretches = [get_map(spec, name) for name in ("slot", "stretch", "agreement", "instruction")]
+        begins = [get_str(item, "start") or get_str(item, "validFrom") for item in stretches if item]
+        ends = [get_str(item, "end") or get_str(item, "validUntil") for item in stretches if item]
+        assert [cell(row, "FROM")] == (begins or [""])
+        assert [cell(row, "UNTIL")] == (ends or [""])
+        assert cell(row, "RECORDED-AT").endswith("Z")
+        assert cell(row, "REFERENCE") == "T-1"
+    assert len(rows) == len(EXAMPLES)
 
 
 @pytest.mark.parametrize("path", RECORD_DEFINITION.selectable)

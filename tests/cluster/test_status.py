@@ -86,11 +86,13 @@ def _whole_from_the_first_sight(history: list[Manifest]) -> None:
 
 def _reads_well(cluster: Cluster, namespace: str) -> None:
     lines = cluster.kubectl("get", "di", "-n", namespace).splitlines()
-    assert lines[0].split() == ["NAME", "READY", "REASON", "VERSION", "ZONES", "FINDINGS", "URL", "AGE"]
-    assert lines[1].split()[:5] == ["acme", "True", "Ready", "v4.15.2", "3/3"]
-    assert f"https://{namespace}.example.test" in lines[1]
+    assert lines[0].split() == [
+        *("NAME", "READY", "REASON", "VERSION", "ZONES", "UPTIME-%", "NEXT-SLOT", "FINDINGS", "AGE")
+    ]
+    assert lines[1].split()[:6] == ["acme", "True", "Ready", "v4.15.2", "3/3", "100.000"]
     wide = cluster.kubectl("get", "di", "-n", namespace, "-o", "wide").splitlines()
-    assert wide[0].split()[-5:] == ["PLAN", "SERVER", "LOGIN", "NEXT-SLOT", "MESSAGE"]
+    assert wide[0].split()[-5:] == ["URL", "PLAN", "SERVER", "LOGIN", "MESSAGE"]
+    assert f"https://{namespace}.example.test" in wide[1]
     assert wide[1].endswith("the instance runs as specified and its public name answers")
     described = " ".join(cluster.kubectl("describe", "di", "acme", "-n", namespace).split())
     for text in ("Admin Secret: acme-admin", "server ready in 3 zones (zone-a 1, zone-b 1, zone-c 1)"):

@@ -54,7 +54,7 @@ def test_a_zone_lost_and_back_and_one_cordoned(
     assert condition(body, "PrerequisitesMet")["reason"] == "TooFewZones"
     assert finding(body, "TooFewZones")["responsible"] == "Provider"
     assert "Provider" in get_str(condition(body, "PrerequisitesMet"), "message")
-    assert get_str(body, "status", "summary", "findings") == "TooFewZones"
+    assert get_str(body, "status", "summary", "findings") == "Provider: TooFewZones"
     # Two zones survive the loss of one more; the figures say that it is two.
     assert condition(body, "HighlyAvailable")["status"] == "True"
     assert "ready in 2 zones (zone-b 1, zone-c 1)" in get_str(condition(body, "HighlyAvailable"), "message")

@@ -257,7 +257,7 @@ def test_findings_are_bounded_and_summed_up(count: int) -> None:
     )
     status = decide(body(), observed).status
     assert len(get_list(status, "findings")) == min(count, 20)
-    assert get_str(status, "summary", "findings") == ("ApplyRefused" if count else "")
+    assert get_str(status, "summary", "findings") == ("Provider: ApplyRefused" if count else "")
 
 
 def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
@@ -271,4 +271,4 @@ def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
 def test_several_kinds_of_findings_are_counted_in_the_summary() -> None:
     observed = Observed(nodes=nodes(2), identity=IDENTITY, masterkey=KEY_FOUND)
     status = decide(body(), observed).status
-    assert get_str(status, "summary", "findings") == "DatabaseSecretMissing +1"
+    assert get_str(status, "summary", "findings") == "Customer: DatabaseSecretMissing +1"

@@ -41,13 +41,15 @@ class Finding:
 
 def finding_list(findings: tuple[Finding, ...]) -> list[JsonValue]:
     """`status.findings`: those with a deadline first, then by code. Of too many, those that block stay."""
-    ordered = sorted(
-        sorted(findings, key=lambda finding: not finding.blocks)[:LIMIT],
-        key=lambda finding: (
-            finding.deadline is None,
-            finding.deadline.timestamp() if finding.deadline else 0.0,
-            finding.code,
-            finding.message,
-        ),
-    )
-    return [finding.manifest() for finding in ordered]
+    shown = sorted(findings, key=lambda finding: not finding.blocks)[:LIMIT]
+    return [finding.manifest() for finding in sorted(shown, key=_order)]
+
+
+def first_of(findings: tuple[Finding, ...]) -> Finding | None:
+    """The one to be solved first: what blocks before what does not, then in the order of the list."""
+    return min(findings, key=lambda finding: (not finding.blocks, _order(finding)), default=None)
+
+
+def _order(finding: Finding) -> tuple[bool, float, str, str]:
+    deadline = finding.deadline
+    return (deadline is None, deadline.timestamp() if deadline else 0.0, finding.code, finding.message)

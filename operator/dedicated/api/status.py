@@ -152,6 +152,9 @@ class StatusMaintenance(ApiModel):
 class StatusPendingAction(ApiModel):
     """A change that waits for a slot of maintenance."""
 
+    kind: Literal["Release", "Change"] | None = Field(
+        None, description="Another ZITADEL release, or a change of what the instance is made of."
+    )
     what: Line
     why: Line
     not_before: Time | None = Field(None, description="Begin of the first slot in which it can be done.")

@@ -6,6 +6,7 @@ the latest when. `UpToDate` says the same in a line.
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.duration import parse_duration
@@ -43,11 +44,11 @@ def waiting_for_slot(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[Js
     if wanted:
         channel = f"release.channel {release.channel} brings it"
         asked = channel if release.channel else "spec.release.version asks for it"
-        return (_item(f"ZITADEL {_running(sight)} -> {wanted}", asked, when, owed),)
+        return (_item("Release", f"ZITADEL {_running(sight)} -> {wanted}", asked, when, owed),)
     policy = sight.instance.spec.maintenance
     edited = "an edit of the spec, " if policy is not None and policy.confine == "AllChanges" else ""
     why = f"{edited}another rendering, image or credential changes them"
-    return (_item(listed(later), why, when, owed),)
+    return (_item("Change", listed(later), why, when, owed),)
 
 
 def asking(sight: Sight, on: Upkeep, later: Sequence[Ref]) -> tuple[tuple[Action, ...], ...]:
@@ -136,8 +137,14 @@ def _announces(changes: Sequence[str], later: Sequence[Ref], release: str) -> bo
     return all(is_announced(ref, changes) for ref in later)
 
 
-def _item(what: str, why: str, not_before: datetime | None, owed: Obligations) -> Manifest:
-    item: Manifest = {"what": what, "why": why}
+def _item(
+    kind: Literal["Release", "Change"],
+    what: str,
+    why: str,
+    not_before: datetime | None,
+    owed: Obligations,
+) -> Manifest:
+    item: Manifest = {"kind": kind, "what": what, "why": why}
     if not_before is not None:
         item["notBefore"] = rfc3339(not_before)
     if owed.clocks.floor is not None:

@@ -22,7 +22,7 @@ from dedicated.api.conditions import (
     condition_list,
     transition_time,
 )
-from dedicated.api.findings import Finding, finding_list
+from dedicated.api.findings import Finding, finding_list, first_of
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications
@@ -307,8 +307,10 @@ def _count(state: DeploymentState | None) -> str:
 
 
 def _findings_text(findings: tuple[Finding, ...]) -> str:
-    if not findings:
+    """The first to be solved, who must, and how many other codes there are."""
+    first = first_of(findings)
+    if first is None:
         return ""
-    codes = sorted({finding.code for finding in findings})
+    codes = {finding.code for finding in findings}
     more = f" +{len(codes) - 1}" if len(codes) > 1 else ""
-    return f"{codes[0]}{more}"
+    return f"{first.responsible}: {first.code}{more}"
