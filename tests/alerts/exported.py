@@ -4,12 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import yaml
 from prometheus_client import CollectorRegistry
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
+from dedicated.api.maintenance_request import Phase
 from dedicated.api.objects import Key
+from dedicated.api.record import Gate
+from dedicated.contract.facts import Kind, Notified, Request
+from dedicated.contract.runs import RunSlot, Standing
 from dedicated.controllers.figures import figures_of
 from dedicated.controllers.metrics import make_metrics
 from helm_charts import CHARTS, OPERATOR
@@ -39,6 +44,9 @@ STATUS: Manifest = {
         "nextSlots": [{"start": "2026-03-08T02:00:00Z"}, {"start": "2026-04-12T02:00:00Z"}],
         "nextDates": [{"at": "2026-04-01T00:00:00Z", "clause": "M-7", "responsible": "Customer"}],
     },
+    "pendingActions": [
+        {"kind": "Release", "what": "ZITADEL", "why": "channel", "atTheLatest": "2026-05-20T22:00:00Z"}
+    ],
     "serviceLevel": {
         "current": {
             "contract": "99.950",
@@ -50,8 +58,28 @@ STATUS: Manifest = {
         "downSince": "2026-03-05T12:00:00Z",
     },
 }
+AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)
+HELD = Gate(gate="ReplicasHealthy", result="Failed", reason="server 2/3 ready")
 TARGET_LABELS = frozenset({"cluster", "namespace", "job", "pod"})
 """Labels that Prometheus adds from the target, or that a fleet of Prometheis adds."""
+
+
+def standing(
+    phase: Phase,
+    *,
+    kind: Kind = "Regular",
+    begins: datetime = AT,
+    failed: datetime | None = None,
+    completed: datetime | None = None,
+) -> Standing:
+    """A request of maintenance of 2 h, in a slot of 4 h; one that runs does so since its begin."""
+    asked = Notified("n", AT - timedelta(days=7), "operator", "m", kind, timedelta(hours=2))
+    return Standing(
+        request=Request(asked, failures=(failed,) if failed else (), completed=completed),
+        phase=phase,
+        slot=RunSlot(begins, begins + timedelta(hours=4), "Window"),
+        started=begins if phase == "Running" else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +93,11 @@ class Family:
 def registry() -> CollectorRegistry:
     """The operator's registry with a series of every metric."""
     metrics = make_metrics()
-    metrics.instances.show(Key("acme", "login"), figures_of({"spec": {"plan": "Standard"}}, STATUS))
+    metrics.instances.show(
+        Key("acme", "login"),
+        figures_of({"spec": {"plan": "Standard"}}, STATUS, (standing("Gates", failed=AT),), (HELD,)),
+    )
+    metrics.instances.show(Key("acme", "other"), figures_of({}, {}, (standing("Running"),)))
     metrics.reconciles.labels(result="changed").inc()
     metrics.observe_request("apply", "secrets", 200, 0.1)
     metrics.watch_heartbeat("jobs", lambda: 12.0)

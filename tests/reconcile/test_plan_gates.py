@@ -294,6 +294,7 @@ def test_the_end_of_support_is_told_ahead_and_wakes_the_pass() -> None:
     ]
     moments = [f"{when:%Y-%m-%d %H:%M}" for when in seen.values()]
     assert moments[1:] == ["2026-04-01 00:00", "2026-05-01 00:00"]
+    assert [reason for reason in cluster.told if "Support" in reason] == ["VersionNotSupported"]
     assert cluster.condition("Ready")[0] == "True"
 
 

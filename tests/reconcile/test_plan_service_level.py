@@ -192,3 +192,29 @@ def test_what_was_measured_once_is_asked_on_also_where_nothing_serves() -> None:
     cluster = stand(Record(SINCE))
     del cluster.server.objects[Ref("Deployment", "acme-server")]
     assert cluster.plan().probe == "login.acme.example"
+
+
+def test_a_month_that_is_missed_is_told_once_and_so_is_the_next_that_is_met() -> None:
+    cluster = stand()
+    cluster.told.clear()
+    cluster.measured = Record(SINCE)
+    level(cluster)
+    assert cluster.told == [], "what is as it should be from the first measurement is no news"
+    cluster.measured = Record(SINCE, (stretch(2, minutes=300),))
+    level(cluster)
+    cluster.measured = Record(SINCE, (stretch(2, minutes=300), stretch(5, minutes=300)))
+    level(cluster)
+    assert cluster.told == ["ServiceLevelMissed"]
+    cluster.server.now = NOW + timedelta(days=12)
+    level(cluster)
+    assert cluster.told == ["ServiceLevelMissed", "ServiceLevelMet"]
+
+
+def test_a_month_that_is_missed_is_told_also_where_it_was_not_known() -> None:
+    cluster = stand(Record(SINCE, unmeasured=(gap(minutes=600),)))
+    level(cluster)
+    assert cluster.condition("ServiceLevelMet") == ("Unknown", "PartlyMeasured")
+    cluster.told.clear()
+    cluster.measured = Record(SINCE, (stretch(12, minutes=300),), unmeasured=(gap(minutes=600),))
+    level(cluster)
+    assert cluster.told == ["ServiceLevelMissed"]

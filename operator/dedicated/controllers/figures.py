@@ -5,7 +5,7 @@ it. Labels are bounded: condition types, reasons and codes of findings are words
 Dates are Unix times: a date that a scrape repeats is still right, an age is not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,6 +15,13 @@ from prometheus_client.registry import Collector
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
+from dedicated.api.record import Gate
+from dedicated.contract.runs import Standing
+from dedicated.controllers.maintenance_figures import (
+    MaintenanceFigures,
+    maintenance_families,
+    maintenance_figures,
+)
 
 STATUSES = ("True", "False", "Unknown")
 INSTANCE_LABELS = ("namespace", "name")
@@ -63,13 +70,17 @@ class InstanceFigures:
     findings: Mapping[tuple[str, str], FindingFigures]
     dates: Mapping[tuple[str, str], float]
     slot: float | None
+    maintenance: MaintenanceFigures
     service_level: ServiceLevelFigures | None
     version: str
     plan: str
 
 
-def figures_of(body: Manifest, status: Manifest) -> InstanceFigures:
-    """The figures of an instance by the status decided for it, written yet or not."""
+def figures_of(
+    body: Manifest, status: Manifest, requests: Sequence[Standing] = (), gates: tuple[Gate, ...] = ()
+) -> InstanceFigures:
+    """The figures of an instance by the status decided for it, written yet or not, and by its requests of
+    maintenance; `gates` are the answers to the one whose turn it is."""
     slots = get_list(status, "maintenance", "nextSlots")
     return InstanceFigures(
         conditions={
@@ -83,6 +94,7 @@ def figures_of(body: Manifest, status: Manifest) -> InstanceFigures:
         findings=_findings(status),
         dates=_dates(status),
         slot=_timestamp(get_str(slots[0], "start")) if slots else None,
+        maintenance=maintenance_figures(status, requests, gates),
         service_level=_service_level(get_map(status, "serviceLevel")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
@@ -153,6 +165,7 @@ class InstanceCollector(Collector):
         yield from _conditions(figures)
         yield from _finding_families(figures)
         yield from _date_families(figures)
+        yield from maintenance_families({key: found.maintenance for key, found in figures.items()})
         yield from _service_level_families(figures)
 
 

@@ -72,7 +72,7 @@ class Reporter:
             self._recorder.record(
                 body, kind=note.kind, reason=note.reason, action=note.action, note=note.note
             )
-        self._metrics.instances.show(meta.key, figures_of(body, status))
+        self._metrics.instances.show(meta.key, figures_of(body, status, decided.requests, decided.gates))
 
 
 def was_judged(meta: Meta) -> bool:

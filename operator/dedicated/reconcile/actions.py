@@ -7,8 +7,10 @@ from typing import Literal, TypeAlias
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import Ref, ref_of
+from dedicated.api.record import Gate
 from dedicated.contract.dates import Month
 from dedicated.contract.records import Record, Statement
+from dedicated.contract.runs import Standing
 from dedicated.reconcile.drift import Path
 from dedicated.reconcile.observed import Child
 
@@ -159,7 +161,8 @@ class Plan:
     that wait for the instance's turn (see `turns`), None where that was not judged; `turn` is how far its
     own is; `announced` says that the status must be told before anything is done. `proving`: all is rolled
     out, and a run waits for its public name to be read. `standing` are the manifests that the children were
-    made with, where nothing is left to do: a full audit compares with them.
+    made with, where nothing is left to do: a full audit compares with them. `requests` are those of
+    maintenance, `gates` what the gates answer to the one whose turn it is.
     """
 
     stages: tuple[tuple[Action, ...], ...] = ()
@@ -174,6 +177,8 @@ class Plan:
     announced: bool = False
     proving: bool = False
     standing: tuple[Manifest, ...] = ()
+    requests: tuple[Standing, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
     @property
     def actions(self) -> tuple[Action, ...]:

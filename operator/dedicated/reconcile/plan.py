@@ -20,11 +20,13 @@ from dedicated.api.conditions import (
     READY,
     REGULAR_PERMITTED,
     SERVICE_LEVEL_IN_FORCE,
+    SERVICE_LEVEL_MET,
     STALLED,
     TERMINATION_PERMITTED,
     UPGRADE_PENDING,
     UPGRADE_RUNNING,
     UPGRADE_UNPROVEN,
+    VERSION_SUPPORTED,
     WITHIN_QUARTER,
     shorten,
 )
@@ -73,8 +75,12 @@ TOLD = {
     ESCALATION_DUE: ("EscalationDue", "EscalationDone"),
     TERMINATION_PERMITTED: ("TerminationPermitted", "TerminationNotPermitted"),
     SERVICE_LEVEL_IN_FORCE: ("ServiceLevelInForce", "ServiceLevelNotInForce"),
+    SERVICE_LEVEL_MET: ("ServiceLevelMet", "ServiceLevelMissed"),
+    VERSION_SUPPORTED: ("VersionSupported", "VersionNotSupported"),
 }
 """Conditions whose transitions become events: the event's reason when it turns True, and False."""
+COUNTED = frozenset({SERVICE_LEVEL_MET, VERSION_SUPPORTED})
+"""Of these, the ones judged by figures and dates: after `Unknown`, False is news and True is none."""
 NOTE_LIMIT = 1024
 
 
@@ -141,6 +147,8 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
         announced=turn.state == "Running" and not turns.has_begun(instance.meta.status),
         proving=_runs(on) and not (progress.waiting or found.actions),
         standing=() if stages or after else found.standing,
+        requests=on.standings,
+        gates=on.gates,
     )
 
 
@@ -233,6 +241,8 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
         events=_events(instance.meta, status, ()),
         wake_at=_earliest(wake_at, on.wake_at),
         probe=_probe(instance, observed),
+        requests=on.standings,
+        gates=on.gates,
     )
 
 
@@ -335,7 +345,7 @@ def _transition(condition: JsonValue, before: dict[str, JsonValue]) -> EventNote
         return None
     good = now == ("False" if kind in ALARMS else "True")
     # What was not known yet is no bad news when it turns out to be not there yet.
-    if old == "Unknown" and not good:
+    if old == "Unknown" and good == (kind in COUNTED):
         return None
     on_true, on_false = TOLD[kind]
     return EventNote(
