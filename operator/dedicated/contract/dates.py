@@ -14,7 +14,7 @@ from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
@@ -88,6 +88,7 @@ def instant_of(wall: datetime, zone: str) -> datetime:
     return start.replace(microsecond=0) + timedelta(seconds=passed)
 
 
+@lru_cache(maxsize=4096)
 def start_of_day(day: date, zone: str) -> datetime:
     """00:00 of a local day, or its first valid instant."""
     return instant_of(datetime.combine(day, time.min), zone)

@@ -168,13 +168,13 @@ def _frozen(asked: Sequence[Request], terms: Terms, start: datetime, end: dateti
 
 
 def failures(entries: Sequence[Entry]) -> Iterator[tuple[Month, Month]]:
-    """First and third month of every streak that became a failure; the failure is the third's end."""
+    """First and third month of every streak that became a failure; the failure is the third's end.
+
+    NotDue months may lie in between.
+    """
+    first: Month | None = None
     for entry in entries:
-        if entry.final and entry.missed and entry.streak == MONTHS:
-            yield _streak_start(entries, entry), entry.month
-
-
-def _streak_start(entries: Sequence[Entry], entry: Entry) -> Month:
-    """The first missed month of the streak that `entry` belongs to; NotDue months may lie in between."""
-    before = [found for found in entries if found.month <= entry.month and found.missed and found.streak == 1]
-    return before[-1].month
+        if entry.missed and entry.streak == 1:
+            first = entry.month
+        if entry.final and entry.missed and entry.streak == MONTHS and first is not None:
+            yield first, entry.month
