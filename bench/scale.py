@@ -1,17 +1,20 @@
 """`python -m bench.scale [NUMBER]`: a whole fleet on the control plane, one JSON line per figure.
 
-Created in one go, at rest, one label on all, the operator started again, one field changed on all, all
-deleted. What each step costs is read from the processes themselves (psutil) and from the API server's own
-metrics, since operator, control plane and simulated kubelets share the machine: who was busiest was the
-bottleneck. 1,000 instances take the better part of an hour on two cores; try 50 first.
+Created in one go, at rest, one label on all, the operator started again, one field changed on all, the first
+of a month at which all ask for their maintenance at once, all deleted. What each step costs is read from the
+processes themselves (psutil) and from the API server's own metrics, since operator, control plane and
+simulated kubelets share the machine: who was busiest was the bottleneck. 1,000 instances take the better part
+of an hour on two cores; try 50 first.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -22,8 +25,11 @@ from prometheus_client.samples import Sample
 from bench.figure import Figure, at_most, below, report
 from bench.rest import resident
 from bench.stage import NAME, Stage, is_applied, set_up, until
-from dedicated.api.json import Manifest
-from dedicated.api.objects import DEPLOYMENT, INSTANCE
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.maintenance import CONTRACT_ZONE
+from dedicated.api.objects import DEPLOYMENT, INSTANCE, MAINTENANCE
+from dedicated.contract.dates import month_of
 from dedicated.parts.keys import OPERATOR_KEY
 from testbed.cluster import Request
 
@@ -36,6 +42,9 @@ PER_INSTANCE = 6.0
 """Seconds after which a step that touches each instance is given up, times their number."""
 QUIET_SECONDS = 15.0
 REST_SECONDS = 60.0
+LEAD_SECONDS = 150.0
+LEAD_PER_INSTANCE = 0.2
+"""Seconds from the start of an operator to the date: it comes to rest before, and rests."""
 REPLICAS = 4
 HANDS = 8
 """Requests at once with which the bench itself writes."""
@@ -90,6 +99,7 @@ def measure(stage: Stage, number: int) -> Iterator[Figure]:
     yield from _labelled(stage)
     yield from _restarted(stage)
     yield from _changed(stage)
+    yield from _first_of_month(stage)
     yield from _deleted(stage)
 
 
@@ -149,6 +159,39 @@ def _changed(stage: Stage) -> Iterator[Figure]:
     _quiet(stage)
     yield report("scale_change_writes", meter.writes(), "writes")
     yield report("scale_rss_after_change", resident(stage), "MB")
+
+
+def _first_of_month(stage: Stage) -> Iterator[Figure]:
+    """A date of all instances' clocks (M-2), by a test clock that begins before it."""
+    stage.stopped()
+    number, started = len(stage.crowd), datetime.now(UTC).replace(microsecond=0)
+    lead = timedelta(seconds=LEAD_SECONDS + LEAD_PER_INSTANCE * number)
+    month = month_of(started, CONTRACT_ZONE).plus(1).start(CONTRACT_ZONE)
+    steps = stage.folder / "steps.json"
+    step: Manifest = {"since": rfc3339(started), "becomes": rfc3339(month - lead)}
+    steps.write_text(json.dumps({"steps": [step]}))
+    stage.extra = (f"--test-clock={steps}",)
+    stage.running()
+    _quiet(stage)
+    left = (started + lead - datetime.now(UTC)).total_seconds()
+    if left < REST_SECONDS / 2:
+        raise RuntimeError(f"the operator came to rest {left:.0f} s before the date: too late to tell")
+    rest = Meter(stage)
+    time.sleep(left - 1)
+    asked = len(_asked(stage, rest.since))
+    yield at_most("scale_month_requests_before_the_date", asked, "requests", 0)
+    meter = Meter(stage)
+    _until_all(stage, "all months asked for", partial(_all_announced, stage))
+    yield report("scale_month_seconds", (datetime.now(UTC) - started - lead).total_seconds(), "seconds")
+    _quiet(stage)
+    yield report("scale_month_requests_per_instance", len(_asked(stage, meter.since)) / number, "requests")
+    yield report("scale_month_writes_per_instance", meter.writes() / number, "writes")
+    yield report("scale_month_cpu_operator", meter.busy("operator"), "seconds")
+
+
+def _all_announced(stage: Stage) -> bool:
+    phases = [get_str(item, "status", "phase") for item in stage.cluster.api.list(MAINTENANCE)]
+    return sum(phase not in ("", "Pending") for phase in phases) == len(stage.crowd)
 
 
 def _deleted(stage: Stage) -> Iterator[Figure]:

@@ -78,11 +78,13 @@ class Stage:
     crowd: list[str] = field(default_factory=list)
     """Namespaces with an instance each that stay for later figures."""
     made: list[str] = field(default_factory=list)
+    extra: tuple[str, ...] = ()
+    """Further arguments of the operator that is started next."""
 
     def running(self) -> OperatorProcess:
         """The operator, started and synced if it does not run yet."""
         if self.operator is None:
-            settings = Settings(self.home, ())
+            settings = Settings(self.home, (), extra=self.extra)
             self.operator = operator_process.start(self.cluster, settings, self.folder)
         return self.operator
 
