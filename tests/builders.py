@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from dedicated.api.catalogue import Catalogue, CatalogueVersion, Images, ResolvedRelease, resolve
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import API_VERSION, FINALIZER, KIND
 from dedicated.api.resource import Instance, parse_instance
-from dedicated.contract.prerequisites import Node
+from dedicated.contract.prerequisites import Node, Platform
 from dedicated.parts import config, login, network, schema, server, workload
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading
@@ -21,6 +22,7 @@ SALT = "5a17"
 IDENTITY = Identity(salt=SALT, masterkey=fingerprint(MASTERKEY, salt=SALT))
 KEY_FOUND = MasterkeyReading(found=True, fingerprint=IDENTITY.masterkey)
 DATABASE_FOUND = DatabaseReading(found=True, mark="d1")
+PLATFORM = Platform("v1.36.4")
 DSN = b"postgresql://zitadel:hunter2secret@db.example.test:5433/zitadel?sslmode=verify-full"
 
 CATALOGUE = Catalogue(
@@ -97,7 +99,7 @@ def wanted(of: Instance | None = None, *, zones: int = 3, version: str = "v4.15.
 def nodes(zones: int = 3, *, per_zone: int = 2, schedulable: bool = True) -> tuple[Node, ...]:
     """Nodes `z1-1`, `z1-2`, `z2-1` ... in zones `z1` to `z<zones>`."""
     return tuple(
-        Node(f"z{zone}-{number}", f"z{zone}", schedulable)
+        Node(f"z{zone}-{number}", f"z{zone}", schedulable, Decimal(4), Decimal(16 * 10**9))
         for zone in range(1, zones + 1)
         for number in range(1, per_zone + 1)
     )

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from testbed.home import write_atomically
 
-_LIFE = datetime.timedelta(days=7)
+_LIFE = datetime.timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)

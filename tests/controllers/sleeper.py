@@ -17,7 +17,7 @@ from typing import cast
 
 from aiohttp import ClientSession
 
-from builders import CATALOGUE, DSN, NOW, body
+from builders import CATALOGUE, DSN, NOW, PLATFORM, body
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE
@@ -26,7 +26,7 @@ from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import RetryPolicy
-from dedicated.cluster.transport import Request, Transport
+from dedicated.cluster.transport import Answered, Request, Transport
 from dedicated.contract.downtime import Record
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.contract_time import ContractTime
@@ -100,14 +100,14 @@ class Api:
     changes: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
-    async def send(self, request: Request, *, before_send: None = None) -> bytes:
+    async def send(self, request: Request, *, before_send: None = None) -> Answered:
         """As `Transport.send`, for a client without a fence."""
         assert before_send is None
         if request.method == "GET":
-            return json.dumps(self._read(request)).encode()
+            return Answered({}, json.dumps(self._read(request)).encode())
         self.changes.append(f"{request.verb} {request.plural} {request.path.rpartition('/')[2]}")
         answer = self.answers.get(len(self.changes), carry_out)
-        return json.dumps(answer(lambda: self._change(request))).encode()
+        return Answered({}, json.dumps(answer(lambda: self._change(request))).encode())
 
     @property
     def gone(self) -> bool:
@@ -306,6 +306,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         measurer=measurer,
         writes=writes,
         gaps=lambda: (),
+        platform=lambda: PLATFORM,
         recorder=EventRecorder(client=client, instance="test"),
         metrics=make_metrics(),
         catalogue=CATALOGUE,

@@ -1,10 +1,12 @@
 """One answer of a public name is believed at a time, and only news wakes anybody."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dedicated.api.objects import Key
+from dedicated.api.probing import Entry
 from dedicated.controllers.answers import WELL, Answers
 from dedicated.probes.service import Check, Reading, Target
 from dedicated.reconcile.observed import ServiceReading
@@ -27,7 +29,14 @@ async def told() -> tuple[Answers, Woken]:
     async def never(_: Target) -> Reading:
         raise AssertionError("nobody is asked")
 
-    return Answers(read=never, wake=woken.append, measure=lambda *_: None, interval=60), woken
+    answers = Answers(
+        read=never,
+        wake=woken.append,
+        measure=lambda *_: None,
+        interval=60,
+        contract_time=lambda instant: instant + timedelta(days=1),
+    )
+    return answers, woken
 
 
 def tell(answers: Answers, *readings: Reading) -> ServiceReading | None:
@@ -47,6 +56,14 @@ async def test_one_wrong_answer_alone_is_not_believed(told: tuple[Answers, Woken
     assert tell(answers, GOOD, BAD, GOOD, BAD) == ServiceReading(True, WELL)
     assert woken == [KEY]
     assert tell(answers, BAD) == ServiceReading(False, "answered 503")
+    assert woken == [KEY, KEY]
+
+
+async def test_a_renewed_certificate_is_news_in_the_contracts_time(told: tuple[Answers, Woken]) -> None:
+    answers, woken = told
+    assert tell(answers, GOOD) == ServiceReading(True, WELL)
+    renewed = replace(GOOD, entry=Entry(AT + timedelta(days=90)))
+    assert tell(answers, renewed, renewed) == ServiceReading(True, WELL, Entry(AT + timedelta(days=91)))
     assert woken == [KEY, KEY]
 
 

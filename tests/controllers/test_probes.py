@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from cryptography import x509
 
 from controllers.public_name import DOMAIN, NOON, Page, Service, make_certificate, say, serving
+from dedicated.api.probing import Entry
 from dedicated.probes.resolver import ResolveRule, parse_host_port, parse_resolve
 from dedicated.probes.service import BODY_LIMIT, Target, open_session, read
 
@@ -160,6 +163,26 @@ async def test_wrong_answers_are_told_exactly(service: Service, path: str, body:
     assert reading.detail == f"GET https://{DOMAIN}{path} answered 200: {words}"
 
 
+async def test_the_end_of_the_certificate_is_read(service: Service) -> None:
+    entry = (await service.reading()).entry
+    assert entry == Entry(certificate_end(service.certificate))
+    service.pages["/debug/ready"] = say(503, "migrating")
+    assert (await service.reading()).entry == entry
+
+
+async def test_a_later_silence_leaves_the_certificate_known(service: Service) -> None:
+    async def silent(_: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    service.pages["/oauth/v2/keys"] = silent
+    assert (await service.reading(seconds=0.3)).entry == Entry(certificate_end(service.certificate))
+
+
+def certificate_end(path: Path) -> datetime:
+    return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+
+
 async def test_redirects_are_not_followed(service: Service) -> None:
     async def page(_: web.Request) -> web.StreamResponse:
         raise web.HTTPFound("https://elsewhere.example/")
@@ -173,6 +196,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_told(service: Service) -
     asked = f"GET https://{DOMAIN}/debug/ready"
     assert reading.detail.startswith(f"{asked}: the certificate is not trusted: self")
     assert len(reading.checks) == 1
+    assert reading.entry.trouble == "Certificate"
+    assert reading.detail == f"{asked}: {reading.entry.detail}"
 
 
 async def test_a_certificate_for_another_name_is_told(service: Service) -> None:
@@ -185,6 +210,7 @@ async def test_a_closed_port_is_told_with_its_address(certificate: Path) -> None
         pass
     reading = await gone.reading()
     assert f"no connection: Connect call failed ('127.0.0.1', {gone.port})" in reading.detail
+    assert reading.entry == Entry()
 
 
 async def test_a_slow_service_is_given_up_in_time(service: Service) -> None:
@@ -216,6 +242,7 @@ async def test_a_name_that_does_not_resolve_is_told(service: Service) -> None:
     async with open_session(resolve=service.rules(host="other.example")) as session:
         reading = await read(Target("absent.invalid"), session=session, now=lambda: NOON)
     assert reading.detail == "GET https://absent.invalid/debug/ready: the name does not resolve"
+    assert reading.entry.trouble == "Name"
 
 
 def test_the_issuer_names_the_port_only_where_it_is_unusual() -> None:

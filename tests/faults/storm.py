@@ -139,6 +139,7 @@ def _live_through(at: Site, schedule: Schedule, kubelet: Kubelet) -> None:
             _strike(at, now) if isinstance(now, Trouble) else _do(at, now)
         time.sleep(LOOK)
     at.proxy.follow(forward_all)
+    at.clock.step(0)  # that clocks are apart is told in the status
     at.rest(is_gone if schedule.deletes else is_whole, seconds=REST_SECONDS, look=kubelet.look)
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from builders import CATALOGUE, DSN, MASTERKEY, SALT, nodes
+from builders import CATALOGUE, DSN, MASTERKEY, PLATFORM, SALT, nodes
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
@@ -16,7 +16,7 @@ from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract import downtime
 from dedicated.contract.facts import Fact
-from dedicated.contract.prerequisites import Node
+from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
 from dedicated.parts import keys, schema
@@ -69,6 +69,7 @@ class Cluster:
     server: Server = field(default_factory=Server)
     catalogue: Catalogue = CATALOGUE
     nodes: tuple[Node, ...] | None = field(default_factory=nodes)
+    platform: Platform = PLATFORM
     secrets: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"database": {"dsn": DSN}})
     pods: list[PodState] = field(default_factory=list)
     service: ServiceReading | None = None
@@ -103,6 +104,7 @@ class Cluster:
             jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
             pods=tuple(self.pods),
             nodes=self.nodes,
+            platform=self.platform,
             identity=identity,
             masterkey=masterkey,
             database=database,

@@ -1,9 +1,11 @@
 """What is kept of the objects of 1,000 instances: equal strings once."""
 
 import json
+from decimal import Decimal
 
 from dedicated.api.json import Manifest, as_manifest
-from dedicated.reconcile.observed import child_of, instance_of, pod_of
+from dedicated.contract.prerequisites import Node
+from dedicated.reconcile.observed import child_of, instance_of, node_of, pod_of
 
 DEPLOYMENT: Manifest = {
     "kind": "Deployment",
@@ -45,3 +47,18 @@ def test_pods_share_their_component_and_node() -> None:
     assert (one.component, one.node) == ("server-of-the-instance", "node-of-zone-1")
     assert one.component is other.component
     assert one.node is other.node
+
+
+def test_a_node_has_the_size_of_its_machine() -> None:
+    node: Manifest = {
+        "metadata": {"name": "n", "labels": {"topology.kubernetes.io/zone": "z1"}},
+        "spec": {},
+        "status": {
+            "capacity": {"cpu": "4", "memory": "8145348Ki"},
+            "allocatable": {"cpu": "3920m", "memory": "6Gi"},
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+    assert node_of(node) == Node("n", "z1", True, Decimal(4), Decimal(8145348 * 1024))
+    assert node_of(node).large
+    assert node_of({"metadata": {"name": "new"}}) == Node("new", "", False)

@@ -1,13 +1,12 @@
 """What holds up which step, who must act, and what goes on meanwhile."""
 
 import base64
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from builders import CATALOGUE, DSN, MASTERKEY, OWN_KEY, body, nodes
+from builders import CATALOGUE, DSN, MASTERKEY, OWN_KEY, body
 from dedicated.api.catalogue import Catalogue, CatalogueVersion
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, SECRET, Ref
@@ -169,59 +168,6 @@ def test_a_restored_key_of_the_same_content_is_the_same_key() -> None:
     cluster.deleted.clear()
     cluster.settle()
     assert cluster.condition("Ready") == ("True", "Ready")
-
-
-# Prerequisites.
-
-
-def test_too_few_zones_hold_up_the_first_installation() -> None:
-    cluster = Cluster(body(), nodes=nodes(2))
-    decided = cluster.step()
-    assert decided.actions == ()
-    assert cluster.condition("PrerequisitesMet") == ("False", "TooFewZones")
-    assert cluster.condition("Ready") == ("False", "TooFewZones")
-    assert cluster.condition("Reconciling") == ("True", "TooFewZones")
-    cluster.nodes = nodes(3)
-    cluster.stand()
-    assert cluster.condition("Ready") == ("True", "Ready")
-
-
-def test_too_few_zones_later_are_only_told() -> None:
-    cluster = standing()
-    cluster.nodes = tuple(
-        replace(node, schedulable=node.zone != "z3") for node in cluster.nodes or ()
-    )
-    cluster.pods = [
-        replace(pod, ready=False) if pod.node.startswith("z3") else pod for pod in cluster.pods
-    ]
-    cluster.edit_spec(server={"replicas": 4})
-    cluster.settle()
-    assert cluster.condition("PrerequisitesMet") == ("False", "TooFewZones")
-    assert get_map(cluster.manifest(DEPLOYMENT.kind, "acme-server"), "spec")["replicas"] == 4
-    cluster.edit_spec(server={"replicas": 3})
-    cluster.settle()
-    for name in cluster.names(DEPLOYMENT.kind):
-        thing = cluster.server.objects[Ref(DEPLOYMENT.kind, name)]
-        thing.status["observedGeneration"] = thing.generation
-    cluster.settle()
-    assert cluster.condition("Ready") == ("True", "Ready")
-    assert cluster.condition("HighlyAvailable")[0] == "True"
-
-
-def test_one_zone_left_is_not_ready() -> None:
-    cluster = standing()
-    cluster.pods = [replace(pod, ready=pod.node.startswith("z1")) for pod in cluster.pods]
-    cluster.settle()
-    assert cluster.condition("Ready") == ("False", "TooFewZonesInUse")
-    assert cluster.condition("HighlyAvailable") == ("False", "ZoneLossNotSurvived")
-
-
-def test_without_leave_to_read_nodes_nothing_is_claimed() -> None:
-    cluster = Cluster(body(), nodes=None)
-    cluster.stand()
-    assert cluster.condition("Ready") == ("True", "Ready")
-    assert cluster.condition("HighlyAvailable") == ("Unknown", "ZonesUnknown")
-    assert cluster.condition("PrerequisitesMet") == ("Unknown", "ZonesUnknown")
 
 
 # Releases.

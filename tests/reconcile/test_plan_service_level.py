@@ -6,10 +6,12 @@ from typing import Literal
 from builders import body, nodes
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Ref
+from dedicated.api.probing import Entry
 from dedicated.api.status import InstanceStatus
 from dedicated.contract import facts
 from dedicated.contract.downtime import Record, Span, Stretch
 from dedicated.parts.measured import record_of
+from dedicated.reconcile.observed import ServiceReading
 from reconcile.simulation import Cluster
 
 NOW = datetime(2026, 4, 20, 12, tzinfo=UTC)
@@ -146,6 +148,11 @@ def test_prerequisites_that_are_the_customers_suspend_it() -> None:
     cluster.nodes = nodes(zones=2)
     cluster.settle()
     assert cluster.condition("ServiceLevelInForce") == ("False", "PrerequisitesNotMet")
+    cluster.nodes = nodes()
+    cluster.service = ServiceReading(False, "no", Entry(None, "Certificate", "has expired"))
+    cluster.settle()
+    assert cluster.condition("PrerequisitesMet") == ("False", "CertificateNotTrusted")
+    assert cluster.condition("ServiceLevelInForce") == ("True", "InForce")
 
 
 def test_recorded_force_majeure_and_unmeasured_time_do_not_count() -> None:

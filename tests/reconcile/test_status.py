@@ -13,14 +13,17 @@ from builders import (
     KEY_FOUND,
     NOW,
     OWN_KEY,
+    PLATFORM,
     body,
     nodes,
 )
 from dedicated.api.conditions import TYPES
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
+from dedicated.api.probing import Entry
 from dedicated.api.resource import parse_instance
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.modifications import Modification
+from dedicated.contract.prerequisites import Platform
 from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import MasterkeyReading
@@ -84,7 +87,7 @@ PODS = st.lists(
         ready=st.booleans(),
         finished=st.booleans(),
         deleting=st.booleans(),
-        problem=st.sampled_from(["", "server: CrashLoopBackOff", "x" * 2000]),
+        problem=st.sampled_from(["", "server: CrashLoopBackOff", "login: ErrImagePull", "x" * 2000]),
     ),
     max_size=6,
 )
@@ -115,12 +118,20 @@ OBSERVED = st.builds(
     jobs=jobs(),
     pods=PODS.map(tuple),
     nodes=st.sampled_from([None, (), nodes(2), nodes(3), nodes(12)]),
+    platform=st.sampled_from([PLATFORM, Platform(), Platform("v1.29.0", ahead=-60)]),
     identity=st.sampled_from([None, IDENTITY]),
     masterkey=MASTERKEYS,
     database=st.sampled_from(
         [DATABASE_FOUND, DatabaseReading(False), DatabaseReading(True, problem="it is bad")]
     ),
-    service=st.sampled_from([None, ServiceReading(True, "answers"), ServiceReading(False, "502 " * 999)]),
+    service=st.sampled_from(
+        [
+            None,
+            ServiceReading(True, "answers"),
+            ServiceReading(True, "answers", Entry(NOW)),
+            ServiceReading(False, "502 " * 999, Entry(None, "Certificate", "no " * 999)),
+        ]
+    ),
     failures=st.lists(
         st.builds(
             Failure, what=TEXT, reason=st.sampled_from(["ApplyRefused", "NameTaken"]), message=TEXT
@@ -253,7 +264,12 @@ def test_events_tell_of_transitions_only(first: Observed, second: Observed) -> N
 def test_findings_are_bounded_and_summed_up(count: int) -> None:
     failures = tuple(Failure(f"object {number}", "ApplyRefused", "no") for number in range(count))
     observed = Observed(
-        nodes=nodes(), identity=IDENTITY, masterkey=KEY_FOUND, database=DATABASE_FOUND, failures=failures
+        nodes=nodes(),
+        platform=PLATFORM,
+        identity=IDENTITY,
+        masterkey=KEY_FOUND,
+        database=DATABASE_FOUND,
+        failures=failures,
     )
     status = decide(body(), observed).status
     assert len(get_list(status, "findings")) == min(count, 20)
@@ -262,13 +278,14 @@ def test_findings_are_bounded_and_summed_up(count: int) -> None:
 
 def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
     failures = tuple(Failure(f"object {number}", "ApplyRefused", "no") for number in range(25))
-    status = decide(body(release={"version": "v9.9.9"}), Observed(nodes=nodes(), failures=failures)).status
+    observed = Observed(nodes=nodes(), platform=PLATFORM, failures=failures)
+    status = decide(body(release={"version": "v9.9.9"}), observed).status
     codes = [get_str(finding, "code") for finding in get_list(status, "findings")]
     assert len(codes) == 20
     assert "ReleaseUnknown" in codes
 
 
 def test_several_kinds_of_findings_are_counted_in_the_summary() -> None:
-    observed = Observed(nodes=nodes(2), identity=IDENTITY, masterkey=KEY_FOUND)
+    observed = Observed(nodes=nodes(2), platform=PLATFORM, identity=IDENTITY, masterkey=KEY_FOUND)
     status = decide(body(), observed).status
     assert get_str(status, "summary", "findings") == "Customer: DatabaseSecretMissing +1"

@@ -12,6 +12,17 @@ from typing import Literal
 Source = Literal["Entry", "Discovery", "Keys", "Login", "SAML", "Session", "Token"]
 """A Core Service as it is probed, or the entry to all of them."""
 Outcome = Literal["Good", "Failed"]
+Trouble = Literal["", "Certificate", "Name"]
+"""What of the entry was seen to be wrong: a certificate that is not trusted, a name that does not resolve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The entry as a reading found it: until when its certificate is good, and what is wrong, in words."""
+
+    certificate_until: datetime | None = None
+    trouble: Trouble = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

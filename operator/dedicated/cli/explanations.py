@@ -57,8 +57,8 @@ EXPLANATIONS: dict[str, Explanation] = {
         asks="Is the infrastructure as the contract requires?",
         good="True",
         clauses="O-3, P-5",
-        acts="the owner of the infrastructure",
-        docs="docs/status.md#findings",
+        acts="the owner of the infrastructure; Customer for name and certificate",
+        docs="docs/prerequisites.md",
     ),
     api.UP_TO_DATE: Explanation(
         asks="Does every pod run the release wanted, and if not, what is waited for?",

@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Literal, TypeAlias, TypeVar
 
@@ -62,6 +64,14 @@ async def connect(
         yield Client(transport, manager)
     finally:
         await transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The API server: its version, such as v1.36.4, and what its clock said, in whole seconds."""
+
+    version: str
+    date: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +288,16 @@ class Client:
         request = Request("create", SELF_REVIEW.plural, "POST", path_of(SELF_REVIEW), body=body)
         return get_str(await self._read(request), "status", "userInfo", "username")
 
+    async def server(self) -> Server:
+        """Who the API server is. It tells everybody who has proven who they are."""
+        request = Request("get", "version", "GET", "/version")
+        answer = await self._repeat(lambda: self.transport.send(request), repeatable=True)
+        try:
+            date = parsedate_to_datetime(answer.headers.get("Date", ""))
+        except ValueError:
+            date = None
+        return Server(get_str(_decoded(answer.body, request), "gitVersion"), date)
+
     async def _read(self, request: Request) -> Manifest:
         return await self._repeat(lambda: self._send(request, changing=False), repeatable=True)
 
@@ -290,15 +310,15 @@ class Client:
         )
 
     async def _page(self, request: Request) -> tuple[Manifest, Iterator[JsonValue]]:
-        body = await self.transport.send(request)
+        answer = await self.transport.send(request)
         try:
-            return split(body)
+            return split(answer.body)
         except ValueError as error:
             raise _undecodable(request) from error
 
     async def _send(self, request: Request, *, changing: bool) -> Manifest:
-        body = await self.transport.send(request, before_send=self.before_send if changing else None)
-        return _decoded(body, request)
+        answer = await self.transport.send(request, before_send=self.before_send if changing else None)
+        return _decoded(answer.body, request)
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

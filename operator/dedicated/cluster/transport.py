@@ -73,6 +73,14 @@ class Request:
         return self.path.partition("/namespaces/")[2].partition("/")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A 2xx answer."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Transport:
     """One identity at one API server: credentials and connections. Made by `connect`, ended by `close`."""
 
@@ -120,8 +128,8 @@ class Transport:
             proxy=conf.proxy,
         )
 
-    async def send(self, request: Request, *, before_send: Callable[[], None] | None = None) -> bytes:
-        """One attempt; the body of a 2xx answer. Anything else raises `ApiError`.
+    async def send(self, request: Request, *, before_send: Callable[[], None] | None = None) -> Answered:
+        """One attempt; a 2xx answer. Anything else raises `ApiError`.
 
         `before_send` may raise to forbid the request; it is called when nothing is left to wait for.
         An answer of 401 is worth a second attempt, with the credentials read anew.
@@ -134,7 +142,7 @@ class Transport:
         await self._reload()
         return await self._attempt(request, before_send)
 
-    async def _attempt(self, request: Request, before_send: Callable[[], None] | None) -> bytes:
+    async def _attempt(self, request: Request, before_send: Callable[[], None] | None) -> Answered:
         async with self._slots.place(request.namespace):
             headers = await self._headers(request)
             if before_send is not None:
@@ -146,7 +154,7 @@ class Transport:
                 outcome.status = answer.status
         if answer.status >= 300:
             raise error_from_answer(answer.status, answer.headers, body)
-        return body
+        return Answered(answer.headers, body)
 
     @asynccontextmanager
     async def stream(self, request: Request, *, idle_timeout: float) -> AsyncIterator[aiohttp.StreamReader]:

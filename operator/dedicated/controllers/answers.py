@@ -6,9 +6,11 @@ nobody, so that readings every few seconds cost no pass.
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
 
 from dedicated.api.objects import Key
-from dedicated.api.probing import Sample
+from dedicated.api.probing import Entry, Sample
 from dedicated.controllers.prober import Prober
 from dedicated.probes.service import Reading, Target
 from dedicated.reconcile.observed import ServiceReading
@@ -18,7 +20,7 @@ WELL = "ready, discovery document and keys answer"
 
 class Answers:
     """Asks the public names it is told of. `wake(key)` is called when a believed answer changed; `measure` is
-    told of every sample."""
+    told of every sample. `contract_time` gives an instant in the contract's."""
 
     def __init__(
         self,
@@ -27,8 +29,10 @@ class Answers:
         wake: Callable[[Key], None],
         measure: Callable[[Key, Sample], None],
         interval: float,
+        contract_time: Callable[[datetime], datetime] = lambda instant: instant,
     ) -> None:
         self._wake = wake
+        self._contract_time = contract_time
         self._measure = measure
         self._prober = Prober(read=lambda _, target: read(target), on_reading=self._heard, interval=interval)
         self._asked: dict[Key, str] = {}
@@ -72,7 +76,7 @@ class Answers:
     def _heard(self, key: Key, reading: Reading) -> None:
         if reading.sample is not None:
             self._measure(key, reading.sample)
-        new = ServiceReading(reading.ok, reading.detail or WELL)
+        new = ServiceReading(reading.ok, reading.detail or WELL, self._dated(reading.entry))
         old = self._believed.get(key)
         if old is not None and old.ok and not new.ok and key not in self._doubted:
             self._doubted.add(key)
@@ -82,6 +86,10 @@ class Answers:
         if new != old:
             self._believed[key] = new
             self._wake(key)
+
+    def _dated(self, entry: Entry) -> Entry:
+        until = entry.certificate_until
+        return entry if until is None else replace(entry, certificate_until=self._contract_time(until))
 
     def _disbelieve(self, key: Key) -> None:
         self._believed.pop(key, None)

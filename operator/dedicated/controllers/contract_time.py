@@ -57,7 +57,11 @@ class ContractTime:
 
     def now(self) -> datetime:
         """The contract's time now, timezone-aware."""
-        return moved(self.wall(), self._steps())
+        return self.of(self.wall())
+
+    def of(self, instant: datetime) -> datetime:
+        """An instant of the API server's time in the contract's."""
+        return moved(instant, self._steps())
 
     def dated(self, manifest: Manifest) -> Manifest:
         """A record as read from the API server, with its time in the contract's."""

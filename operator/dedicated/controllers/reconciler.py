@@ -20,6 +20,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import NotLeader
 from dedicated.contract.downtime import Span
+from dedicated.contract.prerequisites import Platform
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
@@ -68,6 +69,7 @@ class Reconciler:
         measurer: Measurer,
         writes: Writes,
         gaps: Callable[[], tuple[Span, ...]],
+        platform: Callable[[], Platform],
         recorder: EventRecorder,
         metrics: Metrics,
         catalogue: Catalogue,
@@ -98,6 +100,7 @@ class Reconciler:
         self._measurer = measurer
         self._writes = writes
         self._gaps = gaps
+        self._platform = platform
         self._reporter = Reporter(
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
@@ -258,6 +261,7 @@ class Reconciler:
             jobs=known.jobs,
             pods=known.pods,
             nodes=self._world.nodes,
+            platform=self._platform(),
             identity=known.identity,
             service=self._answers.of(key),
             failures=memory.failures,

@@ -28,6 +28,7 @@ from dedicated.controllers.http import WatchState
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import Metrics
+from dedicated.controllers.platform import PlatformReader
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
 from dedicated.controllers.settings import Settings
@@ -64,6 +65,7 @@ class Term:
         self._metrics = metrics
         self.queue: WorkQueue[Key] = WorkQueue()
         self._instances = Instances(changed=self.queue.add)
+        self._platform = PlatformReader(client=client, wall=clock.wall, changed=self._wake_all)
         self._world: World | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -82,6 +84,7 @@ class Term:
             is_alive=self._instances.is_alive,
             dated=self._clock.dated,
         )
+        await self._platform.read()
         for name, informer in (*world.informers(), ("dedicatedinstances", world.roll)):
             self._metrics.watch_heartbeat(name, partial(_age, informer.heartbeat_age))
         async with AsyncExitStack() as stack:
@@ -106,6 +109,7 @@ class Term:
                 measurer=measurer,
                 writes=writes,
                 gaps=lambda: continuity.gaps,
+                platform=lambda: self._platform.platform,
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,
@@ -129,6 +133,7 @@ class Term:
             wake=self.queue.add,
             measure=measurer.heard,
             interval=interval,
+            contract_time=self._clock.of,
         )
         writes = Writes(
             client=self._client,
@@ -191,6 +196,7 @@ class Term:
         background = [
             asyncio.create_task(world.run(), name="informers"),
             asyncio.create_task(recorder.run(), name="events"),
+            asyncio.create_task(self._platform.run(), name="platform"),
             asyncio.create_task(
                 run_shell(
                     source=self._client,

@@ -22,13 +22,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import aiohttp
 
-from dedicated.api.probing import Outcome, Sample, Source
+from dedicated.api.probing import Entry, Outcome, Sample, Source, Trouble
 from dedicated.probes.resolver import ResolveRule, RuleResolver
 
 BODY_LIMIT = 256 * 1024
@@ -78,6 +78,7 @@ class Reading:
     at: datetime
     checks: tuple[Check, ...]
     sample: Sample | None = None
+    entry: Entry = field(default_factory=Entry)
     ok: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +92,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body of an answer."""
+    """Status and body of an answer, and until when the certificate is good under which it came."""
 
     status: int
     body: bytes
+    certificate_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,30 @@ class NoAnswerError(Exception):
     """The question could not be asked, or was not answered; the text says why.
 
     `source` is what failed: the entry where nobody was reached, "" where that cannot be told from here.
+    `trouble` is what of the entry was seen to be wrong.
     """
 
-    def __init__(self, text: str, source: Literal["Entry", "Service", ""] = "Service") -> None:
+    def __init__(
+        self, text: str, source: Literal["Entry", "Service", ""] = "Service", trouble: Trouble = ""
+    ) -> None:
         super().__init__(text)
         self.source = source
+        self.trouble = trouble
+
+
+class _Response(aiohttp.ClientResponse):
+    """Notes the certificate: a short answer has given its connection back before anybody can look."""
+
+    certificate_until: datetime | None = None
+
+    async def start(self, connection: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Read the head of the answer."""
+        transport = connection.transport
+        shown = (transport.get_extra_info("peercert") if transport is not None else None) or {}
+        if "notAfter" in shown:
+            seconds = ssl.cert_time_to_seconds(shown["notAfter"])
+            self.certificate_until = datetime.fromtimestamp(seconds, UTC)
+        return await super().start(connection)
 
 
 @asynccontextmanager
@@ -149,6 +170,7 @@ async def open_session(
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT},
+        response_class=_Response,
     ) as session:
         yield session
 
@@ -164,28 +186,31 @@ async def read(
     checks: list[Check] = []
     outcomes: dict[Source, Outcome] = {}
     details: dict[Source, str] = {}
+    entry = Entry()
     at = now().replace(microsecond=0)
     for question in _QUESTIONS:
         last = question is _QUESTIONS[-1]
         asked = await _ask(target, question, session=session, seconds=seconds, last=last)
         checks += [asked.check] if question.essential else []
+        entry = asked.entry or entry
         if asked.source is not None:
             outcomes[asked.source] = asked.outcome
             details |= {asked.source: asked.check.detail} if asked.outcome == "Failed" else {}
         if not asked.answered:
             break
         outcomes.setdefault("Entry", "Good")
-    return Reading(at=at, checks=tuple(checks), sample=Sample(at, outcomes, details))
+    return Reading(at, tuple(checks), Sample(at, outcomes, details), entry)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What became of a question. `source` is whose probe it was, None: nobody's."""
+    """What became of a question. `source` is whose probe it was, None: nobody's; `entry` None: not seen."""
 
     check: Check
     answered: bool
     source: Source | None
     outcome: Outcome
+    entry: Entry | None
 
 
 async def _ask(
@@ -202,13 +227,15 @@ async def _ask(
         # An unanswered question about readiness is one that any service would have left unanswered.
         whose: Source | None = question.source or "Discovery"
         whose = whose if error.source == "Service" else "Entry" if error.source else None
-        return _Asked(check, False, whose, "Failed")
+        entry = Entry(None, error.trouble, str(error)) if error.trouble else None
+        return _Asked(check, False, whose, "Failed", entry)
     took = time.monotonic() - start
     failed = question.failed(answer) if answer.status == 200 else ""
     wrong = question.judge(target, answer) or failed
     detail = f"{asked} answered {answer.status}" + (f": {wrong}" if wrong else "")
     check = Check(question.name, ok=not wrong, seconds=took, detail=detail)
-    return _Asked(check, True, question.source, "Failed" if failed or answer.status >= 500 else "Good")
+    outcome: Outcome = "Failed" if failed or answer.status >= 500 else "Good"
+    return _Asked(check, True, question.source, outcome, Entry(answer.certificate_until))
 
 
 async def fetch(
@@ -232,16 +259,17 @@ async def fetch(
             if len(found) > BODY_LIMIT:
                 # Leaving the block with a body unread closes the connection.
                 raise NoAnswerError(f"the answer is longer than {BODY_LIMIT // 1024} KiB")
-            return Answer(response.status, found)
+            until = response.certificate_until if isinstance(response, _Response) else None
+            return Answer(response.status, found, until)
     except aiohttp.ConnectionTimeoutError as error:
         raise NoAnswerError(f"no connection within {seconds:g} s", "Entry") from error
     except TimeoutError as error:
         raise NoAnswerError(f"no answer within {seconds:g} s") from error
     except aiohttp.ClientConnectorCertificateError as error:
         text = f"the certificate is not trusted: {_certificate(error)}"
-        raise NoAnswerError(text, "Entry") from error
+        raise NoAnswerError(text, "Entry", "Certificate") from error
     except aiohttp.ClientConnectorDNSError as error:
-        raise NoAnswerError("the name does not resolve", "") from error
+        raise NoAnswerError("the name does not resolve", "", "Name") from error
     except aiohttp.ClientConnectorError as error:
         text = f"no connection: {error.os_error.strerror or error.os_error}"
         raise NoAnswerError(text, "Entry") from error

@@ -6,33 +6,19 @@ webhook may change what passes by; so what is found here is a suspicion, and `co
 server would make of the repair before anybody is accused.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from dedicated.api.json import JsonValue, Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER
 from dedicated.api.objects import Key
+from dedicated.api.quantity import parse_quantity
 from dedicated.reconcile.changes import FORGED, mark_of
 from dedicated.reconcile.drift import Drift, Path
 from dedicated.reconcile.ownership import as_fields, descends, holds, list_step, unwanted, value_at
 from dedicated.reconcile.removal import pointer_of
 
 AMOUNTS = frozenset({"f:requests", "f:limits"})
-QUANTITY = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")
-FACTORS = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(10**3),
-    "M": Decimal(10**6),
-    "G": Decimal(10**9),
-    "T": Decimal(10**12),
-    "Ki": Decimal(2**10),
-    "Mi": Decimal(2**20),
-    "Gi": Decimal(2**30),
-    "Ti": Decimal(2**40),
-}
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 FIRST_PART = 10
 """The first audit of a process comes no sooner than this part of the interval after its start."""
@@ -130,13 +116,8 @@ def _same(wanted: JsonValue, live: JsonValue, *, amount: bool) -> bool:
         case None, _:
             return False
         case _:
-            return wanted == live or (amount and _amount(wanted) == _amount(live) is not None)
-
-
-def _amount(value: JsonValue) -> Decimal | None:
-    """A Kubernetes quantity as a number."""
-    found = QUANTITY.match(str(value))
-    return None if found is None else Decimal(found[1]) * FACTORS[found[2] or ""]
+            amounts = [parse_quantity(str(value)) for value in (wanted, live)] if amount else [None]
+            return wanted == live or (amounts[0] is not None and len(set(amounts)) == 1)
 
 
 def manifests_by_kind(manifests: tuple[Manifest, ...]) -> Mapping[str, list[Manifest]]:

@@ -1,5 +1,6 @@
 """What is to be said before anything is built: every finding of one pass, and what each holds up."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +18,6 @@ from dedicated.parts.wanted import Wanted
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
 
-PREREQUISITES = frozenset({"TooFewZones", "ZonesUnknown"})
 REFUSALS = frozenset({"ApplyRefused", "NameTaken"})
 
 
@@ -57,14 +57,13 @@ class Judgement:
 
 def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: datetime) -> Judgement:
     """Judge one snapshot."""
-    infrastructure = instance.spec.infrastructure
     installed = is_installed(observed)
     owed = obligations(instance, observed, now=now)
     zones, findings = agreements.zones_in_force(instance.spec, agreed=owed.agreed)
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
         *findings,
-        *prerequisites.check_zones(observed.nodes, infrastructure=infrastructure, needed=zones),
+        *_prerequisites(instance, observed, owed, zones, now=now),
         *_failures(observed),
         *owed.findings,
     ]
@@ -99,6 +98,27 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
     return Judgement(tuple(found), wanted, zones, installed, owed, supported)
+
+
+def _prerequisites(
+    instance: Instance, observed: Observed, owed: Obligations, zones: int, *, now: datetime
+) -> Iterator[Finding]:
+    """What of the infrastructure is not as it must be (P-5)."""
+    infrastructure = instance.spec.infrastructure
+    yield from prerequisites.check_nodes(
+        observed.nodes, infrastructure=infrastructure, needed=zones, agreed=owed.agreed
+    )
+    yield from prerequisites.check_platform(observed.platform, infrastructure=infrastructure)
+    if observed.service is not None:
+        yield from prerequisites.check_entry(
+            observed.service.entry,
+            domain=instance.spec.domain,
+            infrastructure=infrastructure,
+            zone=owed.terms.zone,
+            now=now,
+        )
+    problems = [pod.problem for pod in observed.pods if pod.problem and not pod.deleting]
+    yield from prerequisites.check_images(problems, infrastructure=infrastructure)
 
 
 def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:

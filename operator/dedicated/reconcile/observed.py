@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING
 from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_map, get_str, shared
@@ -22,11 +23,13 @@ from dedicated.api.names import (
     ZONE_LABEL,
 )
 from dedicated.api.objects import Ref
+from dedicated.api.probing import Entry
+from dedicated.api.quantity import parse_quantity
 from dedicated.api.resource import Meta
 from dedicated.contract import downtime
 from dedicated.contract.downtime import Span
 from dedicated.contract.facts import Fact
-from dedicated.contract.prerequisites import Node
+from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
 from dedicated.parts.database.external import DatabaseReading
@@ -124,10 +127,11 @@ class PodState:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReading:
-    """The newest answer of the public name: whether all checks passed, and what failed."""
+    """The newest answer of the public name: whether all checks passed, what failed, and the way in."""
 
     ok: bool
     detail: str
+    entry: Entry = field(default_factory=Entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,7 @@ class Observed:
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     pods: tuple[PodState, ...] = ()
     nodes: tuple[Node, ...] | None = ()
+    platform: Platform = field(default_factory=Platform)
     identity: Identity | None = None
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
@@ -320,7 +325,7 @@ def pod_of(manifest: Manifest) -> PodState:
 
 
 def node_of(manifest: Manifest) -> Node:
-    """A node: its zone, and whether pods can go there."""
+    """A node: its zone, its size, and whether pods can go there."""
     ready = any(
         get_str(item, "type") == "Ready" and get_str(item, "status") == "True"
         for item in get_list(manifest, "status", "conditions")
@@ -329,6 +334,8 @@ def node_of(manifest: Manifest) -> Node:
         name=get_str(manifest, "metadata", "name"),
         zone=get_str(manifest, "metadata", "labels", ZONE_LABEL),
         schedulable=ready and get_map(manifest, "spec").get("unschedulable") is not True,
+        cpu=parse_quantity(get_str(manifest, "status", "capacity", "cpu")) or Decimal(),
+        memory=parse_quantity(get_str(manifest, "status", "capacity", "memory")) or Decimal(),
     )
 
 

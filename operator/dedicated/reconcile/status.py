@@ -25,13 +25,14 @@ from dedicated.api.conditions import (
 from dedicated.api.findings import Finding, finding_list, first_of
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
-from dedicated.contract import availability, clock_conditions, modifications
+from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.prerequisites import zones_of
+from dedicated.contract.dates import when
+from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
 from dedicated.parts import keys, login, server
 from dedicated.parts.wanted import public_url
 from dedicated.reconcile import service_level
-from dedicated.reconcile.judgement import PREREQUISITES, Judgement, serving_version
+from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
 
@@ -69,8 +70,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
-    prerequisites = _prerequisites(facts)
-    promised = service_level.promised(instance, _unmet_since(prerequisites, facts, meta, now=now))
+    required = _prerequisites(facts)
+    promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
     findings = (*judgement.findings, *level.findings)
     conditions = (
@@ -79,7 +80,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         _stalled(judgement.stalled),
         available,
         _highly_available(facts, uses, installed=installed),
-        prerequisites,
+        required,
         _up_to_date(facts),
         unmodified,
         judgement.support.condition,
@@ -114,7 +115,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     shown = service_level.status_of(level.judgement)
     if shown is not None:
         status["serviceLevel"] = shown
-    changes = (forgotten, judgement.support.wake_at, owed.wake_at, level.wake_at)
+    expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
+    changes = (forgotten, expiry, judgement.support.wake_at, owed.wake_at, level.wake_at)
     return status, min((at for at in changes if at is not None), default=None)
 
 
@@ -147,13 +149,13 @@ def render_invalid(
 
 
 def _unmet_since(
-    prerequisites: Condition, facts: Facts, meta: Meta, *, now: datetime
+    required: Condition, facts: Facts, meta: Meta, *, now: datetime
 ) -> datetime | None:
     """Since when prerequisites that are the customer's are not met (L-2), as far as the status tells."""
-    found = [finding for finding in facts.judgement.findings if finding.code in PREREQUISITES]
-    if prerequisites.status != "False" or all(finding.responsible != "Customer" for finding in found):
+    found = [item for item in facts.judgement.findings if item.code in prerequisites.INFRASTRUCTURE]
+    if all(finding.responsible != "Customer" for finding in found):
         return None
-    return transition_time(meta.status, prerequisites) or now
+    return transition_time(meta.status, required) or now
 
 
 def _test_clock(observed: Observed) -> tuple[Condition, ...]:
@@ -239,15 +241,27 @@ def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: boo
 
 
 def _prerequisites(facts: Facts) -> Condition:
-    found = [finding for finding in facts.judgement.findings if finding.code in PREREQUISITES]
-    if not found:
-        return Condition(
-            PREREQUISITES_MET, "True", "Met", f"{facts.judgement.zones} zones have schedulable nodes"
-        )
-    text = "; ".join(f"{finding.message}. {finding.responsible}: {finding.action}" for finding in found)
-    if found[0].code == "ZonesUnknown":
-        return Condition(PREREQUISITES_MET, "Unknown", "ZonesUnknown", text)
-    return Condition(PREREQUISITES_MET, "False", found[0].code, text)
+    found = [item for item in facts.judgement.findings if item.code in prerequisites.CODES]
+    failed = [item for item in found if item.code not in prerequisites.UNKNOWN]
+    text = "; ".join(f"{item.message}. {item.responsible}: {item.action}" for item in (failed or found))
+    if failed:
+        return Condition(PREREQUISITES_MET, "False", failed[0].code, text)
+    if found:
+        return Condition(PREREQUISITES_MET, "Unknown", found[0].code, text)
+    sized = "" if prerequisites.CLAUSE in facts.judgement.obligations.agreed else _SIZE
+    text = f"{facts.judgement.zones} zones have schedulable nodes{sized}, {_PLATFORM}{_certificate(facts)}"
+    return Condition(PREREQUISITES_MET, "True", "Met", text)
+
+
+_SIZE = f" of at least {NODE_CPUS} CPUs and {NODE_GIGABYTES} GB"
+_PLATFORM = f"Kubernetes is {'.'.join(map(str, KUBERNETES))} or newer, clocks agree"
+
+
+def _certificate(facts: Facts) -> str:
+    reading = facts.observed.service
+    until = reading.entry.certificate_until if reading else None
+    zone = facts.judgement.obligations.terms.zone
+    return f", the certificate is good until {when(until, zone)}" if until else ""
 
 
 def _up_to_date(facts: Facts) -> Condition:
