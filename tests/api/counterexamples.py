@@ -34,6 +34,8 @@ FULL: Manifest = {
     "firstInstance": {"admin": {"email": "admin@acme.example", "passwordSecretRef": _SECRET}},
     "keys": {"masterkey": {"secretRef": _SECRET}},
     "agreements": [{"clause": "S-2", "record": "two-zones"}, {"clause": "M-4", "record": "own-times"}],
+    "options": ["WAF"],
+    "contacts": {"provider": "operations@provider.example", "customer": "+41 71 000 00 00"},
     "maintenance": {"windows": [WINDOW], "freezes": [FREEZE]},
     "infrastructure": {
         "class": "SelfHosted",
@@ -68,7 +70,17 @@ STATUS: Manifest = {
     "conditions": [
         {"type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastTransitionTime": TIME}
     ],
-    "findings": [{"code": "A", "responsible": "Customer", "message": "a", "action": "b", "deadline": TIME}],
+    "findings": [
+        {
+            "code": "A",
+            "responsible": "Customer",
+            "message": "a",
+            "action": "b",
+            "contact": "c",
+            "deadline": TIME,
+        }
+    ],
+    "responsibilities": {"provider": ["WAF"], "customer": ["Data"]},
     "modifications": [
         {
             "object": "Service/acme",

@@ -8,19 +8,25 @@ import pytest
 
 import dedicated
 from builders import instance
-from dedicated.api.instance import Infrastructure, Party
-from dedicated.contract.responsibilities import Duty, responsible
+from dedicated.api.instance import BookedOption, Infrastructure, Party
+from dedicated.contract.responsibilities import ROWS, Duty, check_options, responsibilities, responsible
 
 TABLE: dict[Duty, tuple[Party, Party]] = {
     "Application": ("Provider", "Provider"),
     "Backup": ("Provider", "Customer"),
     "Compute": ("Provider", "Customer"),
+    "DDoSProtection": ("Customer", "Customer"),
+    "Data": ("Customer", "Customer"),
     "Database": ("Customer", "Customer"),
     "Domain": ("Customer", "Customer"),
     "Networking": ("Provider", "Customer"),
+    "SMS": ("Customer", "Customer"),
+    "SMTP": ("Customer", "Customer"),
     "Spec": ("Customer", "Customer"),
+    "UserAccess": ("Customer", "Customer"),
+    "WAF": ("Customer", "Customer"),
 }
-"""Duty: the party where the provider owns the infrastructure, and where the customer does."""
+"""Without options: the party where the provider owns the infrastructure, and where the customer does."""
 
 
 @pytest.mark.parametrize("duty", get_args(Duty))
@@ -32,6 +38,46 @@ def test_the_whole_table(duty: Duty) -> None:
 def test_a_self_hosted_instance_is_the_customers_infrastructure() -> None:
     hosted = instance(infrastructure={"class": "SelfHosted", "owner": "Customer"}).spec.infrastructure
     assert responsible("Compute", hosted) == "Customer"
+
+
+@pytest.mark.parametrize("owner", get_args(Party))
+@pytest.mark.parametrize("booked", [(), ("WAF",), ("DDoSProtection",), ("DDoSProtection", "WAF")])
+def test_what_is_booked_is_the_providers(owner: Party, booked: tuple[BookedOption, ...]) -> None:
+    on = Infrastructure(owner=owner)
+    for option in get_args(BookedOption):
+        party = "Provider" if option in booked else "Customer"
+        assert responsible(option, on, booked=booked) == party
+    for duty in set(get_args(Duty)) - set(get_args(BookedOption)):
+        assert responsible(duty, on, booked=booked) == responsible(duty, on)
+
+
+def test_nothing_can_be_booked_where_the_provider_runs_nothing() -> None:
+    hosted = instance(options=["WAF"], infrastructure={"class": "SelfHosted", "owner": "Customer"}).spec
+    assert responsible("WAF", hosted.infrastructure, booked=hosted.options) == "Customer"
+    (finding,) = check_options(hosted)
+    assert (finding.code, finding.responsible) == ("OptionsWithoutEffect", "Provider")
+    assert "WAF" in finding.message
+    assert check_options(instance(options=["WAF"]).spec) == ()
+
+
+def test_the_status_has_the_table_of_the_instance() -> None:
+    spec = instance(options=["WAF"], infrastructure={"owner": "Customer"}).spec
+    assert responsibilities(spec) == {
+        "provider": ["WAF", "Application"],
+        "customer": [
+            "Data",
+            "UserAccess",
+            "SMTP",
+            "SMS",
+            "Domain",
+            "DDoSProtection",
+            "Backup",
+            "Networking",
+            "Compute",
+            "Database",
+        ],
+    }
+    assert {*ROWS} == {*get_args(Duty)} - {"Spec"}
 
 
 def test_every_finding_in_the_code_names_party_and_action() -> None:

@@ -285,6 +285,21 @@ def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
     assert "ReleaseUnknown" in codes
 
 
+def test_findings_tell_whom_to_reach() -> None:
+    spec: Manifest = {"contacts": {"provider": "desk@provider.example"}}
+    observed = Observed(nodes=nodes(2), platform=PLATFORM, identity=IDENTITY, masterkey=KEY_FOUND)
+    status = decide(body(**spec), observed).status
+    found = {get_str(item, "responsible"): item for item in get_list(status, "findings")}
+    assert get_str(found["Provider"], "contact") == "desk@provider.example"
+    assert "contact" not in get_map(found["Customer"])
+
+
+def test_the_responsibilities_are_those_of_the_spec() -> None:
+    status = decide(body(options=["DDoSProtection"]), Observed()).status
+    assert "DDoSProtection" in get_list(status, "responsibilities", "provider")
+    assert "WAF" in get_list(status, "responsibilities", "customer")
+
+
 def test_several_kinds_of_findings_are_counted_in_the_summary() -> None:
     observed = Observed(nodes=nodes(2), platform=PLATFORM, identity=IDENTITY, masterkey=KEY_FOUND)
     status = decide(body(), observed).status

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dedicated.api.conditions import rfc3339, shorten
-from dedicated.api.instance import Party
+from dedicated.api.instance import Contacts, Party
 from dedicated.api.json import JsonValue, Manifest
 
 LIMIT = 20
@@ -26,23 +26,26 @@ class Finding:
     blocks: str = ""
     deadline: datetime | None = None
 
-    def manifest(self) -> Manifest:
-        """The finding as an item of `status.findings`."""
+    def manifest(self, contact: str | None = None) -> Manifest:
+        """The finding as an item of `status.findings`; `contact` is whom to reach of who must act."""
         found: Manifest = {
             "code": self.code,
             "responsible": self.responsible,
             "message": shorten(self.message, 512),
             "action": shorten(self.action, 512),
         }
+        if contact is not None:
+            found["contact"] = contact
         if self.deadline is not None:
             found["deadline"] = rfc3339(self.deadline)
         return found
 
 
-def finding_list(findings: tuple[Finding, ...]) -> list[JsonValue]:
+def finding_list(findings: tuple[Finding, ...], contacts: Contacts | None = None) -> list[JsonValue]:
     """`status.findings`: those with a deadline first, then by code. Of too many, those that block stay."""
     shown = sorted(findings, key=lambda finding: not finding.blocks)[:LIMIT]
-    return [finding.manifest() for finding in sorted(shown, key=_order)]
+    known = contacts or Contacts()
+    return [finding.manifest(known.of(finding.responsible)) for finding in sorted(shown, key=_order)]
 
 
 def first_of(findings: tuple[Finding, ...]) -> Finding | None:

@@ -17,6 +17,8 @@ Plan = Literal["Standard", "Advanced"]
 InfrastructureClass = Literal["GoogleCloud", "StaticOrOther", "SelfHosted"]
 Party = Literal["Provider", "Customer"]
 DatabaseState = Literal["New", "Existing"]
+BookedOption = Literal["DDoSProtection", "WAF"]
+"""Options of the booking that change something here: whose duty it is (L-3, R-1)."""
 
 SecretName = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
@@ -124,6 +126,20 @@ class Agreement(ApiModel):
         description="Clause that the agreement is about, for example S-2."
     )
     record: SecretName = Field(description="Name of the ContractRecord of the agreement.")
+
+
+Contact = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^ \t\n\f\r](.*[^ \t\n\f\r])?$")]
+
+
+class Contacts(ApiModel):
+    """Whom to reach on each side: an address, a telephone number, the URL of a desk."""
+
+    provider: Contact | None = Field(None, description="Stands with the findings that are the provider's.")
+    customer: Contact | None = Field(None, description="Stands with the findings that are the customer's.")
+
+    def of(self, party: Party) -> str | None:
+        """Whom to reach on a side; None where nobody is named."""
+        return self.provider if party == "Provider" else self.customer
 
 
 class DataLocation(ApiModel):
@@ -333,6 +349,10 @@ class InstanceSpec(ApiModel):
     agreements: Annotated[
         list[Agreement], Field(max_length=50, json_schema_extra=list_map("clause"))
     ] = Field([])
+    options: Annotated[list[BookedOption], Field(max_length=2, json_schema_extra=list_set())] = Field(
+        [], description="What was booked beside the plan: the provider's duty then, else the customer's."
+    )
+    contacts: Contacts = Contacts()
     infrastructure: Infrastructure = Infrastructure()
     server: Server = Server()
     login: Login = Login()

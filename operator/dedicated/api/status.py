@@ -34,6 +34,7 @@ class StatusFinding(ApiModel):
     responsible: Literal["Provider", "Customer"]
     message: Line
     action: Line
+    contact: Words | None = Field(None, description="Whom to reach on that side (spec.contacts).")
     deadline: Time | None = None
 
 
@@ -199,6 +200,13 @@ class StatusServiceLevel(ApiModel):
     months: Annotated[list[StatusLevelMonth], Field(max_length=13)] = Field(description="The months before.")
 
 
+class StatusResponsibilities(ApiModel):
+    """Who answers for what (R-1), as the spec has it now."""
+
+    provider: Annotated[list[Word], Field(max_length=20)]
+    customer: Annotated[list[Word], Field(max_length=20)]
+
+
 class InstanceStatus(ApiModel):
     """What is."""
 
@@ -213,6 +221,7 @@ class InstanceStatus(ApiModel):
     conditions: (
         Annotated[list[StatusCondition], Field(max_length=40, json_schema_extra=list_map("type"))] | None
     ) = None
+    responsibilities: StatusResponsibilities | None = None
     findings: Annotated[list[StatusFinding], Field(max_length=20)] | None = None
     modifications: Annotated[list[StatusModification], Field(max_length=20)] | None = None
     pending_actions: Annotated[list[StatusPendingAction], Field(max_length=20)] | None = Field(

@@ -72,6 +72,8 @@ def _promises(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
     spec, promised = source.instance.spec, _promised(source)
     infrastructure = spec.infrastructure
     yield "plan", f"{spec.plan} on {infrastructure.class_}, infrastructure of the {infrastructure.owner}"
+    if spec.options:
+        yield "booked", ", ".join(spec.options)
     none = f"no objective on {spec.infrastructure.class_} (L-2)"
     yield "availability", f"{promised.availability} % per month (L-1)" if promised.availability else none
     yield "maintenance", PERMITTED_BY[owed.terms.standing] if owed.terms.clocks else "no clocks (L-2)"
@@ -140,7 +142,8 @@ def _findings(source: Source) -> None:
         deadline = parse_time(get_str(item, "deadline"))
         text = f"{get_str(item, 'message')}. To do: {get_str(item, 'action')}"
         until = utc(deadline) if deadline else ""
-        rows.append((get_str(item, "responsible"), until, get_str(item, "code"), text))
+        who = " ".join(filter(None, (get_str(item, "responsible"), get_str(item, "contact"))))
+        rows.append((who, until, get_str(item, "code"), text))
     if rows:
         show(table(["WHO", "BEFORE", "CODE", "WHAT"], rows))
 

@@ -11,7 +11,7 @@ from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.contract import agreements, isolation, prerequisites, releases
 from dedicated.contract.releases import Support
-from dedicated.contract.responsibilities import responsible
+from dedicated.contract.responsibilities import check_options, responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
 from dedicated.parts.wanted import Wanted
@@ -64,6 +64,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
         *findings,
         *_prerequisites(instance, observed, owed, zones, now=now),
+        *check_options(instance.spec),
         *_failures(observed),
         *owed.findings,
     ]

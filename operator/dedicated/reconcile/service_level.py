@@ -89,7 +89,8 @@ def circumstances(observed: Observed, owed: Obligations) -> Circumstances:
 def promised(instance: Instance, unmet: datetime | None) -> Objectives:
     """The objectives. `unmet`: since when prerequisites that are the customer's are not met, or None."""
     spec = instance.spec
-    return objectives(spec.plan, spec.infrastructure.class_, prerequisites_unmet=unmet)
+    kind = spec.infrastructure.class_
+    return objectives(spec.plan, kind, booked=spec.options, prerequisites_unmet=unmet)
 
 
 def keeping(instance: Instance, observed: Observed, *, zone: str, now: datetime) -> tuple[Action, ...]:

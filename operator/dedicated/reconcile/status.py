@@ -29,6 +29,7 @@ from dedicated.contract import availability, clock_conditions, modifications, pr
 from dedicated.contract.availability import READY_ZONES, ZoneUse
 from dedicated.contract.dates import when
 from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
+from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
 from dedicated.parts.wanted import public_url
 from dedicated.reconcile import service_level
@@ -105,7 +106,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "conditions": condition_list(
             conditions, previous=meta.status, generation=meta.generation, now=now
         ),
-        "findings": finding_list(findings),
+        "responsibilities": responsibilities(instance.spec),
+        "findings": finding_list(findings, instance.spec.contacts),
         "modifications": [fact.status() for fact in modified],
         "pendingActions": [*facts.later],
         "maintenance": maintenance_status(owed),
@@ -125,7 +127,7 @@ def render_invalid(
 ) -> Manifest:
     """The status of a spec that cannot be read: what was known stays, the judgement is stalled."""
     text = "; ".join(finding.message for finding in findings)
-    facts = ("url", "summary", "versions", "zones", "maintenance", "serviceLevel")
+    facts = ("url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel")
     kept: Manifest = {key: meta.status[key] for key in facts if key in meta.status}
     conditions = (
         Condition(READY, "False", "InvalidSpec", text),
