@@ -262,6 +262,12 @@ async def _organizations(visit: Visit) -> Response:
     return json_response({"result": [organization]})
 
 
+async def _mail_providers(visit: Visit) -> Response:
+    await _require_owner(visit)
+    provider: Json = {"id": "1", "state": "EMAIL_PROVIDER_ACTIVE", "smtp": {}}
+    return json_response({"result": [provider] if visit.instance.mail else []})
+
+
 async def _create_user(visit: Visit) -> Response:
     """Machine users only."""
     await _require_owner(visit)
@@ -363,6 +369,7 @@ ROUTES: Mapping[tuple[str, str], Callable[[Visit], Awaitable[Response]]] = {
     ("POST", "/v2/sessions"): _create_session,
     ("POST", "/v2/organizations/_search"): _organizations,
     ("POST", "/v2/users/new"): _create_user,
+    ("POST", "/admin/v1/email/_search"): _mail_providers,
     ("POST", "/v2/users/keys/search"): _find_keys,
     ("POST", "/oauth/v2/token"): _token,
 }

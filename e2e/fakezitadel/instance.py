@@ -69,6 +69,7 @@ class Instance:
     signing_jwk: Mapping[str, str]
     signing_key: str
     user_keys: tuple[UserKey, ...] = ()
+    mail: bool = False
 
     @property
     def aggregate(self) -> Aggregate:

@@ -89,6 +89,13 @@ def test_the_first_due_date_that_cannot_be_kept_is_told(
     assert ran.out == golden("check-first-pass")
 
 
+def test_options_that_can_have_no_effect_are_told(tmp_path: Path) -> None:
+    hosted: Manifest = {"class": "SelfHosted", "owner": "Customer"}
+    ran = run("check", "-f", written(tmp_path, "own.yaml", instance(options=["WAF"], infrastructure=hosted)))
+    assert ran.code == 1
+    assert "OptionsWithoutEffect" in ran.out
+
+
 def test_a_looser_value_holds_only_with_its_record(tmp_path: Path) -> None:
     file = written(tmp_path, "two.yaml", instance(**TWO_ZONES))
     without = run("check", "-f", file)

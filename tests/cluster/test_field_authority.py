@@ -38,6 +38,7 @@ PROVIDERS: Mapping[str, Manifest] = {
     "release": {"release": {"version": "v4.16.0"}},
     "agreements": {"agreements": [{"clause": "S-2", "record": "two-zones"}]},
     "options": {"options": ["WAF"]},
+    "production": {"production": True},
     "contacts.provider": {"contacts": {"provider": "operations@provider.example"}},
     "infrastructure.class": {"infrastructure": {"class": "GoogleCloud"}},
     "maintenance.timeZone": {"maintenance": {"timeZone": "America/New_York"}},

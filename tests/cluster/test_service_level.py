@@ -215,8 +215,24 @@ def test_sessions_and_tokens_are_asked_for_by_one_probe_client(
     extra = ("--probe-interval=0.3",)
     operator = run_operator(namespace, watch=(namespace,), extra=extra)
     cluster.api.create(database_secret(namespace, database))
-    cluster.api.create(instance(namespace))
+    cluster.api.create(instance(namespace, production=True))
     wait_for(cluster.api, namespace, lambda one: bool(_level(one)), seconds=SECONDS, what="measured")
+    wait_for(
+        cluster.api,
+        namespace,
+        lambda one: condition(one, "PrerequisitesMet").get("reason") == "MailMissing",
+        seconds=SECONDS,
+        what="the mail provider is missed",
+    )
+    with psycopg.connect(database) as connection:  # as an administrator of the instance does
+        connection.execute("update projections.instances set data = jsonb_set(data, '{mail}', 'true')")
+    wait_for(
+        cluster.api,
+        namespace,
+        lambda one: condition(one, "PrerequisitesMet")["reason"] == "Met",
+        seconds=SECONDS,
+        what="the mail provider is found",
+    )
     until(lambda: made("oidc_session.added") > 1, "two tokens", seconds=SECONDS)
     until(lambda: made("session.terminated") > 1, "two sessions", seconds=SECONDS)
     operator.stop()

@@ -17,6 +17,7 @@ from dedicated.contract.prerequisites import (
     Platform,
     check_entry,
     check_images,
+    check_mail,
     check_nodes,
     check_platform,
     entry_change,
@@ -190,6 +191,12 @@ def test_images_that_cannot_be_pulled_are_told_by_container() -> None:
     assert check_images(problems[2:], infrastructure=OWN) == ()
 
 
+def test_mail_in_production_is_the_customers() -> None:
+    (finding,) = check_mail(False, infrastructure=OWN)
+    assert (finding.code, finding.responsible, finding.blocks) == ("MailMissing", "Customer", "")
+    assert check_mail(True, infrastructure=OWN) == check_mail(None, infrastructure=OWN) == ()
+
+
 def test_every_code_is_known_as_a_prerequisite() -> None:
     small = tuple(Node(node.name, node.zone, True) for node in nodes(3))
     found = {
@@ -204,6 +211,7 @@ def test_every_code_is_known_as_a_prerequisite() -> None:
             of_entry(Entry(None, "Name")),
             of_entry(Entry(None, "Certificate")),
             check_images(["a: ErrImagePull"], infrastructure=OWN),
+            check_mail(False, infrastructure=OWN),
         )
         for finding in findings
     }

@@ -293,6 +293,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         client=client,
         session=nobody,
         measure=measurer.heard,
+        wake=wakes.add,
         now=lambda: now,
         wall=lambda: now,
         reading_interval=3600.0,

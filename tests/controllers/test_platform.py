@@ -70,7 +70,7 @@ def test_what_is_not_answered_is_unknown_and_asked_again_soon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "rounded"), [(0.6, 0), (34.9, 30), (35.1, 40), (-3600.4, -3600), (4.0, 0)]
+    ("ahead", "rounded"), [(0.6, 0), (34.9, 30), (35.1, 40), (-3600.4, -4000), (4.0, 0), (8812345.0, 9000000)]
 )
 def test_the_distance_of_the_clocks_is_rounded(ahead: float, rounded: int) -> None:
     _, known = run_virtual(living(Kubernetes(GOOD), seconds=1, ahead=ahead))

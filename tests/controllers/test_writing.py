@@ -18,7 +18,7 @@ from dedicated.api.objects import Key, Kind
 from dedicated.api.probing import Sample
 from dedicated.cluster.errors import ApiError
 from dedicated.controllers.material import new_key_pair
-from dedicated.controllers.writes import READINGS, Writes
+from dedicated.controllers.writes import MAIL_KNOWN, READINGS, Writes
 from dedicated.probes import tokens, writing
 from dedicated.probes.service import Target, open_session
 
@@ -48,6 +48,7 @@ class Zitadel:
             "/v2/users/new": self.page(409, {}),
             "/v2/users/keys/search": self.found,
             f"/v2/users/{writing.CLIENT}/keys": self.made,
+            writing.MAIL: self.page(200, {}),
             "/oauth/v2/token": self.page(200, {"access_token": "a"}),
         }
 
@@ -153,6 +154,7 @@ async def samples(zitadel: Zitadel, secrets: Secrets, number: int) -> list[Sampl
             client=secrets,
             session=session,
             measure=lambda _, sample: found.put_nowait(sample),
+            wake=lambda _: None,
             now=lambda: datetime.now(UTC),
             wall=lambda: datetime.now(UTC),
             reading_interval=0.02 / READINGS,
@@ -203,6 +205,7 @@ async def test_tokens_are_signed_anew_before_they_end(zitadel: Zitadel) -> None:
             client=Secrets(),
             session=session,
             measure=lambda _, sample: found.put_nowait(sample),
+            wake=lambda _: None,
             now=lambda: datetime.now(UTC),
             wall=lambda: clock[0],
             reading_interval=0.02 / READINGS,
@@ -212,3 +215,74 @@ async def test_tokens_are_signed_anew_before_they_end(zitadel: Zitadel) -> None:
             await asyncio.wait_for(found.get(), 10)
         await writes.close()
     assert seen[0] == seen[1] != seen[2]
+
+
+@dataclass
+class Mailing:
+    """A round after the other, and whom it woke. `clock` is the wall's."""
+
+    writes: Writes
+    found: asyncio.Queue[Sample]
+    woken: list[Key]
+    clock: list[datetime]
+
+    async def rounds(self, number: int = 2) -> bool | None:
+        """What is known after so many rounds more; the last one may still be asking."""
+        for _ in range(number):
+            await asyncio.wait_for(self.found.get(), 10)
+        return self.writes.mail(KEY)
+
+
+@pytest.fixture
+async def mailing(zitadel: Zitadel) -> AsyncIterator[Mailing]:
+    found: asyncio.Queue[Sample] = asyncio.Queue()
+    woken: list[Key] = []
+    clock = [datetime.now(UTC)]
+    rules = zitadel.service.rules()
+    async with open_session(resolve=rules, ca_file=zitadel.service.certificate) as session:
+        writes = Writes(
+            client=Secrets(),
+            session=session,
+            measure=lambda _, sample: found.put_nowait(sample),
+            wake=woken.append,
+            now=lambda: clock[0],
+            wall=lambda: clock[0],
+            reading_interval=0.02 / READINGS,
+        )
+        writes.ask(KEY, DOMAIN, mail=True)
+        yield Mailing(writes, found, woken, clock)
+        await writes.close()
+
+
+def providers(*states: str) -> Page:
+    return say(200, json.dumps({"result": [{"id": "1", "state": state} for state in states]}))
+
+
+async def test_a_mail_provider_is_looked_for_until_one_is_active(zitadel: Zitadel, mailing: Mailing) -> None:
+    assert await mailing.rounds() is False
+    zitadel.service.pages[writing.MAIL] = providers("EMAIL_PROVIDER_INACTIVE")
+    assert await mailing.rounds() is False
+    zitadel.service.pages[writing.MAIL] = providers("EMAIL_PROVIDER_INACTIVE", writing.MAIL_ACTIVE)
+    assert await mailing.rounds(3) is True
+    assert mailing.woken == [KEY, KEY]
+
+
+async def test_one_that_is_active_is_looked_for_once_an_hour(zitadel: Zitadel, mailing: Mailing) -> None:
+    zitadel.service.pages[writing.MAIL] = providers(writing.MAIL_ACTIVE)
+    assert await mailing.rounds(3) is True
+    zitadel.service.pages[writing.MAIL] = providers()
+    assert await mailing.rounds(3) is True
+    mailing.clock[0] += MAIL_KNOWN
+    assert await mailing.rounds(3) is False
+
+
+async def test_what_is_refused_is_not_known(zitadel: Zitadel, mailing: Mailing) -> None:
+    zitadel.service.pages[writing.MAIL] = say(403, "no")
+    assert await mailing.rounds() is None
+    assert mailing.woken == []
+
+
+async def test_mail_is_not_looked_for_unasked(zitadel: Zitadel, mailing: Mailing) -> None:
+    mailing.writes.ask(KEY, DOMAIN)
+    zitadel.service.pages[writing.MAIL] = providers(writing.MAIL_ACTIVE)
+    assert await mailing.rounds(3) is None

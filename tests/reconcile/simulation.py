@@ -73,6 +73,7 @@ class Cluster:
     secrets: dict[str, dict[str, bytes]] = field(default_factory=lambda: {"database": {"dsn": DSN}})
     pods: list[PodState] = field(default_factory=list)
     service: ServiceReading | None = None
+    mail: bool | None = None
     failures: tuple[Failure, ...] = ()
     senior: str = ""
     mark: str | None = ""
@@ -109,6 +110,7 @@ class Cluster:
             masterkey=masterkey,
             database=database,
             service=self.service,
+            mail=self.mail,
             failures=self.failures,
             deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
             records=tuple(self.records.values()),

@@ -121,3 +121,17 @@ def test_without_leave_to_read_nodes_nothing_is_claimed() -> None:
     assert cluster.condition("Ready") == ("True", "Ready")
     assert cluster.condition("HighlyAvailable") == ("Unknown", "ZonesUnknown")
     assert cluster.condition("PrerequisitesMet") == ("Unknown", "ZonesUnknown")
+
+
+def test_mail_is_needed_in_production_alone_and_nothing_waits_for_it() -> None:
+    cluster = standing()
+    cluster.mail = False
+    cluster.settle()
+    assert cluster.condition("PrerequisitesMet") == ("True", "Met")
+    cluster.edit_spec(production=True)
+    cluster.settle()
+    assert cluster.condition("PrerequisitesMet") == ("False", "MailMissing")
+    assert cluster.condition("Ready") == ("True", "Ready")
+    cluster.mail = None
+    cluster.settle()
+    assert cluster.condition("PrerequisitesMet") == ("True", "Met")

@@ -353,6 +353,9 @@ class InstanceSpec(ApiModel):
         [], description="What was booked beside the plan: the provider's duty then, else the customer's."
     )
     contacts: Contacts = Contacts()
+    production: bool = Field(
+        False, description="Whether it serves real users: then a mail provider of its own is needed (C-7)."
+    )
     infrastructure: Infrastructure = Infrastructure()
     server: Server = Server()
     login: Login = Login()

@@ -28,6 +28,7 @@ from dedicated.api.schema import INSTANCE_DEFINITION, structural
 from dedicated.contract import clock_conditions, releases
 from dedicated.contract.agreements import zones_in_force
 from dedicated.contract.facts import Fact
+from dedicated.contract.responsibilities import check_options
 from dedicated.reconcile.obligations import obligations
 from dedicated.reconcile.observed import Observed
 
@@ -162,7 +163,7 @@ def _first_pass(
     owed = obligations(instance, Observed(facts=tuple(facts)), now=now)
     _, zones = zones_in_force(instance.spec, agreed=owed.agreed)
     running = clock_conditions.findings(owed.clocks, owed.terms, now=now)
-    for finding in (*zones, *owed.findings):
+    for finding in (*zones, *check_options(instance.spec), *owed.findings):
         if finding not in running:
             yield _found(finding)
     if catalogue is not None:

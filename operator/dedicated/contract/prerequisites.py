@@ -42,7 +42,7 @@ not applicable (L-2). What was seen of the entry has other causes too, and is in
 CODES = (
     UNKNOWN
     | INFRASTRUCTURE
-    | {"CertificateExpires", "CertificateNotTrusted", "ImageNotPullable", "NameNotResolved"}
+    | {"CertificateExpires", "CertificateNotTrusted", "ImageNotPullable", "MailMissing", "NameNotResolved"}
 )
 
 
@@ -230,6 +230,21 @@ def check_images(problems: Collection[str], *, infrastructure: Infrastructure) -
             message=f"nodes cannot pull the image of {', '.join(sorted(found))} (P-5: egress)",
             action="let the nodes reach the registry, with its credentials; if the image does not exist, "
             "the provider corrects the release catalogue",
+        ),
+    )
+
+
+def check_mail(active: bool | None, *, infrastructure: Infrastructure) -> tuple[Finding, ...]:
+    """Whether an instance that serves real users has a mail provider (C-7). None: not known."""
+    if active is not False:
+        return ()
+    return (
+        Finding(
+            code="MailMissing",
+            responsible=responsible("SMTP", infrastructure),
+            message="0 mail providers are active, 1 is needed in production (C-7, P-5): nobody gets the "
+            "mails that verify addresses and reset passwords",
+            action="configure one in the console (Instance, Settings, Notifications), and activate it",
         ),
     )
 

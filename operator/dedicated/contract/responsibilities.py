@@ -68,8 +68,8 @@ def check_options(spec: InstanceSpec) -> tuple[Finding, ...]:
         Finding(
             code="OptionsWithoutEffect",
             responsible="Provider",
-            message=f"spec.options has {', '.join(spec.options)}, but on infrastructure class SelfHosted it is "
-            "the customer who protects the instance (R-1, L-3)",
+            message=f"spec.options has {', '.join(spec.options)}, but on infrastructure class SelfHosted "
+            "it is the customer who protects the instance (R-1, L-3)",
             action="take it out of the spec, or correct infrastructure.class",
         ),
     )

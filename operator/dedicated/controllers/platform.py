@@ -17,7 +17,8 @@ EVERY = 3600.0
 SOON = 60.0
 """Seconds from one question to the next; `SOON` where nothing was answered, or the clocks are apart."""
 STEP = 10
-"""Seconds to which the distance of the clocks is rounded: what moves a little is told to nobody."""
+"""Seconds to which the distance of the clocks is rounded, from 100 s on to its first figure: what moves a
+little is told to nobody."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class PlatformReader:
             logger.warning("cannot read the version of Kubernetes: %s", error)
         else:
             ahead = (self._wall() - server.date).total_seconds() if server.date else 0.0
-            found = Platform(server.version, STEP * round(ahead / STEP))
+            found = Platform(server.version, rounded(ahead))
         if found != self.platform:
             self.platform = found
             self._changed()
@@ -58,3 +59,9 @@ class PlatformReader:
             well = self.platform.version and abs(self.platform.ahead) <= SECONDS_APART
             await asyncio.sleep(EVERY if well else SOON)
             await self.read()
+
+
+def rounded(seconds: float) -> int:
+    """A distance of clocks as it is told."""
+    step = max(STEP, 10 ** (len(str(abs(int(seconds)))) - 1))
+    return step * round(seconds / step)

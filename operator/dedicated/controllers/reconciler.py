@@ -223,7 +223,8 @@ class Reconciler:
         if decided.probe is None:
             self._measurer.stop(key, now=self._now())
         self._answers.ask(key, decided.probe, hurry=decided.rolling)
-        self._writes.ask(key, decided.probe if self._measurer.record(key).since else None)
+        measured = decided.probe if self._measurer.record(key).since else None
+        self._writes.ask(key, measured, mail=isinstance(instance, Instance) and instance.spec.production)
 
     async def _act(self, instance: Instance | InvalidInstance, decided: Plan, memory: _Memory) -> bool:
         """Carry out what concerns children; whether there was anything. Refusals wait for the next pass."""
@@ -264,6 +265,7 @@ class Reconciler:
             platform=self._platform(),
             identity=known.identity,
             service=self._answers.of(key),
+            mail=self._writes.mail(key),
             failures=memory.failures,
             deleted=known.deleted,
             records=known.records,

@@ -139,6 +139,7 @@ class Term:
             client=self._client,
             session=session,
             measure=measurer.heard,
+            wake=self.queue.add,
             now=self._clock.now,
             wall=self._clock.wall,
             reading_interval=interval,

@@ -32,6 +32,9 @@ READINGS = 6
 RENEWED = timedelta(minutes=5)
 """So long before its end a token is signed anew."""
 
+MAIL_KNOWN = timedelta(hours=1)
+"""A mail provider that was found is looked for again so much later; one that was not, in each round."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -52,8 +55,17 @@ class _Credentials:
     signed: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Mail:
+    """Whether a mail provider was active, and before when that is not asked again."""
+
+    active: bool | None = None
+    good_until: datetime | None = None
+
+
 class Writes:
-    """`measure` is told of every sample; `reading_interval` in seconds. Ended by `close`.
+    """`measure` is told of every sample, `wake` of a mail provider that came or went; `reading_interval` in
+    seconds. Ended by `close`.
 
     Samples have the time of `now`, the contract's; tokens that of `wall`, by which ZITADEL judges them.
     """
@@ -64,6 +76,7 @@ class Writes:
         client: Getter,
         session: aiohttp.ClientSession,
         measure: Callable[[Key, Sample], None],
+        wake: Callable[[Key], None],
         now: Callable[[], datetime],
         wall: Callable[[], datetime],
         reading_interval: float,
@@ -71,9 +84,11 @@ class Writes:
         self._client = client
         self._session = session
         self._measure = measure
+        self._wake = wake
         self._now = now
         self._wall = wall
         self._credentials: dict[Key, _Credentials] = {}
+        self._mail: dict[Key, _Mail] = {}
         self._prober = Prober(
             read=self._read,
             on_reading=self._heard,
@@ -83,17 +98,27 @@ class Writes:
             at_once=False,
         )
 
-    def ask(self, key: Key, domain: str | None) -> None:
-        """Ask this name from now on, or none. Idempotent and cheap."""
+    def ask(self, key: Key, domain: str | None, *, mail: bool = False) -> None:
+        """Ask this name from now on, or none; of `mail` too, or no more. Idempotent and cheap."""
         if domain is None:
             self.forget(key)
+            return
+        if mail:
+            self._mail.setdefault(key, _Mail())
         else:
-            self._prober.watch(key, Target(domain))
+            self._mail.pop(key, None)
+        self._prober.watch(key, Target(domain))
+
+    def mail(self, key: Key) -> bool | None:
+        """Whether a mail provider was active when it was looked for last; None: not known."""
+        known = self._mail.get(key)
+        return None if known is None else known.active
 
     def forget(self, key: Key) -> None:
         """The instance is gone, or not asked any more."""
         self._prober.unwatch(key)
         self._credentials.pop(key, None)
+        self._mail.pop(key, None)
 
     async def close(self) -> None:
         """End all rounds."""
@@ -117,11 +142,27 @@ class Writes:
         )
         if done.refused:
             self._credentials.pop(key, None)
+        else:
+            await self._look_for_mail(key, target, system)
         checks = (
             Check(source, ok=outcome == "Good", seconds=0.0, detail=done.sample.details.get(source, ""))
             for source, outcome in done.sample.outcomes.items()
         )
         return Reading(at, tuple(checks), done.sample)
+
+    async def _look_for_mail(self, key: Key, target: Target, system: str) -> None:
+        known, now = self._mail.get(key), self._wall()
+        if known is None or (known.good_until is not None and now < known.good_until):
+            return
+        try:
+            active = await writing.has_mail(target, system=system, session=self._session)
+        except (NoAnswerError, writing.RefusedError) as error:
+            logger.info("%s: cannot see whether a mail provider is active: %s", key, error)
+            return
+        known.good_until = now + MAIL_KNOWN if active else None
+        if active != known.active:
+            known.active = active
+            self._wake(key)
 
     async def _learn(self, key: Key) -> _Credentials:
         data = decoded(await self._client.get(SECRET, key.namespace, f"{key.name}-{keys.OPERATOR_KEY}"))

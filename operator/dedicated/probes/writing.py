@@ -30,6 +30,8 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 SESSIONS = "/v2/sessions"
+MAIL = "/admin/v1/email/_search"
+MAIL_ACTIVE = "EMAIL_PROVIDER_ACTIVE"
 TOKEN = "/oauth/v2/token"  # noqa: S105 - a path
 
 
@@ -92,6 +94,14 @@ async def probe_client(
     await call.post("/v2/users/new", user, allowed=(409,))
     key = {"publicKey": base64.b64encode(public_pem).decode()}
     return str((await call.post(f"/v2/users/{CLIENT}/keys", key)).get("keyId", ""))
+
+
+async def has_mail(target: Target, *, system: str, session: aiohttp.ClientSession) -> bool:
+    """Whether a mail provider is active. Raises `NoAnswerError`, or `RefusedError`."""
+    call = _Call(target, {**JSON, "Authorization": f"Bearer {system}"}, session)
+    found = (await call.post(MAIL, {})).get("result")
+    providers = found if isinstance(found, list) else []
+    return any(isinstance(item, dict) and item.get("state") == MAIL_ACTIVE for item in providers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,8 @@ def _prerequisites(
             zone=owed.terms.zone,
             now=now,
         )
+    if instance.spec.production:
+        yield from prerequisites.check_mail(observed.mail, infrastructure=infrastructure)
     problems = [pod.problem for pod in observed.pods if pod.problem and not pod.deleting]
     yield from prerequisites.check_images(problems, infrastructure=infrastructure)
 

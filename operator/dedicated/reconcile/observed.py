@@ -169,7 +169,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe.
+    """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe, `mail`
+    (whether a mail provider is active) where it was not asked for, or not answered.
 
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
@@ -187,6 +188,7 @@ class Observed:
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
     service: ServiceReading | None = None
+    mail: bool | None = None
     failures: tuple[Failure, ...] = ()
     deleted: Mapping[Ref, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
