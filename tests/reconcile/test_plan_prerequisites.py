@@ -132,6 +132,17 @@ def test_mail_is_needed_in_production_alone_and_nothing_waits_for_it() -> None:
     cluster.settle()
     assert cluster.condition("PrerequisitesMet") == ("False", "MailMissing")
     assert cluster.condition("Ready") == ("True", "Ready")
-    cluster.mail = None
+    cluster.mail = True
     cluster.settle()
     assert cluster.condition("PrerequisitesMet") == ("True", "Met")
+
+
+def test_a_restart_does_not_take_back_that_mail_is_missing() -> None:
+    cluster = Cluster(body(production=True), mail=False)
+    cluster.stand()
+    cluster.mail = None
+    cluster.after_restart()
+    assert cluster.condition("PrerequisitesMet") == ("False", "MailMissing")
+    fresh = Cluster(body(production=True))
+    fresh.stand()
+    assert fresh.condition("PrerequisitesMet") == ("True", "Met")

@@ -286,9 +286,8 @@ def test_a_finding_that_blocks_is_never_the_one_left_out() -> None:
 
 
 def test_findings_tell_whom_to_reach() -> None:
-    spec: Manifest = {"contacts": {"provider": "desk@provider.example"}}
     observed = Observed(nodes=nodes(2), platform=PLATFORM, identity=IDENTITY, masterkey=KEY_FOUND)
-    status = decide(body(**spec), observed).status
+    status = decide(body(contacts={"provider": "desk@provider.example"}), observed).status
     found = {get_str(item, "responsible"): item for item in get_list(status, "findings")}
     assert get_str(found["Provider"], "contact") == "desk@provider.example"
     assert "contact" not in get_map(found["Customer"])

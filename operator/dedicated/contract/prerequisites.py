@@ -34,6 +34,8 @@ CERTIFICATE_LEFT = timedelta(days=21)
 GIGA = 10**9
 PULL_FAILURES = frozenset({"ErrImagePull", "ImagePullBackOff"})
 
+MAIL_MISSING = "MailMissing"
+
 UNKNOWN = frozenset({"KubernetesUnknown", "ZonesUnknown"})
 """Codes that say that something could not be checked."""
 INFRASTRUCTURE = frozenset({"ClocksApart", "KubernetesTooOld", "NodesTooSmall", "TooFewZones"})
@@ -42,7 +44,7 @@ not applicable (L-2). What was seen of the entry has other causes too, and is in
 CODES = (
     UNKNOWN
     | INFRASTRUCTURE
-    | {"CertificateExpires", "CertificateNotTrusted", "ImageNotPullable", "MailMissing", "NameNotResolved"}
+    | {"CertificateExpires", "CertificateNotTrusted", "ImageNotPullable", MAIL_MISSING, "NameNotResolved"}
 )
 
 
@@ -240,7 +242,7 @@ def check_mail(active: bool | None, *, infrastructure: Infrastructure) -> tuple[
         return ()
     return (
         Finding(
-            code="MailMissing",
+            code=MAIL_MISSING,
             responsible=responsible("SMTP", infrastructure),
             message="0 mail providers are active, 1 is needed in production (C-7, P-5): nobody gets the "
             "mails that verify addresses and reset passwords",

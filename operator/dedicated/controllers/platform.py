@@ -63,5 +63,5 @@ class PlatformReader:
 
 def rounded(seconds: float) -> int:
     """A distance of clocks as it is told."""
-    step = max(STEP, 10 ** (len(str(abs(int(seconds)))) - 1))
+    step = max(STEP, int("1" + "0" * (len(str(abs(int(seconds)))) - 1)))
     return step * round(seconds / step)

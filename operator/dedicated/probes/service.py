@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -130,6 +131,12 @@ class NoAnswerError(Exception):
         self.trouble = trouble
 
 
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    """A time of a certificate; a reading sees the same one five times."""
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+
+
 class _Response(aiohttp.ClientResponse):
     """Notes the certificate: a short answer has given its connection back before anybody can look."""
 
@@ -140,8 +147,7 @@ class _Response(aiohttp.ClientResponse):
         transport = connection.transport
         shown = (transport.get_extra_info("peercert") if transport is not None else None) or {}
         if "notAfter" in shown:
-            seconds = ssl.cert_time_to_seconds(shown["notAfter"])
-            self.certificate_until = datetime.fromtimestamp(seconds, UTC)
+            self.certificate_until = _instant(shown["notAfter"])
         return await super().start(connection)
 
 

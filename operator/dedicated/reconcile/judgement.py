@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue, version_key
 from dedicated.api.findings import Finding
-from dedicated.api.json import digest
+from dedicated.api.json import digest, get_list, get_str
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.contract import agreements, isolation, prerequisites, releases
@@ -119,9 +119,16 @@ def _prerequisites(
             now=now,
         )
     if instance.spec.production:
-        yield from prerequisites.check_mail(observed.mail, infrastructure=infrastructure)
+        active = _mail_told(instance) if observed.mail is None else observed.mail
+        yield from prerequisites.check_mail(active, infrastructure=infrastructure)
     problems = [pod.problem for pod in observed.pods if pod.problem and not pod.deleting]
     yield from prerequisites.check_images(problems, infrastructure=infrastructure)
+
+
+def _mail_told(instance: Instance) -> bool | None:
+    """What the status says of the mail provider: an operator that has just started takes a minute to ask."""
+    told = (get_str(item, "code") for item in get_list(instance.meta.status, "findings"))
+    return False if prerequisites.MAIL_MISSING in told else None
 
 
 def judge_invalid(instance: InvalidInstance) -> tuple[Finding, ...]:
