@@ -141,7 +141,7 @@ def test_a_restart_does_not_take_back_that_mail_is_missing() -> None:
     cluster = Cluster(body(production=True), mail=False)
     cluster.stand()
     cluster.mail = None
-    cluster.after_restart()
+    cluster.settle()
     assert cluster.condition("PrerequisitesMet") == ("False", "MailMissing")
     fresh = Cluster(body(production=True))
     fresh.stand()
