@@ -42,6 +42,8 @@ PER_INSTANCE = 6.0
 """Seconds after which a step that touches each instance is given up, times their number."""
 QUIET_SECONDS = 15.0
 REST_SECONDS = 60.0
+KEYS_SECONDS = 60.0
+"""After a start: by then each instance's probes have read their key."""
 LEAD_SECONDS = 150.0
 LEAD_PER_INSTANCE = 0.2
 """Seconds from the start of an operator to the date: it comes to rest before, and rests."""
@@ -173,6 +175,7 @@ def _first_of_month(stage: Stage) -> Iterator[Figure]:
     stage.extra = (f"--test-clock={steps}",)
     stage.running()
     _quiet(stage)
+    time.sleep(KEYS_SECONDS)
     left = (started + lead - datetime.now(UTC)).total_seconds()
     if left < REST_SECONDS / 2:
         raise RuntimeError(f"the operator came to rest {left:.0f} s before the date: too late to tell")
