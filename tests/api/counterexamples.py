@@ -36,6 +36,7 @@ FULL: Manifest = {
     "agreements": [{"clause": "S-2", "record": "two-zones"}, {"clause": "M-4", "record": "own-times"}],
     "options": ["WAF"],
     "contacts": {"provider": "operations@provider.example", "customer": "+41 71 000 00 00"},
+    "sizing": {"clients": 5000, "requestsPerSecond": 200},
     "maintenance": {"windows": [WINDOW], "freezes": [FREEZE]},
     "infrastructure": {
         "class": "SelfHosted",

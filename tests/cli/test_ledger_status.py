@@ -77,7 +77,8 @@ def test_a_ledger_without_records(tmp_path: Path) -> None:
 
 def told_by_operator() -> Manifest:
     """An instance with the status of a running service."""
-    body = instance(maintenance={"windows": [WINDOW]})
+    sizing: Manifest = {"clients": 5000, "requestsPerSecond": 200}
+    body = instance(maintenance={"windows": [WINDOW]}, sizing=sizing)
     condition: Manifest = {"observedGeneration": 1, "lastTransitionTime": "2026-11-28T08:00:00Z"}
     return {
         **body,

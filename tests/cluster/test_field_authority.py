@@ -39,6 +39,7 @@ PROVIDERS: Mapping[str, Manifest] = {
     "agreements": {"agreements": [{"clause": "S-2", "record": "two-zones"}]},
     "options": {"options": ["WAF"]},
     "production": {"production": True},
+    "sizing": {"sizing": {"clients": 5000}},
     "contacts.provider": {"contacts": {"provider": "operations@provider.example"}},
     "infrastructure.class": {"infrastructure": {"class": "GoogleCloud"}},
     "maintenance.timeZone": {"maintenance": {"timeZone": "America/New_York"}},

@@ -142,6 +142,15 @@ class Contacts(ApiModel):
         return self.provider if party == "Provider" else self.customer
 
 
+class Sizing(ApiModel):
+    """The load that was booked (S-3). The guarantee itself is judged client by client."""
+
+    clients: int | None = Field(None, ge=1, le=10**9, description="Addresses that ask at the same time.")
+    requests_per_second: int | None = Field(
+        None, ge=1, le=10**6, description="Requests of all clients together."
+    )
+
+
 class DataLocation(ApiModel):
     """Where the data may be: a region or a list of countries."""
 
@@ -353,6 +362,7 @@ class InstanceSpec(ApiModel):
         [], description="What was booked beside the plan: the provider's duty then, else the customer's."
     )
     contacts: Contacts = Contacts()
+    sizing: Sizing = Sizing()
     production: bool = Field(
         False, description="Whether it serves real users: then a mail provider of its own is needed (C-7)."
     )

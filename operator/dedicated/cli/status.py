@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from dedicated.api.conditions import READY, condition_in, parse_time
+from dedicated.api.instance import Sizing
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.cli.calendar import PERMITTED_BY, date_json, dates_table
 from dedicated.cli.explanations import EXPLANATIONS
@@ -77,8 +78,17 @@ def _promises(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
     none = f"no objective on {spec.infrastructure.class_} (L-2)"
     yield "availability", f"{promised.availability} % per month (L-1)" if promised.availability else none
     yield "maintenance", PERMITTED_BY[owed.terms.standing] if owed.terms.clocks else "no clocks (L-2)"
+    if load := _load(spec.sizing):
+        yield "load", f"{load} (S-3)"
     if owed.agreed:
         yield "agreed otherwise", ", ".join(sorted(owed.agreed))
+
+
+def _load(booked: Sizing) -> str:
+    """The load that was booked, as far as it was; empty: nothing is named."""
+    clients = f"{booked.clients} clients" if booked.clients else ""
+    requests = f"{booked.requests_per_second} requests/s in all" if booked.requests_per_second else ""
+    return ", ".join(part for part in (clients, requests) if part)
 
 
 def _figures(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
