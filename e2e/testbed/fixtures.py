@@ -9,6 +9,7 @@ import contextlib
 import re
 import secrets
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -123,10 +124,18 @@ def database(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def crds(cluster: Cluster, testbed_home: Home) -> None:
-    """The custom resource definitions of `crds/`, established."""
+    """The custom resource definitions of `crds/`, established, and known to kubectl.
+
+    It remembers for minutes which kinds there were; asking for the list makes it look again. What it explains
+    is published last.
+    """
     with locked(testbed_home.root / "crds.lock"):
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHECKOUT / "crds"))
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=20s", "-f", str(CHECKOUT / "crds"))
+        while PLURAL not in cluster.kubectl("api-resources", "-o", "name"):
+            time.sleep(0.1)
+        while "VERSION:" not in cluster.kubectl("explain", PLURAL, check=False):
+            time.sleep(0.1)
 
 
 class RunOperator(Protocol):
