@@ -40,10 +40,13 @@ EndState = dict[str, JsonValue]
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_WALL = re.compile(r"\(\d{4}-\d\d-\d\d \d\d:\d\d [A-Za-z_/]+\)")
+"""A time as it stands behind another, by the clock on the wall."""
 _SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d")
 """A slot in words: the provider's window is spread by the instance's namespace."""
 _LEFT = re.compile(r"\d+ min left")
 """Of a slot, when its run began."""
+_WORDS = ((_UID, "UID"), (_TIME, "TIME"), (_WALL, "(WALL)"), (_SLOT, "SLOT"), (_LEFT, "LEFT"))
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
 _ALLOCATED = ("clusterIP", "clusterIPs")
 PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
@@ -158,7 +161,7 @@ def _unmeasured(status: Manifest) -> Manifest:
 def neutral(item: Manifest, namespace: str) -> JsonValue:
     """A reduced object without the names of this run."""
     text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
-    for pattern, word in ((_UID, "UID"), (_TIME, "TIME"), (_SLOT, "SLOT"), (_LEFT, "LEFT")):
+    for pattern, word in _WORDS:
         text = pattern.sub(word, text)
     value: JsonValue = json.loads(text)
     return value

@@ -123,6 +123,8 @@ def test_how_long_a_slot_was_open_is_no_difference() -> None:
     two: Manifest = {"reason": "238 min left, 120 min needed"}
     assert neutral(one, "faults-1") == neutral(two, "faults-2")
     assert neutral({"reason": "239 min left, 60 min needed"}, "faults-1") != neutral(one, "faults-1")
+    at = "good until 2038-01-10T00:5{0}:00Z (2038-01-10 01:5{0} Europe/Zurich)"
+    assert neutral({"message": at.format(8)}, "faults-1") == neutral({"message": at.format(9)}, "faults-1")
 
 
 def test_the_way_there_is_no_difference_after_a_storm() -> None:
