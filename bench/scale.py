@@ -123,6 +123,7 @@ def _created(stage: Stage) -> Iterator[Figure]:
 
 
 def _at_rest(stage: Stage) -> Iterator[Figure]:
+    time.sleep(KEYS_SECONDS)
     meter = Meter(stage)
     time.sleep(REST_SECONDS)
     yield report("scale_rest_cpu", meter.busy("operator") / meter.seconds * 100, "% of a core")
