@@ -80,6 +80,16 @@ class Level:
     claim_before: datetime
     too_much_unknown: bool
 
+    @property
+    def allowed(self) -> int | None:
+        """Whole minutes of downtime with which the objective is met; None without one."""
+        return None if self.objective is None else allowed(self.objective, self.total)
+
+
+def allowed(objective: Decimal, total: Fraction) -> int:
+    """Whole minutes of downtime, of `total` minutes, with which an objective in per cent is met."""
+    return int((1 - ratio(objective)) * total)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -230,7 +240,7 @@ def _next_change(
         start, end = _bounds(current.month, promise.zone)
         already = _minutes(verdict.counted, verdict.cut, start, end)
         for bound in (*BOUNDS, current.objective):
-            missed = int((1 - ratio(bound)) * current.total) + 1
+            missed = allowed(bound, current.total) + 1
             if missed > already:
                 # A minute may be under way already.
                 dates.append(now + max(1, missed - already - 1) * MINUTE)

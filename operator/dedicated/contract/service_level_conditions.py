@@ -10,7 +10,7 @@ from fractions import Fraction
 from dedicated.api.conditions import SERVICE_LEVEL_IN_FORCE, SERVICE_LEVEL_MET, Condition
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InfrastructureClass
-from dedicated.contract.credits import CLAIM_DAYS, ratio
+from dedicated.contract.credits import CLAIM_DAYS
 from dedicated.contract.dates import when
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.service_level import TOO_MUCH_UNKNOWN, Judgement, Level
@@ -100,8 +100,7 @@ def _figure(level: Level) -> str:
     figure = f"{level.month}: {percent(level.contract)} %, {level.down} min of downtime"
     if level.objective is None:
         return figure
-    allowed = int((1 - ratio(level.objective)) * level.total)
-    return f"{figure}; objective {level.objective} %, at most {allowed} min"
+    return f"{figure}; objective {level.objective} %, at most {level.allowed} min"
 
 
 def _going_on(found: Judgement, zone: str) -> str:

@@ -18,13 +18,13 @@ from dedicated.api.objects import Key
 from dedicated.api.record import Gate
 from dedicated.contract.runs import Standing
 from dedicated.controllers.maintenance_figures import (
+    LABELS,
     MaintenanceFigures,
     maintenance_families,
     maintenance_figures,
 )
 
 STATUSES = ("True", "False", "Unknown")
-INSTANCE_LABELS = ("namespace", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _info(instances: Mapping[Key, InstanceFigures]) -> Metric:
     info = GaugeMetricFamily(
         "dedicated_instance_info",
         "Always 1; what the instance is, in labels.",
-        labels=(*INSTANCE_LABELS, "version", "plan"),
+        labels=(*LABELS, "version", "plan"),
     )
     for key, figures in instances.items():
         info.add_metric((key.namespace, key.name, figures.version, figures.plan), 1)
@@ -184,12 +184,12 @@ def _conditions(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Metri
     condition = GaugeMetricFamily(
         "dedicated_instance_condition",
         "1 for the status that a condition of the instance has, 0 for the others.",
-        labels=(*INSTANCE_LABELS, "condition", "status"),
+        labels=(*LABELS, "condition", "status"),
     )
     since = GaugeMetricFamily(
         "dedicated_instance_condition_last_transition_timestamp_seconds",
         "Since when the condition has its status, which a label says, beside the reason.",
-        labels=(*INSTANCE_LABELS, "condition", "status", "reason"),
+        labels=(*LABELS, "condition", "status", "reason"),
     )
     for key, figures in instances.items():
         for name, actual in figures.conditions.items():
@@ -202,7 +202,7 @@ def _conditions(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Metri
 
 
 def _finding_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Metric]:
-    labels = (*INSTANCE_LABELS, "code", "party")
+    labels = (*LABELS, "code", "party")
     findings = GaugeMetricFamily(
         "dedicated_instance_findings", "Findings of the instance, by code and who must act.", labels=labels
     )
@@ -224,12 +224,12 @@ def _date_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Me
     date = GaugeMetricFamily(
         "dedicated_instance_next_date_timestamp_seconds",
         "The next date of the contract, by clause and who must act before it.",
-        labels=(*INSTANCE_LABELS, "clause", "party"),
+        labels=(*LABELS, "clause", "party"),
     )
     slot = GaugeMetricFamily(
         "dedicated_instance_next_slot_timestamp_seconds",
         "When the next slot for maintenance begins.",
-        labels=INSTANCE_LABELS,
+        labels=LABELS,
     )
     for key, figures in instances.items():
         for kind, at in figures.dates.items():
@@ -243,10 +243,10 @@ def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[M
     uptime = GaugeMetricFamily(
         "dedicated_instance_uptime_ratio",
         "This month's uptime by the contract, and as it was observed, if nothing fails any more.",
-        labels=(*INSTANCE_LABELS, "figure"),
+        labels=(*LABELS, "figure"),
     )
     downtime, unknown, allowed = (
-        GaugeMetricFamily(f"dedicated_instance_{name}_seconds", text, labels=INSTANCE_LABELS)
+        GaugeMetricFamily(f"dedicated_instance_{name}_seconds", text, labels=LABELS)
         for name, text in (
             ("downtime", "This month's downtime by the contract."),
             ("unmeasured", "Time of this month that was not measured."),
@@ -256,7 +256,7 @@ def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[M
     down = GaugeMetricFamily(
         "dedicated_instance_down_since_timestamp_seconds",
         "Begin of a downtime that goes on; absent where none does.",
-        labels=INSTANCE_LABELS,
+        labels=LABELS,
     )
     for key, figures in instances.items():
         if (found := figures.service_level) is None:

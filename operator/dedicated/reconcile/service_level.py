@@ -14,7 +14,6 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import CONFIG_MAP, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract import exclusions, service_level, service_level_conditions
-from dedicated.contract.credits import ratio
 from dedicated.contract.dates import Month, month_of
 from dedicated.contract.downtime import Record
 from dedicated.contract.holidays import swiss_holidays
@@ -159,7 +158,7 @@ def _month(level: Level, *, finished: bool) -> Manifest:
     }
     if level.objective is not None:
         month["objective"] = str(level.objective)
-        month["allowedMinutes"] = int((1 - ratio(level.objective)) * level.total)
+        month["allowedMinutes"] = level.allowed
         month["met"] = level.met
         month["creditPercent"] = level.credit
     if level.credit:
