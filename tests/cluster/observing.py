@@ -17,6 +17,7 @@ from cluster.instances import condition, wait_for
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE, ZONE_LABEL
 from dedicated.api.objects import DEPLOYMENT, INSTANCE, JOB, NODE, POD, SECRET, Kind
+from dedicated.parts import measured
 from testbed.client import Api
 from testbed.cluster import Cluster
 from testbed_oracles import Verdict, argo_health, judge
@@ -156,11 +157,15 @@ def pods_by_zone(api: Api, namespace: str, component: str) -> dict[str, int]:
 
 
 def uids(api: Api, namespace: str, *kinds: Kind) -> dict[str, str]:
-    """`kind/name` -> uid of everything of these kinds that belongs to an instance."""
+    """`kind/name` -> uid of everything of these kinds that belongs to an instance.
+
+    But for the months of its service level: they are no children, and come when something was measured.
+    """
+    children = f"{LABEL_INSTANCE},{LABEL_COMPONENT}!={measured.COMPONENT}"
     return {
         f"{kind.kind}/{get_str(item, 'metadata', 'name')}": get_str(item, "metadata", "uid")
         for kind in kinds
-        for item in api.list(kind, namespace, labels=LABEL_INSTANCE)
+        for item in api.list(kind, namespace, labels=children)
     }
 
 

@@ -15,8 +15,9 @@ from cluster.standing import (
     until,
 )
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.api.names import FINALIZER
+from dedicated.api.names import FINALIZER, LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, SECRET, SERVICE
+from dedicated.parts import measured
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
@@ -90,11 +91,12 @@ def test_killed_again_and_again_while_it_builds(
         seen = kept
     operator = run_operator(namespace, watch=(namespace,))
     wait_ready(api, namespace, seconds=SECONDS)
-    until(lambda: len(uids(api, namespace, *CHILD_KINDS)) > CHILDREN, "measured", seconds=SECONDS)
+    months = f"{LABEL_INSTANCE},{LABEL_COMPONENT}={measured.COMPONENT}"
+    until(lambda: len(api.list(CONFIG_MAP, namespace, labels=months)) == 1, "measured", seconds=SECONDS)
     rest(cluster, operator)
     final = uids(api, namespace, *CHILD_KINDS)
     assert {name: uid for name, uid in final.items() if name in seen} == seen
-    assert len(final) == CHILDREN + 1, "the month is no child"
+    assert len(final) == CHILDREN
     assert modifications(api.get(INSTANCE, namespace, "acme")) == []
 
 

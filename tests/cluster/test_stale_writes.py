@@ -12,7 +12,7 @@ import pytest
 
 from cluster.instances import wait_for
 from cluster.leading import held_back, is_leader, pair, replicas, stands_by
-from cluster.observing import History, change, is_applied
+from cluster.observing import History, change, is_applied, uids
 from cluster.standing import SIMULATED, create_simulated, rest, until
 from dedicated.api.json import get_int, get_list, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, INSTANCE, SERVICE
@@ -154,5 +154,4 @@ def _is(body: object, name: str) -> bool:
 
 
 def _names(stage: Stage) -> set[str]:
-    found = stage.cluster.api.list(CONFIG_MAP, stage.namespace)
-    return {get_str(item, "metadata", "name") for item in found}
+    return set(uids(stage.cluster.api, stage.namespace, CONFIG_MAP))
