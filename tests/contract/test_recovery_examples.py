@@ -42,6 +42,7 @@ FULL = backup(3)
         (listing({1: [*range(3, 9), 10, 11]}, FULL, archived=Segment(1, 11)), 8, (Stretch(9, 9),), False),
         (listing({1: [*range(3, 9), 10, 11]}, FULL, archived=Segment(1, 8)), 8, (), False),
         (listing({1: range(3, 9)}, FULL, archived=Segment(1, 9)), 8, (Stretch(9, 9),), False),
+        (listing({1: range(3, 6), 2: range(6, 11)}, FULL, forks=FORK), 5, (Stretch(6, 7),), True),
     ],
     ids=[
         "no hole",
@@ -54,6 +55,7 @@ FULL = backup(3)
         "a gap that the archiver passed",
         "a segment in flight",
         "the last segment lost again",
+        "files of a timeline that had not begun",
     ],
 )
 def test_what_was_measured(
@@ -114,6 +116,19 @@ def test_samples_tell_the_newest_point_and_the_archiver_carries_it_on() -> None:
 def test_a_segment_lost_after_it_was_archived_is_not_believed_by_the_report() -> None:
     found = listing({1: range(3, 9)}, FULL, archived=Segment(1, 9))
     assert judged(found, sample(100, 9.5), archived=9).newest == second(0)
+
+
+def test_the_report_of_a_later_timeline_carries_nothing_on() -> None:
+    found = listing({1: range(3, 9)}, FULL, archived=Segment(1, 8))
+    reading = Archiver(second(600), 2, segment_name(Segment(2, 12)))
+    memory = Memory((sample(100, 9.5),), (reading,))
+    assert recoverability(found, memory, now=second(600)).newest == second(0)
+
+
+def test_a_sample_one_byte_behind_the_frontier_is_not_archived() -> None:
+    found = listing({1: range(3, 9)}, FULL)
+    assert judged(found, sample(100, 9)).newest == second(100)
+    assert judged(found, sample(100, 9 + 1 / SEGMENT)).newest == second(0)
 
 
 def test_a_listing_that_asked_no_archiver_is_not_carried_on() -> None:

@@ -1,0 +1,84 @@
+"""What is promised of recovery (B-2 to B-5), and that a spec may only tighten it (B-7, K-9)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+from dedicated.api.findings import Finding
+
+ARCHIVE_PART = 4
+"""The log is archived at least this many times within the disaster RPO."""
+FASTEST_RESTORE = timedelta(hours=1)
+"""The shortest restore time that may be promised (B-4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryObjectives:
+    """Objectives, by default the contract's own.
+
+    `disaster_rpo`: lost at most when all copies of the database are lost (B-3). `restore_time`: a restore is
+    done within (B-4). `failover_rpo`, `failover_rto`: of the loss of one pod, node or zone (B-5).
+    `archive_interval`: the log is archived at least so often (B-2).
+    """
+
+    disaster_rpo: timedelta = timedelta(hours=1)
+    restore_time: timedelta = timedelta(hours=4)
+    failover_rpo: timedelta = timedelta(minutes=1)
+    failover_rto: timedelta = timedelta(minutes=1)
+    archive_interval: timedelta = timedelta(seconds=60)
+
+
+CONTRACT = RecoveryObjectives()
+CLAUSES = {
+    "disaster_rpo": "B-3",
+    "restore_time": "B-4",
+    "failover_rpo": "B-5",
+    "failover_rto": "B-5",
+    "archive_interval": "B-2",
+}
+
+
+def objectives_in_force(
+    wanted: RecoveryObjectives, *, agreed: Collection[str]
+) -> tuple[RecoveryObjectives, tuple[Finding, ...]]:
+    """What holds of the objectives wanted, and what is to be said about it.
+
+    `agreed` are the clauses of which a looser value holds now. Elsewhere the contract's own stays in force.
+    """
+    found: list[Finding] = []
+    values: dict[str, timedelta] = {}
+    for field in fields(RecoveryObjectives):
+        name, clause = field.name, CLAUSES[field.name]
+        value, limit = getattr(wanted, name), getattr(CONTRACT, name)
+        loose = value > limit and clause not in agreed
+        values[name] = limit if loose else value
+        if loose:
+            found.append(_not_agreed(name, clause, value, limit))
+    held = RecoveryObjectives(**values)
+    if held.restore_time < FASTEST_RESTORE:
+        found.append(_refused("restore_time", held.restore_time, f"at least {FASTEST_RESTORE} (B-4)"))
+        held = RecoveryObjectives(**{**values, "restore_time": FASTEST_RESTORE})
+    most = held.disaster_rpo / ARCHIVE_PART
+    if held.archive_interval > most:
+        why = f"at most a quarter of disaster_rpo, {most} (B-3)"
+        found.append(_refused("archive_interval", held.archive_interval, why))
+    return held, tuple(found)
+
+
+def _not_agreed(name: str, clause: str, value: timedelta, limit: timedelta) -> Finding:
+    return Finding(
+        code="AgreementNotValid",
+        responsible="Provider",
+        message=f"{name} is {value}, the contract's is {limit} ({clause}); no agreement on {clause} is in "
+        f"force, so {limit} stays",
+        action=f"record the agreement, or set {name} to at most {limit}",
+    )
+
+
+def _refused(name: str, value: timedelta, must: str) -> Finding:
+    return Finding(
+        code="ObjectiveImpossible",
+        responsible="Provider",
+        message=f"{name} is {value}; it must be {must}",
+        action=f"set {name} to {must}",
+    )
