@@ -1,0 +1,73 @@
+"""What pgBackRest says of its repository, as facts: `info` and `repo-ls`, both with `--output=json`.
+
+Its own judgements are left aside: it calls archives with holes healthy. An entry in a form that is not known
+is left out, so that it promises nothing.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import get_args
+
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
+from dedicated.contract.recovery.repository import Archive, Backup, BackupKind, archive_in
+from dedicated.contract.recovery.wal import SEGMENT, position, segment_in
+
+KINDS: dict[str, BackupKind] = {"full": "full", "diff": "differential", "incr": "incremental"}
+assert set(KINDS.values()) == set(get_args(BackupKind))
+FOLDER = 16
+"""Digits of a segment's name that its folder is named by."""
+
+
+def backups_in(info: JsonValue, archive_id: str, *, size: int = SEGMENT) -> tuple[Backup, ...]:
+    """The backups of a stanza whose log is in an archive such as `15-1`; `info` is the command's answer.
+
+    A repository may hold backups of an earlier system; these have another archive.
+    """
+    stanza = next(iter(info), None) if isinstance(info, list) else None
+    database = archive_id.rpartition("-")[2]
+    listed = (get_map(item) for item in get_list(stanza, "backup"))
+    ours = (item for item in listed if str(get_int(item, "database", "id")) == database)
+    return tuple(backup for item in ours if (backup := _backup(item, size)) is not None)
+
+
+def archive_of(listing: Manifest, *, size: int = SEGMENT) -> Archive:
+    """The archive, from what `repo-ls --recurse` lists below it. An empty file is no segment."""
+    return archive_in(_names(listing), size=size)
+
+
+def _names(listing: Manifest) -> Iterator[str]:
+    for path in listing:
+        folder, _, name = path.rpartition("/")
+        if get_str(listing, path, "type") != "file" or get_int(listing, path, "size") <= 0:
+            continue
+        if folder in {"", name[:FOLDER]}:
+            yield name
+
+
+def _backup(item: Manifest, size: int) -> Backup | None:
+    first = segment_in(get_str(item, "archive", "start"), size=size)
+    last = segment_in(get_str(item, "archive", "stop"), size=size)
+    kind, label = KINDS.get(get_str(item, "type")), get_str(item, "label")
+    started, stopped = (get_int(item, "timestamp", edge) for edge in ("start", "stop"))
+    try:
+        start, end = (position(get_str(item, "lsn", edge)) for edge in ("start", "stop"))
+    except ValueError:
+        return None
+    if first is None or last is None or kind is None or not (label and 0 < started <= stopped):
+        return None
+    references = [name for name in get_list(item, "reference") if isinstance(name, str)]
+    prior = get_str(item, "prior")
+    return Backup(
+        label=label,
+        kind=kind,
+        started=datetime.fromtimestamp(started, UTC),
+        completed=datetime.fromtimestamp(stopped, UTC),
+        first=first,
+        last=last,
+        start=start,
+        end=end,
+        needs=tuple(sorted({*references, *([prior] if prior else [])})),
+        failed=item.get("error") is not False,
+        stored=get_int(item, "info", "repository", "delta"),
+        database=get_int(item, "info", "size"),
+    )

@@ -1,0 +1,112 @@
+"""pgBackRest's answers as facts: the recorded forms, and that what is not understood promises nothing."""
+
+from copy import deepcopy
+from datetime import UTC, datetime
+
+import pytest
+
+from dedicated.api.json import JsonValue, Manifest
+from dedicated.contract.recovery.repository import Backup
+from dedicated.contract.recovery.wal import Segment, Stretch
+from dedicated.parts.database.pgbackrest import archive_of, backups_in
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+FULL: Manifest = {
+    "archive": {"start": "000000010000000000000003", "stop": "000000010000000000000003"},
+    "backrest": {"format": 5, "version": "2.59.1"},
+    "database": {"id": 1, "repo-key": 1},
+    "error": False,
+    "info": {"delta": 22_900_000, "repository": {"delta": 2_900_000}, "size": 22_900_000},
+    "label": "20260301-010000F",
+    "lsn": {"start": "0/3000028", "stop": "0/3000138"},
+    "prior": None,
+    "reference": None,
+    "timestamp": {"start": 1772326800, "stop": 1772326803},
+    "type": "full",
+}
+DIFF: Manifest = {
+    **FULL,
+    "archive": {"start": "00000002000000000000000A", "stop": "00000002000000000000000B"},
+    "label": "20260301-010000F_20260301-020000D",
+    "lsn": {"start": "0/A000028", "stop": "0/B000138"},
+    "prior": "20260301-010000F",
+    "reference": ["20260301-010000F"],
+    "type": "diff",
+}
+
+
+def info(*backups: Manifest) -> JsonValue:
+    return [{"backup": list(backups), "name": "zitadel", "status": {"code": 0, "message": "ok"}}]
+
+
+def test_backups_are_read() -> None:
+    full, diff = backups_in(info(FULL, DIFF), "15-1")
+    assert full == Backup(
+        "20260301-010000F",
+        "full",
+        datetime(2026, 3, 1, 1, tzinfo=UTC),
+        datetime(2026, 3, 1, 1, 0, 3, tzinfo=UTC),
+        Segment(1, 3),
+        Segment(1, 3),
+        0x3000028,
+        0x3000138,
+        (),
+        failed=False,
+        stored=2_900_000,
+        database=22_900_000,
+    )
+    assert (diff.kind, diff.first, diff.last, diff.needs) == (
+        "differential",
+        Segment(2, 10),
+        Segment(2, 11),
+        ("20260301-010000F",),
+    )
+
+
+def test_an_error_or_none_told_is_a_failure() -> None:
+    assert backups_in(info({**FULL, "error": True}), "15-1")[0].failed
+    assert backups_in(info({**FULL, "error": None}), "15-1")[0].failed
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("label", ""),
+        ("type", "copy"),
+        ("archive", {"start": None, "stop": "000000010000000000000003"}),
+        ("archive", {"start": "000000010000000000000003"}),
+        ("lsn", {"start": "0/3000028", "stop": None}),
+        ("timestamp", {"start": 0, "stop": 1772326803}),
+        ("timestamp", {"start": 1772326804, "stop": 1772326803}),
+        ("database", {"id": 2}),
+    ],
+)
+def test_what_is_not_understood_or_of_another_system_is_left_out(path: str, value: JsonValue) -> None:
+    changed = deepcopy(FULL)
+    changed[path] = value
+    assert backups_in(info(changed), "15-1") == ()
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, [None], [{"backup": [None, "x"]}]])
+def test_an_answer_of_another_form_has_no_backups(answer: JsonValue) -> None:
+    assert backups_in(answer, "15-1") == ()
+
+
+def test_the_archive_is_read() -> None:
+    file: Manifest = {"type": "file", "size": 70_000, "time": 1772326800}
+    folder = "0000000100000000"
+    listing: Manifest = {
+        ".": {"type": "path"},
+        folder: {"type": "path"},
+        f"{folder}/{folder}00000003-{SHA}.zst": file,
+        f"{folder}/{folder}00000004-{SHA}.zst": file,
+        f"{folder}/{folder}00000005-{SHA}.zst": {**file, "size": 0},
+        f"{folder}/{folder}00000006.partial-{SHA}.zst": file,
+        f"{folder}/{folder}00000003.00000028.backup": file,
+        f"elsewhere/{folder}00000007-{SHA}.zst": file,
+        f"{folder}/{folder}00000008-{SHA}.zst": {**file, "type": "link"},
+        "00000002.history": file,
+    }
+    archive = archive_of(listing)
+    assert archive.segments == {1: (Stretch(3, 4),)}
+    assert archive.histories == {2}
