@@ -89,6 +89,8 @@ def test_messages_have_date_and_reason() -> None:
         (known(run("2026-01-09 00:00", "full"), run("00:02")), "00:11", Owed("full", "Missed")),
         (known(run("2026-01-09 00:00", "full"), run("00:02")), "00:09", None),
         (known(since="12:29"), "12:30", Owed("full", "NeverRun")),
+        (known(run("2026-01-09 00:30", "full"), since="12:01"), "12:30", None),
+        (known(run("2026-01-09 00:30", "full"), since="11:59"), "12:30", Owed("differential", "Missed")),
         (known(NIGHT, run("12:00", failed=True)), "12:19", None),
         (known(NIGHT, run("12:00", failed=True)), "12:20", Owed("differential", "Failed")),
         (known(NIGHT, run("12:00", failed=True), run("12:30", failed=True)), "13:04", None),

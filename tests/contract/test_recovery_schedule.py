@@ -88,6 +88,12 @@ def test_the_interval_goes_over_midnight() -> None:
     assert interval(parse_schedule("30 22 * * *"), parse_schedule("0 4 * * *")) == 18.5 * HOUR
 
 
+def test_times_that_a_change_of_the_clock_brings_together_are_due_once() -> None:
+    schedule = parse_schedule("0 2,3,4 * * *")
+    found = due_times(schedule, "Europe/Zurich", after=utc("2026-03-29 00:00"), until=utc("2026-03-29 12:00"))
+    assert list(found) == [utc("2026-03-29 01:00"), utc("2026-03-29 02:00")]
+
+
 @pytest.mark.parametrize(
     ("text", "zone", "now", "cron", "until"),
     [
