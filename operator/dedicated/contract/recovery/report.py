@@ -1,0 +1,125 @@
+"""What the recovery agent tells the operator: the facts, and what they came to, as one value.
+
+The agent lists the repository and samples the primary, and reckons what can be restored from both
+(`points.recoverability`); the operator judges that against the clock and the objectives. So the samples stay
+with the agent, and a report is small. Every value that ages has its time; nothing in a report is a secret.
+
+Written as JSON and read again by the same definition; what does not fit it is no report.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from dedicated.contract.recovery.points import Recoverability
+from dedicated.contract.recovery.runs import BackupRun
+from dedicated.contract.recovery.sampling import Memory
+
+What = Literal["Database", "Repository", "Store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """A server that `pg_stat_replication` shows on the primary.
+
+    `name` is its application name, which the engines set to the pod's. `sync` is one of sync, quorum,
+    potential, async; `flushed` the position that it has stored.
+    """
+
+    name: str
+    state: str
+    sync: str
+    flushed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """Who follows the primary at a time; `primary` is the pod's name, `position` the end of its log.
+
+    `blocked` are commits that wait for a synchronous standby that is not there.
+    """
+
+    at: datetime
+    primary: str
+    timeline: int
+    position: int
+    standbys: tuple[Standby, ...] = ()
+    blocked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """A change of the primary: the last heartbeat written before it, and the first one after it."""
+
+    last_before: datetime
+    first_after: datetime
+    timeline: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the object store says of the bucket at a time. None: it could not be asked, which is not 'no'.
+
+    `replicates_to` are the regions, or the buckets where their region could not be read, of its targets.
+    `encryption` is the algorithm of its default, empty where it has none. `lock_days`: 0 without a lock.
+    `writable`: a small object was put, read and deleted.
+    """
+
+    at: datetime
+    bucket: str
+    region: str | None = None
+    replicates_to: tuple[str, ...] | None = None
+    encryption: str | None = None
+    versioned: bool | None = None
+    lock_days: int | None = None
+    public: bool | None = None
+    writable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the agent could not reach, since when, and the cause in a few words."""
+
+    what: What
+    since: datetime
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The agent's word at a time.
+
+    `incarnation` is the instance's uid: a report of an earlier one says nothing. `found` is as of `listing`;
+    `memory` holds the latest sample only, and the last readings of the archiver. `backups` are those that the
+    repository lists, newest first, not more than `KEPT`.
+    """
+
+    written: datetime
+    incarnation: str
+    found: Recoverability | None = None
+    memory: Memory = field(default_factory=Memory)
+    backups: tuple[BackupRun, ...] = ()
+    replication: Replication | None = None
+    failover: Failover | None = None
+    stores: tuple[Store, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+
+KEPT = 100
+"""Backups in a report: a fortnight of fulls, two days of differentials, and what was asked for."""
+_ADAPTER = TypeAdapter(Report)
+
+
+def to_json(report: Report) -> str:
+    """One line of JSON, the same for the same report."""
+    return _ADAPTER.dump_json(report, exclude_defaults=True).decode()
+
+
+def from_json(text: str) -> Report | None:
+    """The report in a text; None where the text is none, such as one of another version."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError:
+        return None
