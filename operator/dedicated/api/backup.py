@@ -1,0 +1,175 @@
+"""`spec.backup`: how often, for how long, where to, and what is promised of it (B-1 to B-7, D-1).
+
+The defaults are the contract's. Objectives may be tightened by anybody; a looser one holds only with an
+agreement on its clause (K-9, `contract.recovery.objectives`). What needs a calendar or a map (schedules,
+regions) is judged by the operator, what a repository really is by the recovery agent.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from dedicated.api.duration import Duration
+from dedicated.api.rules import ApiModel, Rule, immutable
+
+SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+BucketName = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]*[a-z0-9]$")]
+Endpoint = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+(:[0-9]{1,5})?$")]
+Cron = Annotated[str, Field(min_length=9, max_length=100)]
+DifferentialMode = Literal["native", "volumeSnapshot", "walOnly"]
+Wish = Literal["Required", "Preferred"]
+
+
+class ObjectivesSpec(ApiModel):
+    """What is promised; the contract's by default."""
+
+    disaster_rpo: Duration = Field(
+        "1h", alias="disasterRPO", description="Lost at most when all copies of the database are lost (B-3)."
+    )
+    failover_rpo: Duration = Field(
+        "1m", alias="failoverRPO", description="Lost at most with one pod, node or zone (B-5)."
+    )
+    failover_rto: Duration = Field(
+        "1m", alias="failoverRTO", description="Outage at most with one pod, node or zone (B-5)."
+    )
+    restore_time: Duration = Field("4h", description="A restore is done within (B-4).")
+
+
+class FullBackup(ApiModel):
+    """Full backups, at least one each day (B-1)."""
+
+    schedule: Cron = Field(
+        "0 1 * * *",
+        description="Minute and hour, as cron writes them, in the contract zone; * * * behind them.",
+    )
+
+
+class DifferentialBackup(ApiModel):
+    """Backups between the full ones (B-2)."""
+
+    schedule: Cron = Field("0 * * * *", description="As that of full backups; on much higher frequency.")
+    mode: DifferentialMode = Field(
+        "native",
+        description="native where the engine has them; walOnly needs an agreement on clause B-2.",
+    )
+
+
+class WriteAheadLog(ApiModel):
+    """Archiving of the write-ahead log."""
+
+    archive_interval: Duration = Field(
+        "60s", description="The log is archived at least so often; at most a quarter of disasterRPO."
+    )
+
+
+class Retention(ApiModel):
+    """For how long backups are kept."""
+
+    days: int = Field(14, ge=1, le=3650, description="Days back to which a point in time can be restored.")
+    differentials: int = Field(48, ge=1, le=1000, description="Differential backups that are kept.")
+
+
+class ClientSideEncryption(ApiModel):
+    """Encryption before data leaves the cluster."""
+
+    secret_name: SecretName = Field(
+        description="Secret with key passphrase. Without it no backup can be read."
+    )
+
+
+class Encryption(ApiModel):
+    """How backups are encrypted: at least one of the two (D-2)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="has(self.clientSide) || has(self.serverSide)",
+            message="set clientSide or serverSide: a backup is never stored in the clear (D-2)",
+            holds=lambda self: self.client_side is not None or self.server_side is not None,
+        ),
+    )
+    client_side: ClientSideEncryption | None = None
+    server_side: Literal["AES256", "aws:kms"] | None = None
+
+
+class Immutability(ApiModel):
+    """Protection of what is stored against deletion."""
+
+    versioning: Wish = "Required"
+    object_lock: Wish = "Preferred"
+    lock_days: int = Field(14, ge=1, le=3650)
+
+
+class Repository(ApiModel):
+    """A place where backups are stored."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.provider in ['s3', 'volume']",
+            message="provider must be s3 or volume: others cannot be checked for location and continuity yet",
+            field="provider",
+            shown="provider",
+            holds=lambda self: self.provider in {"s3", "volume"},
+        ),
+        Rule(
+            cel="self.provider != 's3' || (has(self.bucket) && has(self.endpoint) && has(self.region) && "
+            "has(self.secretName))",
+            message="provider s3 needs bucket, endpoint, region and secretName",
+            field="bucket",
+            holds=lambda self: (
+                self.provider != "s3"
+                or None not in (self.bucket, self.endpoint, self.region, self.secret_name)
+            ),
+        ),
+        Rule(
+            cel="self.provider != 'volume' || has(self.claimName)",
+            message="provider volume needs claimName",
+            field="claimName",
+            holds=lambda self: self.provider != "volume" or self.claim_name is not None,
+        ),
+    )
+    provider: Annotated[str, Field(max_length=20)] = "s3"
+    bucket: BucketName | None = None
+    prefix: Annotated[str, Field(max_length=200, pattern=r"^[-_./a-zA-Z0-9]*$")] = Field(
+        "", description="Folder in the bucket; below it each incarnation of an instance has its own."
+    )
+    endpoint: Endpoint | None = Field(
+        None, description="Host, and port where it is not 443; TLS is always used."
+    )
+    region: Annotated[str, Field(min_length=1, max_length=63)] | None = Field(
+        None, description="The bucket's region as the store names it. It must lie in the data location (D-1)."
+    )
+    secret_name: SecretName | None = Field(
+        None, description="Secret with keys access-key-id and secret-access-key of the store."
+    )
+    claim_name: SecretName | None = Field(None, description="PersistentVolumeClaim of a volume.")
+    encryption: Encryption
+    immutability: Immutability = Immutability()
+
+
+class Backup(ApiModel):
+    """Backups of the database."""
+
+    rules: ClassVar = (
+        immutable("repository", "backups stay where they are; restore into a new instance instead"),
+        Rule(
+            cel="self.repository.provider != 'volume' || size(self.copies) > 0",
+            message="a repository on a volume is lost with its zone: name a copy elsewhere in copies[]",
+            field="copies",
+            holds=lambda self: self.repository.provider != "volume" or len(self.copies) > 0,
+        ),
+        Rule(
+            cel="self.copies.all(c, c.provider == 's3')",
+            message="a copy must have provider s3",
+            field="copies",
+            holds=lambda self: all(copy.provider == "s3" for copy in self.copies),
+        ),
+    )
+    objectives: ObjectivesSpec = ObjectivesSpec()
+    full: FullBackup = FullBackup()
+    differential: DifferentialBackup = DifferentialBackup()
+    wal: WriteAheadLog = WriteAheadLog()
+    retention: Retention = Retention()
+    repository: Repository
+    copies: Annotated[list[Repository], Field(max_length=1)] = Field(
+        [], description="A second place, in the data location too."
+    )
