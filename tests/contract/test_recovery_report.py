@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from dedicated.api.store import Store, Target
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import (
     Failover,
     Replication,
     Report,
     Standby,
-    Store,
     Trouble,
     from_json,
     to_json,
@@ -30,7 +30,20 @@ FULL = Report(
     backups=(BackupRun("full", NOW, NOW, stored=7, label="20261102F"),),
     replication=Replication(NOW, "db-0", 2, 71, (Standby("db-1", "streaming", "quorum", 70),), 1),
     failover=Failover(NOW, NOW, 2),
-    stores=(Store(NOW, "b", "eu-central-1", ("us-east-1",), "AES256", True, 0, False, None),),
+    stores=(
+        Store(
+            NOW,
+            "b",
+            role="Copy",
+            endpoint="s3.amazonaws.com",
+            region="eu-central-1",
+            targets=(Target("c", ""), Target("d")),
+            encryption="AES256",
+            lock_days=0,
+            unanswered=("Location of d: AccessDenied",),
+        ),
+        Store(NOW, "/backups", "Volume", free=7),
+    ),
     troubles=(Trouble("Database", NOW, "connection refused"),),
 )
 

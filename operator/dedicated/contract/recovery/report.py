@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from dedicated.api.store import Store
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory
@@ -56,26 +57,6 @@ class Failover:
     last_before: datetime
     first_after: datetime
     timeline: int
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """What the object store says of the bucket at a time. None: it could not be asked, which is not 'no'.
-
-    `replicates_to` are the regions, or the buckets where their region could not be read, of its targets.
-    `encryption` is the algorithm of its default, empty where it has none. `lock_days`: 0 without a lock.
-    `writable`: a small object was put, read and deleted.
-    """
-
-    at: datetime
-    bucket: str
-    region: str | None = None
-    replicates_to: tuple[str, ...] | None = None
-    encryption: str | None = None
-    versioned: bool | None = None
-    lock_days: int | None = None
-    public: bool | None = None
-    writable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

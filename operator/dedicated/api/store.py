@@ -1,0 +1,47 @@
+"""What a place that holds backups says of itself: a bucket of an object store, or a mounted volume.
+
+A reading is a fact with a time, made by the recovery agent and judged elsewhere. What could not be asked is
+None: access denied is not the same as "not configured".
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+StoreKind = Literal["Bucket", "Volume"]
+StoreRole = Literal["Repository", "Copy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A bucket that another one replicates to. `region` is None where it could not be asked."""
+
+    bucket: str
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What is known of one place at a time. None: it could not be asked, which is not 'no'.
+
+    `name` is the bucket's, or the folder in which the volume is. `region` is as the store answers it, empty
+    where it answers none; what that means depends on the `endpoint`. `encryption` is the algorithm of the
+    bucket's default, empty where it has none. `lock_days`: 0 without a lock. `writable`: a small object was
+    put and read again. `free` are bytes, of a volume. `unanswered` names the questions that were not
+    answered, with the store's own code: `Replication: AccessDenied`.
+    """
+
+    at: datetime
+    name: str
+    kind: StoreKind = "Bucket"
+    role: StoreRole = "Repository"
+    endpoint: str = ""
+    region: str | None = None
+    targets: tuple[Target, ...] | None = None
+    encryption: str | None = None
+    versioned: bool | None = None
+    lock_days: int | None = None
+    public: bool | None = None
+    writable: bool | None = None
+    free: int | None = None
+    unanswered: tuple[str, ...] = ()
