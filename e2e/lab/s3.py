@@ -49,6 +49,23 @@ class S3:
         """The door for an identity, or for anybody that a test wrote a folder of credentials for."""
         return Access(endpoint or self.endpoint, REGION, self.folder / identity, self.ca_file)
 
+    def pgbackrest(self, bucket: str, folder: str) -> dict[str, str]:
+        """Options of pgBackRest for a repository in a bucket."""
+        host, _, port = self.endpoint.partition(":")
+        key_id, key = IDENTITIES["owner"]
+        return {
+            "repo1-type": "s3",
+            "repo1-path": folder,
+            "repo1-s3-bucket": bucket,
+            "repo1-s3-endpoint": host,
+            "repo1-s3-region": REGION,
+            "repo1-s3-uri-style": "path",
+            "repo1-s3-key": key_id,
+            "repo1-s3-key-secret": key,
+            "repo1-storage-port": port,
+            "repo1-storage-ca-file": str(self.ca_file),
+        }
+
     async def make_bucket(self, name: str, *, lock: bool = False) -> None:
         """A new bucket, with versions and a lock of 14 days where that is wanted."""
         async with open_objects(name, self.access()) as bucket:
