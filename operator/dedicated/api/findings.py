@@ -15,8 +15,9 @@ LIMIT = 20
 class Finding:
     """One thing that needs somebody.
 
-    `blocks` names what waits for it: nothing (""), the first installation ("Creation"), any change
-    ("Rollout"), or everything until a person has solved it ("Stalled").
+    `blocks` names what waits for it: nothing (""), the first installation ("Creation"), that anything is
+    stored in a repository ("Storing"), any change ("Rollout"), or everything until a person has solved it
+    ("Stalled").
     """
 
     code: str

@@ -23,6 +23,15 @@ DUTIES: dict[Kind, Duty] = {
     "ReplicationTarget": "Backup",
     "Copy": "Backup",
 }
+STORING = "Storing"
+"""What waits for a place of backups to be as it must be: that the engine is told to store anything there."""
+BLOCKS: dict[Kind, str] = {
+    "Node": "Creation",
+    "Volume": "Creation",
+    "Bucket": STORING,
+    "ReplicationTarget": STORING,
+    "Copy": STORING,
+}
 SHOWN = 5
 """Offenders named in a condition's message; each has a finding of its own."""
 
@@ -116,7 +125,7 @@ def findings(
             responsible=responsible(DUTIES[one.kind], infrastructure),
             message=f"{one} {words} {_region(allowed)} (D-1)",
             action=_remedy(one, known=code == "OutsideRegion"),
-            blocks="Creation",
+            blocks=BLOCKS[one.kind],
         )
         for code, words, holdings in told
         for one in holdings

@@ -74,14 +74,27 @@ def place_of_bucket(endpoint: str, region: str | None) -> str:
 
     Amazon's store answers nothing for its first region.
     """
-    host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
-    ends = (cloud for end, cloud in CLOUDS_OF_HOSTS.items() if host == end or host.endswith(f".{end}"))
-    cloud = next(ends, None)
+    host = _host(endpoint)
+    cloud = _cloud(host)
     if cloud == "aws":
         return f"aws:{AWS_EUROPE if region == 'EU' else region or AWS_FIRST}"
     if cloud is not None:
         return f"{cloud}:{region.lower()}" if region else ""
     return f"{host}/{region}" if region else host
+
+
+def is_amazon(endpoint: str) -> bool:
+    """Whether a store is Amazon's, where a bucket's name is one in the world."""
+    return _cloud(_host(endpoint)) == "aws"
+
+
+def _host(endpoint: str) -> str:
+    return urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname or ""
+
+
+def _cloud(host: str) -> str | None:
+    ends = (cloud for end, cloud in CLOUDS_OF_HOSTS.items() if host == end or host.endswith(f".{end}"))
+    return next(ends, None)
 
 
 def _table(name: str) -> dict[str, dict[str, list[str]]]:
