@@ -32,6 +32,7 @@ GOOD = Store(
     public=False,
     writable=True,
 )
+UNWRITABLE = "an object cannot be written and read again"
 CLIENT: Manifest = {"clientSide": {"secretName": "passphrase"}}
 
 
@@ -115,8 +116,7 @@ def test_nothing_is_stored_before_it_was_looked_at() -> None:
         (
             replace(GOOD, writable=False, unanswered=("Write: AccessDenied",)),
             [
-                "StoreNotWritable: bucket backups: "
-                + "an object cannot be written and read again (Write: AccessDenied)"
+                f"StoreNotWritable: bucket backups: {UNWRITABLE} (Write: AccessDenied)",
             ],
         ),
         (
@@ -212,7 +212,7 @@ def test_of_a_volume_only_writing_and_the_engines_own_encryption_are_seen() -> N
     second = replace(GOOD, role="Copy")
     assert blocking(backup, read, second) == ()
     assert codes(backup, replace(read, writable=False), second) == [
-        "StoreNotWritable: volume claim: an object cannot be written and read again"
+        f"StoreNotWritable: volume claim: {UNWRITABLE}"
     ]
     plain = {**volume, "encryption": {"serverSide": "AES256"}}
     backup = Backup.model_validate({"repository": plain, "copies": [copy.model_dump(by_alias=True)]})
