@@ -1,0 +1,172 @@
+"""A lab: a primary, its standbys, their repository; and what happens to them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.programs import Programs, find
+from lab.repository import Repository
+from lab.server import Server
+from testbed.processes import free_port
+
+MONITOR = "recovery_agent"
+PASSWORD = "planted-database-password"
+SCHEMA = """
+create schema eventstore;
+create table eventstore.events2 (
+  aggregate_id text not null, sequence bigint not null, payload text not null,
+  created_at timestamptz not null default clock_timestamp(), primary key (aggregate_id, sequence)
+)"""
+
+
+@dataclass
+class Lab:
+    """Its servers by name; `primary` is the name of the one that is asked and backed up."""
+
+    folder: Path
+    programs: Programs
+    repository: Repository
+    servers: dict[str, Server] = field(default_factory=dict)
+    primary_name: str = "p1"
+
+    @property
+    def primary(self) -> Server:
+        """The primary of now."""
+        return self.servers[self.primary_name]
+
+    @property
+    def standbys(self) -> list[Server]:
+        """All other servers."""
+        return [server for name, server in self.servers.items() if name != self.primary_name]
+
+    @property
+    def dsn(self) -> str:
+        """What the agent connects with: every server, the one that can be written is asked for."""
+        servers = self.servers.values()
+        hosts = ",".join("127.0.0.1" for _ in servers)
+        ports = ",".join(str(server.port) for server in servers)
+        return (
+            f"host={hosts} port={ports} user={MONITOR} password={PASSWORD} dbname=postgres "
+            "target_session_attrs=read-write"
+        )
+
+    def server(self, name: str) -> Server:
+        """A server that is not made yet."""
+        found = Server(name, free_port(), self.folder / "pg" / name, self.folder / "run", self.programs)
+        self.servers[name] = found
+        return found
+
+    def found(self, *, archive_timeout: int, settings: Mapping[str, str]) -> None:
+        """Make the primary with its schema and the agent's role, the repository and a first full backup."""
+        primary = self.server(self.primary_name)
+        archiving = {
+            "archive_timeout": str(archive_timeout),
+            "archive_command": self.repository.archive_command,
+        }
+        primary.make({**archiving, **settings})
+        primary.start()
+        primary.ask(SCHEMA)
+        primary.ask(f"create role {MONITOR} login password '{PASSWORD}' in role pg_monitor, pg_checkpoint")
+        self.back_up_from(primary)
+        self.repository.run("stanza-create")
+        self.repository.backup("full")
+
+    def back_up_from(self, primary: Server) -> None:
+        """Let the repository follow a server."""
+        self.primary_name = primary.name
+        self.repository.follow(data=primary.data, port=primary.port, socket=primary.socket)
+
+    def add_standbys(self, *names: str) -> None:
+        """Make and start standbys, of which any one has to acknowledge each commit."""
+        for name in names:
+            standby = self.server(name)
+            standby.copy_of(self.primary)
+            standby.start()
+        self.require_any_of(*names)
+
+    def require_any_of(self, *names: str) -> None:
+        """Quorum: any one of the standbys acknowledges a commit before the client hears of it."""
+        wanted = f"ANY 1 ({', '.join(names)})" if names else ""
+        self.primary.set(synchronous_standby_names=wanted)
+        counted = (
+            "select count(*) from pg_stat_replication where state = 'streaming' and sync_state = 'quorum'"
+        )
+        if names:
+            self.primary.until(counted, len(names))
+
+    def fail_over(self) -> Server:
+        """Lose the primary with its data; the standby that has most of the log becomes the primary.
+
+        What a standby has received is final only when it no longer receives.
+        """
+        lost = self.servers.pop(self.primary_name)
+        lost.kill()
+        candidates = list(self.servers.values())
+        for one in candidates:
+            one.until("select count(*) from pg_stat_wal_receiver", 0)
+        chosen = max(candidates, key=Server.received)
+        others = [one for one in candidates if one is not chosen]
+        chosen.configure({"synchronous_standby_names": ""})
+        chosen.promote()
+        self.back_up_from(chosen)
+        for one in others:
+            one.follow(chosen)
+            one.ask("select pg_reload_conf()")
+        self.require_any_of(*(one.name for one in others))
+        return chosen
+
+    def destroy(self) -> None:
+        """Lose every server with its data; only the repository is left."""
+        for server in self.servers.values():
+            server.kill()
+        self.servers.clear()
+
+    def restored(self) -> Server:
+        """A new server from the repository alone, replayed to its end; it archives nothing."""
+        server = self.server("restored")
+        self.repository.restore(server.data)
+        # Not in its files: the way to the archive is told there by what restored it.
+        server.start("archive_mode=off", "synchronous_standby_names=", f"port={server.port}")
+        server.until("select pg_is_in_recovery()", False, seconds=120)
+        return server
+
+    def close(self) -> None:
+        """End every process, remove the folder."""
+        for data in (self.folder / "pg").iterdir():
+            if (data / "postmaster.pid").exists():
+                Server(data.name, 0, data, self.folder, self.programs).kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def laboratory(
+    *,
+    archive_timeout: int = 60,
+    standbys: int = 0,
+    settings: Mapping[str, str] | None = None,
+    repository: Mapping[str, str] | None = None,
+) -> Iterator[Lab]:
+    """A lab for the time of the block. `repository`: options of where it lies; None: in the lab's folder.
+
+    Raises LookupError where programs are missing.
+    """
+    programs = find()
+    # Not below the test's own folder: the path of a socket is limited to 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
+    folder.chmod(0o755)
+    for name in ("pg", "run"):
+        (folder / name).mkdir(mode=0o700)
+        if programs.user is not None:
+            os.chown(folder / name, programs.user, programs.user)
+    lab = Lab(folder, programs, Repository(folder, programs, repository or {}))
+    try:
+        lab.repository.prepare()
+        lab.found(archive_timeout=archive_timeout, settings=settings or {})
+        lab.add_standbys(*(f"s{number + 1}" for number in range(standbys)))
+        yield lab
+    finally:
+        lab.close()
