@@ -18,7 +18,7 @@ from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory
 
-What = Literal["Database", "Repository", "Store"]
+What = Literal["Database", "Repository", "Store", "Clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Failover:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What the agent could not reach, since when, and the cause in a few words."""
+    """What the agent could not reach, since when, and the cause in a few words. `Clock`: clocks differ."""
 
     what: What
     since: datetime
