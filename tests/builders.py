@@ -35,6 +35,26 @@ CATALOGUE = Catalogue(
 )
 OWN_KEY: Manifest = {"masterkey": {"secretRef": {"name": "own-key"}}}
 EXISTING: Manifest = {"external": {"state": "Existing", "secretRef": {"name": "database"}}}
+SERVERS: Manifest = {
+    "postgresVersion": 18,
+    "image": "images.example.test/postgres:18",
+    "backupImage": "images.example.test/pgbackrest:2.58.0",
+    "storage": {"size": "20Gi", "className": "fast"},
+}
+BUCKET: Manifest = {
+    "bucket": "acme-backup",
+    "prefix": "backups",
+    "endpoint": "s3.eu-central-2.amazonaws.com",
+    "region": "eu-central-2",
+    "secretName": "repository",
+    "encryption": {"clientSide": {"secretName": "passphrase"}, "serverSide": "AES256"},
+}
+
+
+def clustered(engine: str = "percona", **changes: JsonValue) -> Manifest:
+    """What a spec says of a database that an engine runs, and of its backups."""
+    database: Manifest = {"engine": engine, "external": None, "cluster": SERVERS}
+    return merge({"database": database, "backup": {"repository": BUCKET}}, changes)
 
 
 def spec(**changes: JsonValue) -> Manifest:

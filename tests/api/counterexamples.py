@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
+from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
@@ -48,6 +49,31 @@ FULL: Manifest = {
     "login": {"replicas": 2, "resources": _RESOURCES},
 }
 """A valid spec with every object and list that the schema has."""
+FULL_CLUSTER: Manifest = {
+    **FULL,
+    "database": {
+        "engine": "percona",
+        "cluster": {
+            "postgresVersion": 18,
+            "image": "images.example.test/postgres:18",
+            "backupImage": "images.example.test/pgbackrest:2.58.0",
+            "storage": {"size": "20Gi", "className": "fast"},
+            "resources": _RESOURCES,
+        },
+    },
+    "backup": {
+        "objectives": {"disasterRPO": "1h", "failoverRPO": "1m", "failoverRTO": "1m", "restoreTime": "4h"},
+        "full": {"schedule": "0 1 * * *"},
+        "differential": {"schedule": "0 * * * *"},
+        "wal": {"archiveInterval": "60s"},
+        "retention": {"days": 14},
+        "repository": REPOSITORY,
+        "copies": [REPOSITORY],
+    },
+}
+"""The same with a database that an engine runs: `external` excludes its sections."""
+CLUSTERED = (("spec", "backup"), ("spec", "database", "cluster"))
+"""Where the sections of such a spec begin."""
 MONTH: Manifest = {
     "month": "2026-11",
     "contract": "99.987",
@@ -162,6 +188,12 @@ def bound_case(constraint: Constraint, body: Manifest) -> Case:
     else:
         as_manifest(parent)[last] = value
     return Case(constraint, body, field + ("[1]" if constraint.keyword == DUPLICATES else ""), says)
+
+
+def full_for(constraint: Constraint) -> Manifest:
+    """The full spec that has a constraint's parent."""
+    clustered = any(constraint.path[: len(start)] == start for start in CLUSTERED)
+    return FULL_CLUSTER if clustered and constraint.path not in CLUSTERED else FULL
 
 
 def _step(value: JsonValue, step: str) -> JsonValue:
@@ -281,6 +313,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec/rule/login.replicas must be at least infrastructure.zones.minimum: one per zone (S-2)": (
         {"login": {"replicas": 2}},
     ),
+    **DATABASE_RULES,
     **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (
@@ -312,17 +345,9 @@ TRANSITION_RULES: dict[str, tuple[tuple[Manifest, Manifest], ...]] = {
     ),
     "spec.database.external/rule/state is immutable: "
     "it tells how the database was when the instance was created": ((_KEYS, _EXISTING),),
+    **DATABASE_TRANSITIONS,
 }
 """Rule -> pairs: a patch that makes a valid spec, and a patch of that which breaks the rule."""
-
-ENGINE_RULE = (
-    "spec.database/rule/engine is immutable: a database does not change its engine; "
-    "restore into a new instance instead"
-)
-UNREACHABLE_RULES = frozenset({ENGINE_RULE})
-"""Rules that no object of this schema can break, since the field's enum has one value. They are tried
-with a widened copy of the definition."""
-
 
 def rule_cases(constraint: Constraint) -> tuple[Case, ...]:
     """The counter-examples of a rule; empty if it has none. In a list it is the first item that breaks it."""
@@ -354,6 +379,6 @@ def cases() -> tuple[Case, ...]:
         for case in (
             rule_cases(constraint)
             if constraint.keyword == RULE
-            else (bound_case(constraint, instance(FULL, status=STATUS)),)
+            else (bound_case(constraint, instance(full_for(constraint), status=STATUS)),)
         )
     )

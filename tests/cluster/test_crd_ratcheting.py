@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pytest
 
-from api.counterexamples import ENGINE_RULE, SMALL, STATUS, instance, merged
+from api.counterexamples import SMALL, STATUS, instance, merged
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import VERSION
 from dedicated.api.resource import InvalidInstance, parse_instance
@@ -174,20 +174,3 @@ def test_an_object_that_breaks_a_rule_can_still_be_labelled_and_get_a_status(
     definition.patch(namespace, {"metadata": {"finalizers": None}})
     with pytest.raises(ApiError, match=message):
         definition.patch(namespace, {"spec": {"infrastructure": {"zones": {"names": ["zone-b"]}}}})
-
-
-def more_engines(spec: Manifest) -> None:
-    """As a later version will be: another engine beside `external`."""
-    get_map(spec, "database", "properties", "engine")["enum"] = ["external", "other"]
-
-
-def test_the_engine_cannot_be_changed(make_copy: MakeCopy, namespace: str) -> None:
-    """Today's one engine leaves nothing to change to: only a wider enum shows the rule at work."""
-    definition = make_copy(namespace, more_engines)
-    definition.create(namespace, {})
-    path, _, message = ENGINE_RULE.partition("/rule/")
-    with pytest.raises(ApiError) as refused:
-        definition.patch(namespace, {"spec": {"database": {"engine": "other"}}})
-    assert refused.value.status == 422
-    assert f"{path}.engine: Invalid value" in refused.value.message
-    assert message in refused.value.message

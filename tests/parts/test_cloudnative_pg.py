@@ -1,53 +1,31 @@
-"""The objects of CloudNativePG: their content, and that its definitions take them."""
-
-from dataclasses import replace
-from datetime import timedelta
+"""The objects of CloudNativePG: what is particular about them."""
 
 import pytest
 
-from builders import NOW, body, instance, valid
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.contract.recovery.rendering import rendering
-from dedicated.contract.recovery.schedule import parse_schedule
-from dedicated.parts.database.cloudnative_pg import GAPS, CloudNativeWanted, backup, objects, server_name
-from parts.upstream import refused, schema_of
-
-WANTED = CloudNativeWanted(
-    instance(),
-    image="images.example.test/postgresql:18",
-    storage="20Gi",
-    storage_class="fast",
-    bucket_path="s3://acme-backup/backups",
-    endpoint="https://s3.eu-central-2.amazonaws.com",
-    secret="acme-repository",
-    full=rendering(parse_schedule("0 1 * * *"), "Europe/Zurich", now=NOW),
-    archive_interval=timedelta(seconds=60),
-    recovery_window=timedelta(days=14),
+from dedicated.parts.database.cloudnative_pg import (
+    CLOUDNATIVE_PG,
+    HEALTHY,
+    read_cluster,
+    read_run,
+    server_name,
+    trigger,
 )
-PROJECTS = {"ObjectStore": "barman-cloud"}
+from dedicated.parts.database.engine import RunState
+from parts.engine_examples import of, wanted
 
 
-def made(wanted: CloudNativeWanted = WANTED) -> dict[str, Manifest]:
-    return {get_str(item, "kind"): item for item in objects(wanted)}
+def made() -> dict[str, Manifest]:
+    return {get_str(item, "kind"): item for item in CLOUDNATIVE_PG.render(wanted("cloudnative-pg"))}
 
 
-@pytest.mark.parametrize("storage_class", ["fast", None])
-def test_the_definitions_take_what_is_rendered(storage_class: str | None) -> None:
-    for item in (*objects(replace(WANTED, storage_class=storage_class)), backup(instance(), mark="1")):
-        kind = get_str(item, "kind")
-        schema = schema_of(PROJECTS.get(kind, "cloudnative-pg"), kind)
-        assert list(refused(item, schema)) == []
-
-
-def test_each_incarnation_is_a_server_of_its_own_and_outlives_its_instance() -> None:
-    other = valid(body(uid="another"))
-    assert server_name(other) != server_name(WANTED.instance)
+def test_each_incarnation_is_a_server_of_its_own() -> None:
     (plugin,) = get_list(made()["Cluster"], "spec", "plugins")
     assert get_map(plugin, "parameters") == {
         "barmanObjectName": "acme-database",
-        "serverName": server_name(WANTED.instance),
+        "serverName": server_name(of("cloudnative-pg")),
     }
-    assert all("ownerReferences" not in get_map(item, "metadata") for item in objects(WANTED))
+    assert of("cloudnative-pg").meta.uid in server_name(of("cloudnative-pg"))
 
 
 def test_a_commit_is_acknowledged_and_a_quorum_decides_the_failover() -> None:
@@ -60,12 +38,51 @@ def test_the_schedule_has_six_fields_and_backups_outlive_it() -> None:
     schedule = get_map(made()["ScheduledBackup"], "spec")
     assert schedule["schedule"] == "0 0 0 * * *"
     assert schedule["backupOwnerReference"] == "none"
-    assert get_map(made()["ObjectStore"], "spec")["retentionPolicy"] == "14d"
 
 
-def test_what_the_engine_cannot_do_is_declared() -> None:
-    assert [code for code, _ in GAPS] == [
-        "DifferentialUnsupported",
-        "ServerSideEncryptionOnly",
-        "SlowNodeLoss",
+def test_the_store_is_encrypted_kept_and_told_its_region() -> None:
+    store = get_map(made()["ObjectStore"], "spec")
+    assert store["retentionPolicy"] == "14d"
+    assert get_map(store, "configuration", "wal")["encryption"] == "AES256"
+    assert get_list(store, "instanceSidecarConfiguration", "env") == [
+        {"name": "AWS_DEFAULT_REGION", "value": "eu-central-2"}
     ]
+
+
+def test_the_agents_role_has_a_password_of_ours() -> None:
+    (role,) = get_list(made()["Cluster"], "spec", "managed", "roles")
+    assert get_list(role, "inRoles") == ["pg_monitor", "pg_checkpoint"]
+    assert get_str(role, "passwordSecret", "name") == "acme-database-monitor"
+
+
+def test_the_engines_word_on_its_cluster() -> None:
+    status: Manifest = {
+        "phase": "Failing over",
+        "phaseReason": "b",
+        "readyInstances": 2,
+        "currentPrimary": "acme-database-2",
+    }
+    found = read_cluster({"spec": {"instances": 3}, "status": status})
+    assert (found.ready, found.servers, found.ready_servers) == (False, 3, 2)
+    assert (found.primary, found.message) == ("acme-database-2", "Failing over: b")
+    assert read_cluster({"status": {"phase": HEALTHY}}).ready
+    assert read_cluster({"metadata": {"annotations": {"cnpg.io/hibernation": "on"}}}).paused
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [("pending", "Pending"), ("finalizing", "Running"), ("completed", "Completed"), ("failed", "Failed")],
+)
+def test_phases_of_a_backup(phase: str, state: RunState) -> None:
+    asked = trigger(of("cloudnative-pg"), "differential", "1")
+    get_map(asked, "metadata")["creationTimestamp"] = "2026-03-01T12:00:00Z"
+    found = read_run({**asked, "status": {"phase": phase}})
+    assert found is not None
+    assert (found.state, found.kind) == (state, "full")
+
+
+def test_a_volume_snapshot_is_no_backup_in_the_store() -> None:
+    asked = trigger(of("cloudnative-pg"), "full", "1")
+    get_map(asked, "metadata")["creationTimestamp"] = "2026-03-01T12:00:00Z"
+    get_map(asked, "spec")["method"] = "volumeSnapshot"
+    assert read_run(asked) is None

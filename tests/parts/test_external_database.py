@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import DSN, instance
 from dedicated.api.json import get_map, get_str
-from dedicated.parts.database.external import DatabaseReading, environment, judge, read_secret
+from dedicated.parts.database.external import DatabaseReading, connection, environment, judge, read_secret
 
 KEY = b"mark key"
 FIELDS = {"host": b"db.example.test", "database": b"zitadel", "username": b"ada", "password": b"hunter2"}
@@ -127,10 +127,11 @@ def test_the_mark_changes_with_the_content_and_needs_the_key(one: bytes, other: 
 
 
 def test_only_references_reach_the_pods() -> None:
-    (dsn,) = environment("database", "Dsn")
+    database = connection(instance())
+    (dsn,) = environment(database, "Dsn")
     assert get_str(dsn, "name") == "ZITADEL_DATABASE_POSTGRES_DSN"
     assert get_map(dsn, "valueFrom", "secretKeyRef") == {"name": "database", "key": "dsn"}
-    references = [get_map(item, "valueFrom", "secretKeyRef") for item in environment("database", "Fields")]
+    references = [get_map(item, "valueFrom", "secretKeyRef") for item in environment(database, "Fields")]
     optional = {get_str(item, "key") for item in references if item.get("optional")}
     assert optional == {"port", "sslmode"}
     assert {get_str(item, "key") for item in references} == {*FIELDS, *optional}

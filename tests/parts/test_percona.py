@@ -1,50 +1,23 @@
-"""The objects of the Percona operator: their content, and that its definitions take them."""
-
-from dataclasses import replace
-from datetime import timedelta
+"""The objects of the Percona operator: what is particular about them."""
 
 import pytest
 
-from builders import NOW, UID, body, instance, valid
-from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.contract.recovery.rendering import rendering
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.contract.recovery.repository import BackupKind
-from dedicated.contract.recovery.schedule import parse_schedule
-from dedicated.parts.database.percona import Bucket, PerconaWanted, backup, cluster, repository_path
-from parts.upstream import refused, schema_of
+from dedicated.parts.database.engine import RunState
+from dedicated.parts.database.percona import INIT_SQL, PERCONA, read_cluster, read_run, trigger
+from parts.engine_examples import of, wanted
+from parts.upstream import refused
 
-ZONE = "Europe/Zurich"
-INSTANCE = instance()
-WANTED = PerconaWanted(
-    INSTANCE,
-    postgres_version=18,
-    engine_version="3.0.0",
-    image="images.example.test/postgres:18",
-    backup_image="images.example.test/pgbackrest:2.58.0",
-    storage="20Gi",
-    storage_class="fast",
-    bucket=Bucket("acme-backup", "s3.eu-central-2.amazonaws.com", "eu-central-2", "/backups/"),
-    secret="acme-repository",
-    full=rendering(parse_schedule("0 1 * * *"), ZONE, now=NOW),
-    differential=rendering(parse_schedule("0 0,2-23 * * *"), ZONE, now=NOW),
-    archive_interval=timedelta(seconds=60),
-)
+UID = "11111111-2222-3333-4444-555555555555"
+
+
+def cluster(**changes: JsonValue) -> Manifest:
+    return PERCONA.render(wanted("percona", **changes))[1]
 
 
 def part(manifest: Manifest, *path: str) -> Manifest:
     return get_map(manifest, "spec", *path)
-
-
-def test_the_cluster_is_as_the_engines_definition_wants_it() -> None:
-    assert list(refused(cluster(WANTED), schema_of("percona-postgresql", "PerconaPGCluster"))) == []
-    bare = replace(WANTED, storage_class=None)
-    assert list(refused(cluster(bare), schema_of("percona-postgresql", "PerconaPGCluster"))) == []
-
-
-@pytest.mark.parametrize("kind", ["full", "differential", "incremental"])
-def test_so_is_a_backup(kind: BackupKind) -> None:
-    made = backup(INSTANCE, kind, mark="1")
-    assert list(refused(made, schema_of("percona-postgresql", "PerconaPGBackup"))) == []
 
 
 def test_what_strict_validation_refuses() -> None:
@@ -72,21 +45,11 @@ def test_what_strict_validation_refuses() -> None:
     assert list(refused({"a": True}, schema)) == [".a: not of type integer"]
 
 
-def test_it_outlives_the_instance_and_has_a_path_of_its_own() -> None:
-    made = cluster(WANTED)
-    assert "ownerReferences" not in get_map(made, "metadata")
-    assert repository_path(WANTED) == f"/backups/acme-ns/acme/{UID}"
-    again = replace(WANTED, instance=valid(body(uid="another")))
-    assert repository_path(again) != repository_path(WANTED)
-    assert part(made, "backups", "pgbackrest", "global")["repo1-path"] == repository_path(WANTED)
-
-
 def test_a_commit_is_acknowledged_by_another_zone_and_only_such_a_server_is_elected() -> None:
-    made = cluster(WANTED)
+    made = cluster()
     patroni = part(made, "patroni")
     assert part(made, "patroni", "dynamicConfiguration")["synchronous_mode_strict"] is True
-    worst = patroni["leaderLeaseDurationSeconds"], patroni["syncPeriodSeconds"]
-    assert worst == (20, 5)
+    assert (patroni["leaderLeaseDurationSeconds"], patroni["syncPeriodSeconds"]) == (20, 5)
     (servers,) = get_list(made, "spec", "instances")
     (apart,) = get_list(
         servers, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
@@ -95,25 +58,93 @@ def test_a_commit_is_acknowledged_by_another_zone_and_only_such_a_server_is_elec
 
 
 def test_backups_are_encrypted_small_and_on_the_contracts_times() -> None:
-    made = cluster(WANTED)
-    options = part(made, "backups", "pgbackrest", "global")
+    options = part(cluster(), "backups", "pgbackrest", "global")
+    assert options["repo1-path"] == f"/backups/acme-ns/acme/{UID}"
     assert options["repo1-cipher-type"] == "aes-256-cbc"
     assert (options["repo1-bundle"], options["repo1-block"]) == ("y", "y")
-    (repository,) = get_list(made, "spec", "backups", "pgbackrest", "repos")
+    assert "repo1-s3-uri-style" not in options
+    (repository,) = get_list(cluster(), "spec", "backups", "pgbackrest", "repos")
     assert get_map(repository, "schedules") == {
         "full": "0 0 * * *",
         "differential": f"0 {','.join(map(str, range(1, 24)))} * * *",
     }
-    parameters = part(made, "patroni", "dynamicConfiguration", "postgresql", "parameters")
-    assert parameters == {"archive_timeout": "60s"}
+    parameters = part(cluster(), "patroni", "dynamicConfiguration", "postgresql", "parameters")
+    assert parameters == {"archive_timeout": "60s", "max_connections": "120"}
 
 
-def test_asking_twice_asks_for_one_backup() -> None:
-    one, again = (backup(INSTANCE, "differential", mark="1") for _ in range(2))
-    assert one == again
-    assert get_map(one, "spec") == {
-        "pgCluster": "acme-database",
-        "repoName": "repo1",
-        "options": ["--type=diff"],
+def test_the_stores_credentials_reach_pgbackrest_by_reference() -> None:
+    wanted_names = {
+        "PGBACKREST_REPO1_S3_KEY": ("repository", "access-key-id"),
+        "PGBACKREST_REPO1_S3_KEY_SECRET": ("repository", "secret-access-key"),
+        "PGBACKREST_REPO1_CIPHER_PASS": ("passphrase", "passphrase"),
     }
-    assert get_map(backup(INSTANCE, "full", mark="1"), "metadata")["name"] == "acme-full-1"
+    (servers,) = get_list(cluster(), "spec", "instances")
+    for entries in (get_list(servers, "env"), get_list(cluster(), "spec", "backups", "pgbackrest", "env")):
+        found = {
+            get_str(entry, "name"): (
+                get_str(entry, "valueFrom", "secretKeyRef", "name"),
+                get_str(entry, "valueFrom", "secretKeyRef", "key"),
+            )
+            for entry in entries
+        }
+        assert found == wanted_names
+
+
+def test_a_copy_is_a_second_repository_and_a_store_of_ones_own_has_no_host_per_bucket() -> None:
+    copy: Manifest = {
+        "bucket": "second",
+        "endpoint": "store.example.test:9000",
+        "region": "eu-1",
+        "secretName": "second",
+        "encryption": {"serverSide": "AES256"},
+    }
+    made = cluster(backup={"copies": [copy]})
+    options = part(made, "backups", "pgbackrest", "global")
+    assert options["repo2-s3-uri-style"] == "path"
+    assert "repo2-cipher-type" not in options
+    assert [get_str(item, "name") for item in get_list(made, "spec", "backups", "pgbackrest", "repos")] == [
+        "repo1",
+        "repo2",
+    ]
+
+
+def test_the_agents_role_gets_what_it_reads_and_no_more() -> None:
+    assert 'GRANT pg_monitor, pg_checkpoint TO "dedicated-monitor"' in INIT_SQL
+    assert get_list(cluster(), "spec", "users")[1] == {"name": "dedicated-monitor"}
+
+
+def test_the_engines_word_on_its_cluster() -> None:
+    status: Manifest = {"state": "initializing", "postgres": {"size": 3, "ready": 1}}
+    found = read_cluster({"status": status})
+    assert (found.ready, found.servers, found.ready_servers) == (False, 3, 1)
+    assert read_cluster({"status": {**status, "state": "ready"}}).ready
+    assert read_cluster({"status": {"state": "paused"}}).paused
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("Starting", "Pending"), ("Running", "Running"), ("Succeeded", "Completed"), ("Failed", "Failed")],
+)
+def test_states_of_a_backup(state: str, expected: RunState) -> None:
+    ended = expected in ("Completed", "Failed")
+    made = trigger(of("percona"), "differential", "1")
+    get_map(made, "metadata")["creationTimestamp"] = "2026-03-01T12:00:00Z"
+    done: Manifest = {"completed": "2026-03-01T12:01:00Z", "size": 7, "backupName": "a"} if ended else {}
+    found = read_run({**made, "status": {"state": state, "backupType": "diff", **done}})
+    assert found is not None
+    assert (found.state, found.kind, found.run.finished is not None) == (expected, "differential", ended)
+    assert found.run.failed == (state == "Failed")
+
+
+@pytest.mark.parametrize(("told", "kind"), [("full", "full"), ("differential", "differential")])
+def test_the_engines_own_schedule_writes_the_kind_out(told: str, kind: BackupKind) -> None:
+    made = trigger(of("percona"), "full", "1")
+    get_map(made, "metadata")["creationTimestamp"] = "2026-03-01T12:00:00Z"
+    part(made)["options"] = [f"--type={told}"]
+    found = read_run(made)
+    assert found is not None
+    assert found.kind == kind
+
+
+def test_what_has_no_kind_that_is_known_is_left_out() -> None:
+    assert read_run({"metadata": {"creationTimestamp": "2026-03-01T12:00:00Z"}}) is None

@@ -5,18 +5,19 @@ agreement on its clause (K-9, `contract.recovery.objectives`). What needs a cale
 regions) is judged by the operator, what a repository really is by the recovery agent.
 """
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dedicated.api.duration import Duration
-from dedicated.api.rules import ApiModel, Rule, immutable
+from dedicated.api.duration import Duration, parse_duration
+from dedicated.api.rules import ApiModel, Rule, immutable, list_map
 
 SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 BucketName = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]*[a-z0-9]$")]
 Endpoint = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+(:[0-9]{1,5})?$")]
 Cron = Annotated[str, Field(min_length=9, max_length=100)]
-DifferentialMode = Literal["native", "volumeSnapshot", "walOnly"]
+DifferentialMode = Literal["native", "walOnly"]
 Wish = Literal["Required", "Preferred"]
 
 
@@ -84,6 +85,7 @@ class Encryption(ApiModel):
         Rule(
             cel="has(self.clientSide) || has(self.serverSide)",
             message="set clientSide or serverSide: a backup is never stored in the clear (D-2)",
+            field="clientSide",
             holds=lambda self: self.client_side is not None or self.server_side is not None,
         ),
     )
@@ -170,6 +172,46 @@ class Backup(ApiModel):
     wal: WriteAheadLog = WriteAheadLog()
     retention: Retention = Retention()
     repository: Repository
-    copies: Annotated[list[Repository], Field(max_length=1)] = Field(
+    copies: Annotated[
+        list[Repository], Field(max_length=1, json_schema_extra=list_map("provider"))
+    ] = Field(
         [], description="A second place, in the data location too."
     )
+
+
+def _agreed(field: str, most: str, clause: str, value: Callable[[Backup], str]) -> Rule:
+    """A duration of `spec.backup` that is looser than the contract needs the clause's agreement (K-9)."""
+    return Rule(
+        cel=f"!has(self.backup) || duration(self.backup.{field}) <= duration('{most}') || "
+        f"self.agreements.exists(a, a.clause == '{clause}')",
+        message=f"backup.{field} above {most} is looser than contract clause {clause}: "
+        "name the agreement in agreements[]",
+        field=f"backup.{field}",
+        holds=lambda self: (
+            self.backup is None
+            or parse_duration(value(self.backup)) <= parse_duration(most)
+            or any(agreement.clause == clause for agreement in self.agreements)
+        ),
+    )
+
+
+OBJECTIVE_RULES = (
+    _agreed("objectives.disasterRPO", "1h", "B-3", lambda backup: backup.objectives.disaster_rpo),
+    _agreed("objectives.failoverRPO", "1m", "B-5", lambda backup: backup.objectives.failover_rpo),
+    _agreed("objectives.failoverRTO", "1m", "B-5", lambda backup: backup.objectives.failover_rto),
+    _agreed("objectives.restoreTime", "4h", "B-4", lambda backup: backup.objectives.restore_time),
+    _agreed("wal.archiveInterval", "60s", "B-2", lambda backup: backup.wal.archive_interval),
+    Rule(
+        cel="!has(self.backup) || self.backup.differential.mode != 'walOnly' || "
+        "self.agreements.exists(a, a.clause == 'B-2')",
+        message="backup.differential.mode walOnly is looser than contract clause B-2: "
+        "name the agreement in agreements[]",
+        field="backup.differential.mode",
+        holds=lambda self: (
+            self.backup is None
+            or self.backup.differential.mode != "walOnly"
+            or any(agreement.clause == "B-2" for agreement in self.agreements)
+        ),
+    ),
+)
+"""Rules of `InstanceSpec`: what of `spec.backup` is looser than the contract."""

@@ -10,24 +10,20 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic import JsonValue as PydanticJson
 
+from dedicated.api.backup import OBJECTIVE_RULES, Backup, SecretName
+from dedicated.api.compute import Resources
+from dedicated.api.database import Database
 from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
 
 Plan = Literal["Standard", "Advanced"]
 InfrastructureClass = Literal["GoogleCloud", "StaticOrOther", "SelfHosted"]
 Party = Literal["Provider", "Customer"]
-DatabaseState = Literal["New", "Existing"]
 BookedOption = Literal["DDoSProtection", "WAF"]
 """Options of the booking that change something here: whose duty it is (L-3, R-1)."""
 
-SecretName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-]
 SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Quantity = Annotated[
-    str, Field(max_length=20, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")
-]
 
 CONTRACT_ZONES = 3
 """Zones that an instance is spread over unless agreed otherwise in writing (S-2)."""
@@ -222,20 +218,6 @@ class Infrastructure(ApiModel):
     zones: Zones = Zones()
 
 
-class Compute(ApiModel):
-    """Amounts of processor and memory."""
-
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-
-
-class Resources(ApiModel):
-    """Compute resources of one container."""
-
-    requests: Compute | None = None
-    limits: Compute | None = None
-
-
 class Server(ApiModel):
     """The ZITADEL server."""
 
@@ -270,64 +252,51 @@ class Login(ApiModel):
     resources: Resources = Resources()
 
 
-class LocalSecretRef(ApiModel):
-    """A Secret in the instance's namespace."""
-
-    name: SecretName
-
-
-class ExternalDatabase(ApiModel):
-    """A PostgreSQL database that somebody else runs."""
-
-    rules: ClassVar = (immutable("state", "it tells how the database was when the instance was created"),)
-    state: DatabaseState = Field(
-        description="New: an empty database that the user in the Secret owns. "
-        "Existing: one that ZITADEL already uses."
-    )
-    secret_ref: LocalSecretRef = Field(
-        description="Secret with key dsn, or with keys host, port, database, username, password, sslmode."
-    )
-    max_connections: int = Field(
-        100, ge=20, le=10000, description="Connections that this instance may use in all."
-    )
-
-
-class Database(ApiModel):
-    """The database."""
-
-    rules: ClassVar = (
-        immutable("engine", "a database does not change its engine; restore into a new instance instead"),
-    )
-    engine: Literal["external"] = "external"
-    external: ExternalDatabase
-
-
 class InstanceSpec(ApiModel):
     """What is wanted."""
 
     rules: ClassVar = (
         immutable("firstInstance", "it is read once, when the database is set up"),
         Rule(
-            cel="self.database.external.state != 'Existing' || has(self.keys)",
+            cel="!has(self.database.external) || self.database.external.state != 'Existing' || "
+            "has(self.keys)",
             message="keys.masterkey.secretRef is required where database.external.state is Existing: "
             "its data can only be read with the masterkey it was written with",
             field="keys",
-            holds=lambda self: self.database.external.state != "Existing" or self.keys is not None,
+            holds=lambda self: not self.database.is_existing or self.keys is not None,
         ),
         Rule(
-            cel="self.database.external.state != 'Existing' || !has(self.firstInstance)",
+            cel="!has(self.database.external) || self.database.external.state != 'Existing' || "
+            "!has(self.firstInstance)",
             message="firstInstance must not be set where database.external.state is Existing: "
             "it would have no effect",
             field="firstInstance",
-            holds=lambda self: self.database.external.state != "Existing" or self.first_instance is None,
+            holds=lambda self: not self.database.is_existing or self.first_instance is None,
         ),
+        Rule(
+            cel="!has(self.backup) || self.database.engine != 'external'",
+            message="backup has no effect with engine external: whoever runs the database backs it up, "
+            "the operator can only observe it",
+            field="backup",
+            holds=lambda self: self.backup is None or self.database.engine != "external",
+        ),
+        Rule(
+            cel="self.database.engine == 'external' || has(self.backup)",
+            message="backup is required with an engine other than external: the contract's backups are "
+            "made with it (B-1, B-2)",
+            field="backup",
+            holds=lambda self: self.database.engine == "external" or self.backup is not None,
+        ),
+        *OBJECTIVE_RULES,
         Rule(
             cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
             message="infrastructure.zones.minimum below 3 is looser than contract clause S-2: "
             "name the agreement in agreements[]",
             field="infrastructure.zones.minimum",
-            holds=lambda self: self.infrastructure.zones.minimum >= CONTRACT_ZONES
-            or any(agreement.clause == "S-2" for agreement in self.agreements),
+            holds=lambda self: (
+                self.infrastructure.zones.minimum >= CONTRACT_ZONES
+                or any(agreement.clause == "S-2" for agreement in self.agreements)
+            ),
         ),
         Rule(
             cel="self.server.replicas >= self.infrastructure.zones.minimum",
@@ -355,9 +324,9 @@ class InstanceSpec(ApiModel):
     release: Release
     first_instance: FirstInstance | None = None
     keys: Keys | None = None
-    agreements: Annotated[
-        list[Agreement], Field(max_length=50, json_schema_extra=list_map("clause"))
-    ] = Field([])
+    agreements: Annotated[list[Agreement], Field(max_length=50, json_schema_extra=list_map("clause"))] = (
+        Field([])
+    )
     options: Annotated[list[BookedOption], Field(max_length=2, json_schema_extra=list_set())] = Field(
         [], description="What was booked beside the plan: the provider's duty then, else the customer's."
     )
@@ -370,6 +339,7 @@ class InstanceSpec(ApiModel):
     server: Server = Server()
     login: Login = Login()
     database: Database
+    backup: Backup | None = Field(None, description="Backups, of a database that an engine runs here.")
     maintenance: MaintenancePolicy | None = Field(
         None, description="When maintenance may run. Default: the provider's window on plan Standard."
     )

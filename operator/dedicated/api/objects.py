@@ -60,7 +60,26 @@ CHILD_KINDS = (
 )
 """Every kind that an instance is made of. The chart's RBAC grants exactly these."""
 
-KIND_BY_NAME = {kind.kind: kind for kind in (*CHILD_KINDS, INSTANCE, MAINTENANCE, NODE, POD, RECORD)}
+PERCONA_CLUSTER = Kind("pgv2.percona.com/v2", "PerconaPGCluster", "perconapgclusters")
+PERCONA_BACKUP = Kind("pgv2.percona.com/v2", "PerconaPGBackup", "perconapgbackups")
+CNPG_CLUSTER = Kind("postgresql.cnpg.io/v1", "Cluster", "clusters")
+CNPG_SCHEDULE = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups")
+CNPG_BACKUP = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
+BARMAN_STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
+
+ENGINE_KINDS = (
+    PERCONA_CLUSTER,
+    PERCONA_BACKUP,
+    CNPG_CLUSTER,
+    CNPG_SCHEDULE,
+    CNPG_BACKUP,
+    BARMAN_STORE,
+)
+"""Kinds of the database engines' operators: they may be missing, and come while the operator runs."""
+
+KIND_BY_NAME = {
+    kind.kind: kind for kind in (*CHILD_KINDS, *ENGINE_KINDS, INSTANCE, MAINTENANCE, NODE, POD, RECORD)
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)

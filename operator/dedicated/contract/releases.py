@@ -110,7 +110,7 @@ def check(
         if version_key(entry.version) < version_key(serving):
             return (_downgrade(entry.version, serving),)
         return () if may_follow(entry, serving) else (_jump(entry, catalogue, serving=serving),)
-    fresh = new and spec.database.external.state == "New" and spec.infrastructure.class_ != "SelfHosted"
+    fresh = new and not spec.database.is_existing and spec.infrastructure.class_ != "SelfHosted"
     if fresh and (reason := _not_for_new(entry, now=now, zone=zone)):
         return (_new(entry.version, reason, catalogue, now=now, zone=zone),)
     return ()

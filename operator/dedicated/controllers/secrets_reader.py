@@ -17,6 +17,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.controllers.world import World
 from dedicated.parts import keys
 from dedicated.parts.database import external
+from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.reconcile.observed import Child
@@ -60,7 +61,8 @@ class SecretsReader:
         if masterkey is None:  # without it the database Secret cannot be marked
             return MasterkeyReading(found=False), DatabaseReading(found=False)
         reading = masterkey.reading
-        name = instance.spec.database.external.secret_ref.name
+        connection = adapter_of(instance).connection(instance)
+        name = connection.secret
         child = self._world.secret(key, name)
         if child is None:
             self._databases.pop(key, None)
@@ -71,6 +73,8 @@ class SecretsReader:
             data = await self._data(key.namespace, name)
             if data is None:
                 return reading, DatabaseReading(found=False)
+            if instance.spec.database.engine != "external":
+                data = {field: data[key] for field, key in connection.keys.items() if key in data}
             known = _Database(version, external.read_secret(data, mark_key=masterkey.mark_key))
             self._databases[key] = known
         return reading, known.reading

@@ -74,7 +74,7 @@ def _system(*roles: str) -> JsonValue:
 
 def steps(wanted: Wanted) -> Manifest:
     """Input of the first setup. The password comes by environment, from its Secret."""
-    if wanted.spec.database.external.state == "Existing":
+    if wanted.spec.database.is_existing:
         return {"FirstInstance": {"Skip": True}}
     first = wanted.spec.first_instance or FirstInstance()
     admin = first.admin
@@ -104,7 +104,7 @@ def pool_size(wanted: Wanted) -> tuple[int, Finding | None]:
     The finding says when the budget is too small for a healthy pool.
     """
     processes = wanted.server_replicas + EXTRA_PROCESSES
-    budget = wanted.spec.database.external.max_connections
+    budget = wanted.spec.database.max_connections
     share = (budget - RESERVED_CONNECTIONS) // processes
     if share >= POOL_LEAST:
         return min(share, POOL_MOST), None

@@ -52,7 +52,7 @@ def setup_ref(wanted: Wanted) -> Ref:
 
 def needs_init(wanted: Wanted) -> bool:
     """Whether the schema has to be made: not where ZITADEL uses the database already."""
-    return wanted.spec.database.external.state == "New"
+    return not wanted.spec.database.is_existing
 
 
 def service_account(wanted: Wanted) -> Manifest:
@@ -90,7 +90,7 @@ def setup_job(wanted: Wanted, *, config_name: str) -> Manifest:
 
 
 def _first_password(wanted: Wanted) -> list[JsonValue]:
-    if wanted.spec.database.external.state == "Existing":
+    if wanted.spec.database.is_existing:
         return []
     reference = (wanted.spec.first_instance or FirstInstance()).admin.password_secret_ref
     name, key = (

@@ -4,6 +4,7 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import GROUP
 from dedicated.parts import config, keys
 from dedicated.parts.database import external
+from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.wanted import PORT, Wanted
 from dedicated.parts.workload import Workload, resources
 
@@ -44,8 +45,8 @@ def environment(wanted: Wanted) -> list[JsonValue]:
         "name": "ZITADEL_MASTERKEY",
         "valueFrom": {"secretKeyRef": {"name": ref.name, "key": ref.key}},
     }
-    secret = wanted.spec.database.external.secret_ref.name
-    return [masterkey, *external.environment(secret, wanted.database_form)]
+    connection = adapter_of(wanted.instance).connection(wanted.instance)
+    return [masterkey, *external.environment(connection, wanted.database_form)]
 
 
 def mounts() -> list[JsonValue]:

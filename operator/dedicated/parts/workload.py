@@ -8,7 +8,7 @@ Stop: a native preStop sleep lets endpoints forget the pod before it closes its 
 
 from dataclasses import dataclass
 
-from dedicated.api.instance import Resources
+from dedicated.api.compute import Resources
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import LABEL_APP_VERSION, ZONE_LABEL
 from dedicated.api.objects import DEPLOYMENT, DISRUPTION_BUDGET, SERVICE, SERVICE_ACCOUNT

@@ -1,1 +1,1 @@
-"""Database engines. So far `external`: somebody else runs it, the operator reads its Secret."""
+"""Database engines, as adapters of one interface (`engine.Adapter`)."""

@@ -3,62 +3,131 @@
 What the engine cannot do is declared (`GAPS`), never hidden: it has no differential backups to an object
 store and no encryption before data leaves, and a lost node is noticed after the cluster's grace period
 only. Each incarnation of an instance is a server of its own in the store. The in-tree `barmanObjectStore`
-is about to be removed and is never rendered.
+is about to be removed and is never rendered. The region is told to the plugin as environment, since its own
+field wants it in a Secret.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-
-from dedicated.api.json import Manifest
+from dedicated.api.conditions import parse_time
+from dedicated.api.json import Manifest, get_int, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
-from dedicated.api.objects import Kind
+from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE
 from dedicated.api.resource import Instance
-from dedicated.contract.recovery.rendering import Rendering
-from dedicated.parts.metadata import lasting
-
-CLUSTER = Kind("postgresql.cnpg.io/v1", "Cluster", "clusters")
-SCHEDULE = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups")
-BACKUP = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
-STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
-PLUGIN = "barman-cloud.cloudnative-pg.io"
-COMPONENT = "database"
-GAPS = (
-    ("DifferentialUnsupported", "no differential backups to an object store (B-2)"),
-    ("ServerSideEncryptionOnly", "backups are encrypted by the store, not before they leave (D-2)"),
-    ("SlowNodeLoss", "a lost node is noticed after 40 to 80 s, the objective is below 60 s (B-5)"),
+from dedicated.contract.recovery.repository import BackupKind
+from dedicated.parts.database.engine import (
+    COMPONENT,
+    MONITOR,
+    USER,
+    Adapter,
+    Capabilities,
+    ClusterState,
+    Connection,
+    EngineRun,
+    EngineWanted,
+    Gap,
+    Requirement,
+    RunState,
+    cluster_name,
+    folder,
 )
-"""What the engine cannot do of what the contract asks for: code, and words."""
+from dedicated.parts.metadata import lasting
+from dedicated.parts.workload import resources
+
+PLUGIN = "barman-cloud.cloudnative-pg.io"
+INSTALL = "install CloudNativePG 1.30 with its custom resource definitions"
+INSTALL_PLUGIN = "install the Barman Cloud plugin 0.14 for CloudNativePG with its custom resource definitions"
+MONITOR_SECRET = f"{COMPONENT}-monitor"
+"""Suffix of the Secret with the agent's password, which the operator makes once."""
+HEALTHY = "Cluster in healthy state"
+"""Phase of a cluster at rest (api/v1/cluster_types.go, PhaseHealthy)."""
+HIBERNATION = "cnpg.io/hibernation"
+STATES: dict[str, RunState] = {
+    "": "Pending",
+    "pending": "Pending",
+    "started": "Running",
+    "running": "Running",
+    "finalizing": "Running",
+    "completed": "Completed",
+    "failed": "Failed",
+    "walArchivingFailing": "Failed",
+}
+"""Phases of a Backup (api/v1/backup_types.go)."""
+GAPS = (
+    Gap("DifferentialUnsupported", "no differential backups to an object store", "B-2"),
+    Gap("ServerSideEncryptionOnly", "backups are encrypted by the store, not before they leave", "D-2"),
+    Gap("SlowNodeLoss", "a lost node is noticed after 40 to 80 s, the objective is below 60 s", "B-5"),
+)
+"""What the engine cannot do of what the contract asks for."""
 
 
-@dataclass(frozen=True, slots=True)
-class CloudNativeWanted:
-    """What is wanted of the engine. `secret` holds the store's access under the keys `access-key-id`,
-    `secret-access-key` and `region`; `recovery_window` is kept in whole days."""
-
-    instance: Instance
-    image: str
-    storage: str
-    storage_class: str | None
-    bucket_path: str
-    endpoint: str
-    secret: str
-    full: Rendering
-    archive_interval: timedelta
-    recovery_window: timedelta
-    replicas: int = 3
-
-
-def objects(wanted: CloudNativeWanted) -> tuple[Manifest, ...]:
+def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
     """The store, the cluster, and the schedule of full backups."""
     return _store(wanted), _cluster(wanted), _schedule(wanted)
 
 
-def backup(instance: Instance, *, mark: str) -> Manifest:
-    """A full backup to be made now. `mark` tells this one from others."""
-    head = lasting(BACKUP, instance, f"full-{mark}", COMPONENT)
-    head["spec"] = {"cluster": {"name": f"{instance.name}-{COMPONENT}"}, **_by_plugin()}
+def connection(instance: Instance) -> Connection:
+    """The Secret that the engine makes for the owner of the database."""
+    return Connection(
+        f"{cluster_name(instance.name)}-app",
+        {
+            "host": "host",
+            "port": "port",
+            "database": "dbname",
+            "username": "username",
+            "password": "password",
+        },
+        ssl_mode="require",
+    )
+
+
+def monitor(instance: Instance) -> Connection:
+    """The Secret of the agent's role: the engine reads user and password, and adds nothing."""
+    keys = {"username": "username", "password": "password"}
+    return Connection(f"{instance.name}-{MONITOR_SECRET}", keys, ssl_mode="require")
+
+
+def trigger(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
+    """A full backup to be made now, whatever is asked for: the engine has no other."""
+    del kind
+    head = lasting(CNPG_BACKUP, instance, f"full-{mark}", COMPONENT)
+    head["spec"] = {"cluster": {"name": cluster_name(instance.name)}, **_by_plugin()}
     return head
+
+
+def read_cluster(manifest: Manifest) -> ClusterState:
+    """The engine's word on the cluster."""
+    status = get_map(manifest, "status")
+    phase, reason = get_str(status, "phase"), get_str(status, "phaseReason")
+    text = f"{phase}: {reason}" if reason else phase
+    return ClusterState(
+        ready=phase == HEALTHY,
+        servers=get_int(manifest, "spec", "instances"),
+        ready_servers=get_int(status, "readyInstances"),
+        primary=get_str(status, "currentPrimary"),
+        paused=get_str(manifest, "metadata", "annotations", HIBERNATION) == "on",
+        message=text or "not taken up by its operator yet",
+    )
+
+
+def read_run(manifest: Manifest) -> EngineRun | None:
+    """A backup, the engine's own by schedule or one that was asked for."""
+    status = get_map(manifest, "status")
+    at = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
+    state = STATES.get(get_str(status, "phase"))
+    if at is None or state is None or get_str(manifest, "spec", "method") != "plugin":
+        return None
+    stopped = parse_time(get_str(status, "stoppedAt"))
+    return EngineRun(
+        name=get_str(manifest, "metadata", "name"),
+        cluster=get_str(manifest, "spec", "cluster", "name"),
+        kind="full",
+        state=state,
+        asked=at,
+        started=parse_time(get_str(status, "startedAt")),
+        finished=stopped or (at if state == "Failed" else None),
+        label=get_str(status, "backupId"),
+        error=get_str(status, "error"),
+    )
 
 
 def server_name(instance: Instance) -> str:
@@ -66,49 +135,58 @@ def server_name(instance: Instance) -> str:
     return f"{instance.name}-{instance.meta.uid}"
 
 
-def _store(wanted: CloudNativeWanted) -> Manifest:
-    def key(name: str) -> Manifest:
-        return {"name": wanted.secret, "key": name}
+def _store(wanted: EngineWanted) -> Manifest:
+    repository = wanted.backup.repository
 
-    head = lasting(STORE, wanted.instance, COMPONENT, COMPONENT)
+    def key(name: str) -> Manifest:
+        return {"name": repository.secret_name, "key": name}
+
+    encryption: Manifest = (
+        {"encryption": repository.encryption.server_side} if repository.encryption.server_side else {}
+    )
+    head = lasting(BARMAN_STORE, wanted.instance, COMPONENT, COMPONENT)
     head["spec"] = {
-        "retentionPolicy": f"{wanted.recovery_window.days}d",
+        "retentionPolicy": f"{wanted.backup.retention.days}d",
+        "instanceSidecarConfiguration": {
+            "env": [{"name": "AWS_DEFAULT_REGION", "value": repository.region}]
+        },
         "configuration": {
-            "destinationPath": wanted.bucket_path,
-            "endpointURL": wanted.endpoint,
+            "destinationPath": f"s3://{repository.bucket}{folder(wanted.instance, repository)}",
+            "endpointURL": f"https://{repository.endpoint}",
             "s3Credentials": {
                 "accessKeyId": key("access-key-id"),
                 "secretAccessKey": key("secret-access-key"),
-                "region": key("region"),
             },
-            "data": {"compression": "gzip", "encryption": "AES256", "jobs": 2},
-            "wal": {"compression": "zstd", "encryption": "AES256", "maxParallel": 4},
+            "data": {"compression": "gzip", "jobs": 2, **encryption},
+            "wal": {"compression": "zstd", "maxParallel": 4, **encryption},
         },
     }
     return head
 
 
-def _cluster(wanted: CloudNativeWanted) -> Manifest:
-    seconds = int(wanted.archive_interval.total_seconds())
-    storage: Manifest = {"size": wanted.storage}
-    if wanted.storage_class is not None:
-        storage["storageClass"] = wanted.storage_class
+def _cluster(wanted: EngineWanted) -> Manifest:
+    instance, cluster = wanted.instance, wanted.cluster
+    storage: Manifest = {"size": cluster.storage.size}
+    if cluster.storage.class_name is not None:
+        storage["storageClass"] = cluster.storage.class_name
     archiver: Manifest = {
-        "barmanObjectName": f"{wanted.instance.name}-{COMPONENT}",
-        "serverName": server_name(wanted.instance),
+        "barmanObjectName": cluster_name(instance.name),
+        "serverName": server_name(instance),
     }
-    head = lasting(CLUSTER, wanted.instance, COMPONENT, COMPONENT)
-    head["spec"] = {
-        "instances": wanted.replicas,
-        "imageName": wanted.image,
+    head = lasting(CNPG_CLUSTER, instance, COMPONENT, COMPONENT)
+    spec: Manifest = {
+        "instances": cluster.instances,
+        "imageName": cluster.image,
         "storage": storage,
+        "bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}},
+        "managed": {"roles": [_role(instance)]},
         "affinity": {
             "enablePodAntiAffinity": True,
             "topologyKey": ZONE_LABEL,
             "podAntiAffinityType": "required",
         },
         "postgresql": {
-            "parameters": {"archive_timeout": f"{seconds}s"},
+            "parameters": wanted.parameters,
             "synchronous": {
                 "method": "any",
                 "number": 1,
@@ -118,14 +196,27 @@ def _cluster(wanted: CloudNativeWanted) -> Manifest:
         },
         "plugins": [{"name": PLUGIN, "isWALArchiver": True, "parameters": archiver}],
     }
+    if amounts := resources(cluster.resources, default={}):
+        spec["resources"] = amounts
+    head["spec"] = spec
     return head
 
 
-def _schedule(wanted: CloudNativeWanted) -> Manifest:
-    head = lasting(SCHEDULE, wanted.instance, "full", COMPONENT)
+def _role(instance: Instance) -> Manifest:
+    return {
+        "name": MONITOR,
+        "ensure": "present",
+        "login": True,
+        "inRoles": ["pg_monitor", "pg_checkpoint"],
+        "passwordSecret": {"name": f"{instance.name}-{MONITOR_SECRET}"},
+    }
+
+
+def _schedule(wanted: EngineWanted) -> Manifest:
+    head = lasting(CNPG_SCHEDULE, wanted.instance, "full", COMPONENT)
     head["spec"] = {
         "schedule": wanted.full.with_seconds,
-        "cluster": {"name": f"{wanted.instance.name}-{COMPONENT}"},
+        "cluster": {"name": cluster_name(wanted.instance.name)},
         "backupOwnerReference": "none",
         **_by_plugin(),
     }
@@ -138,3 +229,23 @@ def _by_plugin() -> Manifest:
         "pluginConfiguration": {"name": PLUGIN},
         "target": "prefer-standby",
     }
+
+
+CLOUDNATIVE_PG = Adapter(
+    engine="cloudnative-pg",
+    capabilities=Capabilities(gaps=GAPS),
+    requirements=(
+        Requirement(CNPG_CLUSTER, INSTALL),
+        Requirement(CNPG_SCHEDULE, INSTALL),
+        Requirement(CNPG_BACKUP, INSTALL),
+        Requirement(BARMAN_STORE, INSTALL_PLUGIN),
+    ),
+    cluster_kind=CNPG_CLUSTER,
+    backup_kind=CNPG_BACKUP,
+    connection=connection,
+    monitor=monitor,
+    render=render,
+    read_cluster=read_cluster,
+    read_run=read_run,
+    trigger=trigger,
+)

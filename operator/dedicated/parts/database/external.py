@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from dedicated.api.findings import Finding
-from dedicated.api.json import JsonValue, canonical
+from dedicated.api.json import JsonValue, Manifest, canonical
 from dedicated.api.resource import Instance
+from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.responsibilities import responsible
+from dedicated.parts.database.engine import (
+    Adapter,
+    Capabilities,
+    ClusterState,
+    Connection,
+    EngineRun,
+    EngineWanted,
+)
 from dedicated.parts.wanted import DatabaseForm
 
 DSN_KEY = "dsn"
@@ -80,9 +89,16 @@ def read_secret(data: Mapping[str, bytes], *, mark_key: bytes) -> DatabaseReadin
     return DatabaseReading(found=True, form="Fields", port=int(port_text), mark=mark)
 
 
+def connection(instance: Instance) -> Connection:
+    """The Secret that the spec names; its keys are named as the fields are."""
+    external = instance.spec.database.external
+    assert external is not None  # a rule of the spec: the section comes with the engine
+    return Connection(external.secret_ref.name, {field: field for field in FIELD_ENV})
+
+
 def judge(instance: Instance, reading: DatabaseReading) -> Finding | None:
     """The finding about the database Secret, or None."""
-    secret = instance.spec.database.external.secret_ref.name
+    secret = connection(instance).secret
     where = f"Secret {instance.namespace}/{secret}"
     party = responsible("Database", instance.spec.infrastructure)
     if not reading.found:
@@ -104,16 +120,24 @@ def judge(instance: Instance, reading: DatabaseReading) -> Finding | None:
     return None
 
 
-def environment(secret: str, form: DatabaseForm) -> list[JsonValue]:
+def environment(connection: Connection, form: DatabaseForm) -> list[JsonValue]:
     """The connection as environment of a ZITADEL container: references only."""
     if form == "Dsn":
-        return [_from_secret("ZITADEL_DATABASE_POSTGRES_DSN", secret, DSN_KEY, optional=False)]
-    return [
+        return [_from_secret("ZITADEL_DATABASE_POSTGRES_DSN", connection.secret, DSN_KEY, optional=False)]
+    found = [
         _from_secret(
-            f"ZITADEL_DATABASE_POSTGRES_{suffix}", secret, key, optional=key not in REQUIRED_FIELDS
+            f"ZITADEL_DATABASE_POSTGRES_{suffix}",
+            connection.secret,
+            connection.keys[field],
+            optional=field not in REQUIRED_FIELDS,
         )
-        for key, suffix in FIELD_ENV.items()
+        for field, suffix in FIELD_ENV.items()
+        if field in connection.keys
     ]
+    if connection.ssl_mode:
+        variable = f"ZITADEL_DATABASE_POSTGRES_{FIELD_ENV['sslmode']}"
+        found.append({"name": variable, "value": connection.ssl_mode})
+    return found
 
 
 def _from_secret(variable: str, secret: str, key: str, *, optional: bool) -> JsonValue:
@@ -160,3 +184,37 @@ def _split_dsn(dsn: str) -> tuple[SplitResult, int]:
 
 def _text(data: Mapping[str, bytes], key: str) -> str:
     return data.get(key, b"").decode("utf-8", errors="replace")
+
+
+def _nothing(wanted: EngineWanted) -> tuple[Manifest, ...]:
+    del wanted
+    return ()
+
+
+def _no_cluster(manifest: Manifest) -> ClusterState:
+    del manifest
+    return ClusterState()
+
+
+def _no_run(manifest: Manifest) -> EngineRun | None:
+    del manifest
+    return None
+
+
+def _no_backup(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
+    raise LookupError(f"{instance.name}: whoever runs the database makes its backups, not {kind}-{mark}")
+
+
+EXTERNAL = Adapter(
+    engine="external",
+    capabilities=Capabilities(verified=True),
+    requirements=(),
+    cluster_kind=None,
+    backup_kind=None,
+    connection=connection,
+    monitor=lambda instance: None,  # noqa: ARG005 - the owner has given no such role
+    render=_nothing,
+    read_cluster=_no_cluster,
+    read_run=_no_run,
+    trigger=_no_backup,
+)

@@ -1,121 +1,177 @@
 """`engine: percona`: the cluster and its backups, as objects of the Percona Operator for PostgreSQL 3.0.
 
-Three servers, one per zone, one of which must acknowledge each commit, and only such a one is elected
+Three servers or more, one per zone, one of which must acknowledge each commit, and only such a one is elected
 (Patroni's synchronous mode, strict). Backups by pgBackRest: full, differential and the log, encrypted
 before they leave, block-incremental, since a differential of whole files is as large as a full one.
-The cluster outlives its instance: it carries no owner reference. Each incarnation of an instance has a
-path of its own in the repository, so that two systems never archive into one.
+The cluster outlives its instance: it carries no owner reference. The store's credentials reach pgBackRest as
+environment, by reference to the user's Secret: neither the operator nor an object of its own holds them, and
+the same Secret, with the same keys, serves every engine and the recovery agent.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
-
-from dedicated.api.json import Manifest
+from dedicated.api.backup import Repository
+from dedicated.api.conditions import parse_time
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
-from dedicated.api.objects import Kind
+from dedicated.api.objects import CONFIG_MAP, PERCONA_BACKUP, PERCONA_CLUSTER
 from dedicated.api.resource import Instance
-from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
+from dedicated.parts.database.engine import (
+    AMAZON,
+    COMPONENT,
+    MONITOR,
+    USER,
+    Adapter,
+    Capabilities,
+    ClusterState,
+    Connection,
+    EngineRun,
+    EngineWanted,
+    Requirement,
+    RunState,
+    cluster_name,
+    folder,
+)
 from dedicated.parts.metadata import lasting
+from dedicated.parts.workload import resources
 
-CLUSTER = Kind("pgv2.percona.com/v2", "PerconaPGCluster", "perconapgclusters")
-BACKUP = Kind("pgv2.percona.com/v2", "PerconaPGBackup", "perconapgbackups")
-COMPONENT = "database"
-REPOSITORY = "repo1"
+VERSION = "3.0.0"
+"""Of the engine's operator, told to it as `crVersion`."""
+INSTALL = f"install the Percona Operator for PostgreSQL {VERSION} with its custom resource definitions"
 OPTIONS: dict[BackupKind, str] = {"full": "full", "differential": "diff", "incremental": "incr"}
+KINDS = {option: kind for kind, option in OPTIONS.items()} | {"differential": "differential"}
+"""Schedules of the engine write the word out (percona/controller/pgcluster/schedule.go)."""
+STATES: dict[str, RunState] = {
+    "": "Pending",
+    "Starting": "Pending",
+    "Running": "Running",
+    "Succeeded": "Completed",
+    "Failed": "Failed",
+}
+"""States of a PerconaPGBackup (pkg/apis/pgv2.percona.com/v2/perconapgbackup_types.go)."""
 CLUSTER_LABEL = "postgres-operator.crunchydata.com/cluster"
 DATA_LABEL = "postgres-operator.crunchydata.com/data"
 LEASE, LOOP, RETRY = 20, 5, 7
 """Seconds of Patroni's lease, loop and retries: a dead primary is seen within lease + loop (B-5)."""
+INIT_SQL = f"""DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{MONITOR}') THEN
+    CREATE ROLE "{MONITOR}" LOGIN;
+  END IF;
+END $$;
+GRANT pg_monitor, pg_checkpoint TO "{MONITOR}";
+"""
+"""Run once by the engine; its own user management grants no roles (internal/postgres/users.go)."""
+INIT_KEY = "init.sql"
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Where backups go. `prefix` is of the customer, the incarnation's own part is added to it."""
-
-    name: str
-    endpoint: str
-    region: str
-    prefix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PerconaWanted:
-    """What is wanted of the engine. `secret` holds the store's key and the cipher's passphrase, as
-    pgBackRest's configuration; retentions are days of full backups and a number of differentials."""
-
-    instance: Instance
-    postgres_version: int
-    engine_version: str
-    image: str
-    backup_image: str
-    storage: str
-    storage_class: str | None
-    bucket: Bucket
-    secret: str
-    full: Rendering
-    differential: Rendering
-    archive_interval: timedelta
-    replicas: int = 3
-    keep_days: int = 14
-    keep_differentials: int = 48
-
-
-def cluster(wanted: PerconaWanted) -> Manifest:
-    """The database cluster."""
-    head = lasting(CLUSTER, wanted.instance, COMPONENT, COMPONENT)
+def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
+    """The grants of the agent's role, and the cluster."""
+    instance = wanted.instance
+    sql = lasting(CONFIG_MAP, instance, f"{COMPONENT}-init", COMPONENT)
+    sql["data"] = {INIT_KEY: INIT_SQL}
+    head = lasting(PERCONA_CLUSTER, instance, COMPONENT, COMPONENT)
     head["spec"] = {
-        "crVersion": wanted.engine_version,
-        "postgresVersion": wanted.postgres_version,
-        "image": wanted.image,
+        "crVersion": VERSION,
+        "image": wanted.cluster.image,
+        "postgresVersion": wanted.cluster.postgres_version,
+        "databaseInitSQL": {"name": f"{instance.name}-{COMPONENT}-init", "key": INIT_KEY},
+        "users": [
+            {"name": USER, "databases": [USER], "grantPublicSchemaAccess": True},
+            {"name": MONITOR},
+        ],
         "instances": [_servers(wanted)],
         "patroni": _patroni(wanted),
         "backups": {"trackLatestRestorableTime": True, "pgbackrest": _backups(wanted)},
     }
-    return head
+    return sql, head
 
 
-def backup(instance: Instance, kind: BackupKind, *, mark: str) -> Manifest:
-    """A backup to be made now. `mark` tells this one from others, and makes asking twice ask once."""
-    head = lasting(BACKUP, instance, f"{OPTIONS[kind]}-{mark}", COMPONENT)
+def connection(instance: Instance) -> Connection:
+    """The Secret that the engine makes for the instance's user."""
+    return Connection(
+        f"{cluster_name(instance.name)}-pguser-{USER}",
+        {"host": "host", "port": "port", "database": "dbname", "username": "user", "password": "password"},
+        ssl_mode="require",
+    )
+
+
+def monitor(instance: Instance) -> Connection:
+    """The same of the agent's: a user without a database, so its Secret names none."""
+    keys = {"host": "host", "port": "port", "username": "user", "password": "password"}
+    return Connection(f"{cluster_name(instance.name)}-pguser-{MONITOR}", keys, ssl_mode="require")
+
+
+def trigger(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
+    """A backup to be made now."""
+    head = lasting(PERCONA_BACKUP, instance, f"{OPTIONS[kind]}-{mark}", COMPONENT)
     head["spec"] = {
-        "pgCluster": f"{instance.name}-{COMPONENT}",
-        "repoName": REPOSITORY,
+        "pgCluster": cluster_name(instance.name),
+        "repoName": "repo1",
         "options": [f"--type={OPTIONS[kind]}"],
     }
     return head
 
 
-def repository_path(wanted: PerconaWanted) -> str:
-    """The folder in the bucket: its own for each incarnation."""
-    instance = wanted.instance
-    parts = (wanted.bucket.prefix.strip("/"), instance.namespace, instance.name, instance.meta.uid)
-    return "/" + "/".join(part for part in parts if part)
+def read_cluster(manifest: Manifest) -> ClusterState:
+    """The engine's word on the cluster; it does not tell which pod is the primary."""
+    status = get_map(manifest, "status")
+    ready, size = (get_int(status, "postgres", key) for key in ("ready", "size"))
+    state = get_str(status, "state") or "not taken up by its operator yet"
+    return ClusterState(
+        ready=state == "ready",
+        servers=size,
+        ready_servers=ready,
+        paused=state in ("paused", "stopping"),
+        message=state,
+    )
 
 
-def _servers(wanted: PerconaWanted) -> Manifest:
-    ours: Manifest = {
-        CLUSTER_LABEL: f"{wanted.instance.name}-{COMPONENT}",
-        DATA_LABEL: "postgres",
-    }
+def read_run(manifest: Manifest) -> EngineRun | None:
+    """A backup, the engine's own by schedule or one that was asked for."""
+    status, asked = get_map(manifest, "status"), get_str(manifest, "metadata", "creationTimestamp")
+    options = [str(option) for option in get_list(manifest, "spec", "options")]
+    told = next((option.partition("=")[2] for option in options if option.startswith("--type=")), "")
+    kind = KINDS.get(get_str(status, "backupType") or told)
+    state, at = STATES.get(get_str(status, "state")), parse_time(asked)
+    if kind is None or state is None or at is None:
+        return None
+    return EngineRun(
+        name=get_str(manifest, "metadata", "name"),
+        cluster=get_str(manifest, "spec", "pgCluster"),
+        kind=kind,
+        state=state,
+        asked=at,
+        started=at if state in ("Running", "Completed", "Failed") else None,
+        finished=parse_time(get_str(status, "completed")) or (at if state == "Failed" else None),
+        stored=get_int(status, "size"),
+        label=get_str(status, "backupName"),
+        error=get_str(status, "error"),
+    )
+
+
+def _servers(wanted: EngineWanted) -> Manifest:
+    cluster = wanted.cluster
+    ours: Manifest = {CLUSTER_LABEL: cluster_name(wanted.instance.name), DATA_LABEL: "postgres"}
     apart: Manifest = {"topologyKey": ZONE_LABEL, "labelSelector": {"matchLabels": ours}}
     claim: Manifest = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": wanted.storage}},
+        "resources": {"requests": {"storage": cluster.storage.size}},
     }
-    if wanted.storage_class is not None:
-        claim["storageClassName"] = wanted.storage_class
-    return {
+    if cluster.storage.class_name is not None:
+        claim["storageClassName"] = cluster.storage.class_name
+    found: Manifest = {
         "name": "db",
-        "replicas": wanted.replicas,
+        "replicas": cluster.instances,
         "dataVolumeClaimSpec": claim,
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
+        "env": _credentials(wanted),
     }
+    if amounts := resources(cluster.resources, default={}):
+        found["resources"] = amounts
+    return found
 
 
-def _patroni(wanted: PerconaWanted) -> Manifest:
-    seconds = int(wanted.archive_interval.total_seconds())
+def _patroni(wanted: EngineWanted) -> Manifest:
     return {
         "leaderLeaseDurationSeconds": LEASE,
         "syncPeriodSeconds": LOOP,
@@ -124,32 +180,85 @@ def _patroni(wanted: PerconaWanted) -> Manifest:
             "synchronous_mode": True,
             "synchronous_mode_strict": True,
             "synchronous_node_count": 1,
-            "postgresql": {"parameters": {"archive_timeout": f"{seconds}s"}},
+            "postgresql": {"parameters": wanted.parameters},
         },
     }
 
 
-def _backups(wanted: PerconaWanted) -> Manifest:
-    bucket = wanted.bucket
-    return {
-        "image": wanted.backup_image,
-        "configuration": [{"secret": {"name": wanted.secret}}],
-        "global": {
-            f"{REPOSITORY}-path": repository_path(wanted),
-            f"{REPOSITORY}-cipher-type": "aes-256-cbc",
-            f"{REPOSITORY}-bundle": "y",
-            f"{REPOSITORY}-block": "y",
-            f"{REPOSITORY}-retention-full-type": "time",
-            f"{REPOSITORY}-retention-full": str(wanted.keep_days),
-            f"{REPOSITORY}-retention-diff": str(wanted.keep_differentials),
-            "start-fast": "y",
-            "compress-type": "zst",
-        },
-        "repos": [
+def _backups(wanted: EngineWanted) -> Manifest:
+    options: Manifest = {"start-fast": "y", "compress-type": "zst"}
+    repositories: list[JsonValue] = []
+    for name, repository in _repositories(wanted):
+        options |= _options(wanted, name, repository)
+        repositories.append(
             {
-                "name": REPOSITORY,
+                "name": name,
                 "schedules": {"full": wanted.full.cron, "differential": wanted.differential.cron},
-                "s3": {"bucket": bucket.name, "endpoint": bucket.endpoint, "region": bucket.region},
+                "s3": {
+                    "bucket": repository.bucket,
+                    "endpoint": repository.endpoint,
+                    "region": repository.region,
+                },
             }
-        ],
+        )
+    return {
+        "image": wanted.cluster.backup_image,
+        "env": _credentials(wanted),
+        "global": options,
+        "repos": repositories,
     }
+
+
+def _options(wanted: EngineWanted, name: str, repository: Repository) -> Manifest:
+    retention = wanted.backup.retention
+    found: Manifest = {
+        f"{name}-path": folder(wanted.instance, repository),
+        f"{name}-bundle": "y",
+        f"{name}-block": "y",
+        f"{name}-retention-full-type": "time",
+        f"{name}-retention-full": str(retention.days),
+        f"{name}-retention-diff": str(retention.differentials),
+    }
+    if repository.encryption.client_side is not None:
+        found[f"{name}-cipher-type"] = "aes-256-cbc"
+    if not (repository.endpoint or "").partition(":")[0].endswith(AMAZON):
+        found[f"{name}-s3-uri-style"] = "path"  # a store of one's own has no host name per bucket
+    return found
+
+
+def _repositories(wanted: EngineWanted) -> list[tuple[str, Repository]]:
+    every = (wanted.backup.repository, *wanted.backup.copies)
+    return [(f"repo{number}", repository) for number, repository in enumerate(every, 1)]
+
+
+def _credentials(wanted: EngineWanted) -> list[JsonValue]:
+    """pgBackRest's options of these names, out of the user's Secrets."""
+    found: list[JsonValue] = []
+    for name, repository in _repositories(wanted):
+        prefix = f"PGBACKREST_{name.upper()}"
+        access, cipher = repository.secret_name, repository.encryption.client_side
+        if access is not None:
+            found.append(_from_secret(f"{prefix}_S3_KEY", access, "access-key-id"))
+            found.append(_from_secret(f"{prefix}_S3_KEY_SECRET", access, "secret-access-key"))
+        if cipher is not None:
+            found.append(_from_secret(f"{prefix}_CIPHER_PASS", cipher.secret_name, "passphrase"))
+    return found
+
+
+def _from_secret(variable: str, secret: str, key: str) -> JsonValue:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+PERCONA = Adapter(
+    engine="percona",
+    capabilities=Capabilities(differential=True, client_side_encryption=True, copies=True),
+    requirements=(Requirement(PERCONA_CLUSTER, INSTALL), Requirement(PERCONA_BACKUP, INSTALL)),
+    cluster_kind=PERCONA_CLUSTER,
+    backup_kind=PERCONA_BACKUP,
+    connection=connection,
+    monitor=monitor,
+    render=render,
+    read_cluster=read_cluster,
+    read_run=read_run,
+    trigger=trigger,
+)
