@@ -71,6 +71,7 @@ COMMANDS = (
     check, calendar, simulate, status, ledger, explain,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),
+    _passed_on("agent", "Run a small process beside an instance, in the cluster."),
     _passed_on("crds", "Print the CustomResourceDefinitions."),
 )  # fmt: skip
 for command in COMMANDS:

@@ -1,8 +1,9 @@
 """The command line `dedicated`, also called as `kubectl dedicated`.
 
-`run` is the operator and `crds` prints its CustomResourceDefinitions; all others are for people, in
-`commands`. Imports are late: the operator's process loads no terminal, `dedicated crds` needs no Kubernetes
-client, and each says what is wrong before it loads one.
+`run` is the operator, `agent` a small process beside an instance, and `crds` prints the
+CustomResourceDefinitions; all others are for people, in `commands`. Imports are late: the operator's process
+loads no terminal, an agent and `dedicated crds` no Kubernetes client, and each says what is wrong before it
+loads one.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 from dedicated import __version__
 
 USAGE = 2
-OPERATOR = frozenset({"run", "crds"})
+OPERATOR = frozenset({"run", "agent", "crds"})
 
 
 def utc_now() -> datetime:
@@ -45,10 +46,20 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     add_run_arguments(run, environment=os.environ, hostname=socket.gethostname())
     crds = commands.add_parser("crds", help="print the CustomResourceDefinitions, or write them to a folder")
     crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
+    agent = commands.add_parser("agent", help="run a small process beside an instance")
+    recovery = agent.add_subparsers(dest="agent", required=True, metavar="AGENT").add_parser(
+        "recovery", help="tell what a restore of the database would bring back, until SIGTERM"
+    )
+    if arguments[0] == "agent":
+        from dedicated.cli.agent_arguments import add_recovery_arguments
+
+        add_recovery_arguments(recovery, environment=os.environ)
     options = parser.parse_args(arguments)
     match options.command:
         case "run":
             return _run(options, now)
+        case "agent":
+            return _recovery(options, now)
         case _:
             return _crds(options.output)
 
@@ -65,6 +76,17 @@ def _run(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     except (SettingsError, ValueError) as error:
         print(f"dedicated run: {error}", file=sys.stderr)
         return USAGE
+    return 0
+
+
+def _recovery(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.recovery.main import run
+    from dedicated.cli.agent_arguments import recovery_settings_of
+    from dedicated.controllers import logs
+
+    settings = recovery_settings_of(options)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    asyncio.run(run(settings, now=now))
     return 0
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row
 
 CONNECT_SECONDS = 5
@@ -111,8 +112,9 @@ class Reading:
 
     `asked` is our clock's time before the heartbeat, `clock` the server's just before. `archived` is the file
     archived last, empty before the first. `start` names this run of the server, `up` is for how long it runs.
-    `blocked` are commits that wait for a synchronous standby; `address` is the server's own. Of `followers`
-    there are not more than 32.
+    `blocked` are commits that wait for a synchronous standby. `name` is the first label of the host that
+    answered where the connection string names several hosts, which then are pods; else the server's own
+    address. Of `followers` there are not more than 32.
     """
 
     asked: datetime
@@ -126,7 +128,7 @@ class Reading:
     up: timedelta
     checkpoint_timeout: timedelta
     blocked: int
-    address: str
+    name: str
     followers: tuple[Follower, ...]
 
 
@@ -140,6 +142,7 @@ class Database:
         self._dsn = dsn
         self._now = now
         self._session: Session | None = None
+        self._names_pods = False
 
     async def read(self) -> Reading:
         """A reading. Raises DatabaseError; never takes longer than `ANSWER_SECONDS`, and a little."""
@@ -185,7 +188,7 @@ class Database:
             up=row.up,
             checkpoint_timeout=row.checkpoint_timeout,
             blocked=row.blocked,
-            address=row.address,
+            name=session.info.host.partition(".")[0] if self._names_pods else row.address,
             followers=tuple(followers),
         )
 
@@ -198,6 +201,8 @@ class Database:
             dsn = self._dsn.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise DatabaseError("the file with the connection string cannot be read") from None
+        hosts = str(conninfo_to_dict(dsn).get("host", "")).split(",")
+        self._names_pods = len(hosts) > 1 and not hosts[0].replace(".", "").isdecimal()
         return await psycopg.AsyncConnection.connect(dsn, autocommit=True, **settings)  # type: ignore[arg-type]
 
 

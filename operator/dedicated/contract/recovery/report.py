@@ -37,7 +37,10 @@ class Standby:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """Who follows the primary at a time; `primary` is the pod's name, `position` the end of its log.
+    """Who follows the primary at a time; `position` is the end of its log.
+
+    `primary` is the pod's name where the agent's connection string names pods, else the pod's address: a
+    server does not know what its pod is called.
 
     `blocked` are commits that wait for a synchronous standby that is not there.
     """

@@ -1,0 +1,1 @@
+"""The small processes beside an instance: loops around probes and pure rules."""

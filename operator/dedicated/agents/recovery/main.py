@@ -1,0 +1,130 @@
+"""The agent's process: its parts put together, started and ended."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from dedicated.agents.recovery.clock import Clock
+from dedicated.agents.recovery.knowledge import Knowledge
+from dedicated.agents.recovery.loops import Check, Loops
+from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
+from dedicated.agents.recovery.pages import serve
+from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
+from dedicated.agents.recovery.settings import Settings
+from dedicated.agents.recovery.writer import Writer
+from dedicated.cluster.own_object import OwnConfigMap
+from dedicated.probes.database import Database
+from dedicated.probes.repository import PgBackRest
+
+FIELD_MANAGER = "dedicated-recovery-agent"
+STUCK = timedelta(minutes=5)
+"""Without an attempt to sample for so long, only a new process helps: each has a limit of time."""
+
+logger = logging.getLogger(__name__)
+
+
+async def run(
+    settings: Settings,
+    *,
+    now: Callable[[], datetime],
+    repository: Repository | None = None,
+    check: Check | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT. Raises what broke it: then a new process is better.
+
+    `now` is the wall clock, which may jump. `repository` is pgBackRest's unless another is given; without
+    `check` no object store is asked.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop=stop, now=now, repository=repository, check=check)
+    logger.info("stopped")
+
+
+async def work(
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    now: Callable[[], datetime],
+    repository: Repository | None = None,
+    check: Check | None = None,
+    serving: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Work until `stop` is set; `serving` is told the port of the pages."""
+    changed = asyncio.Event()
+    clock = Clock(wall=now, monotonic=time.monotonic)
+    knowledge = Knowledge(
+        incarnation=settings.incarnation, clock=clock, monotonic=time.monotonic, changed=changed.set
+    )
+    probe = PgBackRest(settings.repository_config, settings.stanza, settings.pgbackrest)
+    loops = Loops(
+        knowledge=knowledge,
+        clock=clock,
+        database=Database(settings.dsn_file, now=clock),
+        repository=repository or PgBackRestRepository(probe),
+        check=check,
+        sample_every=settings.sample_every,
+        audit_every=settings.audit_every,
+        monotonic=time.monotonic,
+    )
+    writer = Writer(
+        record=_record(settings, clock),
+        knowledge=knowledge,
+        clock=clock,
+        objectives=settings.objectives,
+        incarnation=settings.incarnation,
+        every=settings.write_every,
+        monotonic=time.monotonic,
+        changed=changed,
+    )
+    collector = RecoveryCollector(
+        knowledge=knowledge,
+        clock=clock,
+        objectives=settings.objectives,
+        labels={"namespace": settings.namespace, "name": settings.instance},
+        record_problem=lambda: writer.problem,
+    )
+    pages = serve(
+        settings.http_address, registry=make_registry(collector), stuck=lambda: _stuck(loops, settings)
+    )
+    async with pages as port:
+        logger.info("serving health and metrics", extra={"port": port, "instance": settings.instance})
+        serving(port)
+        await _until(stop, loops, writer)
+
+
+async def _until(stop: asyncio.Event, loops: Loops, writer: Writer) -> None:
+    """Run the loops and the writer until `stop` is set, or one of them breaks."""
+    ending = asyncio.create_task(stop.wait(), name="stop")
+    tasks = [
+        asyncio.create_task(loops.run(), name="loops"),
+        asyncio.create_task(writer.run(), name="writer"),
+    ]
+    done, _ = await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in (ending, *tasks):
+        task.cancel()
+    await asyncio.gather(ending, *tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _record(settings: Settings, clock: Clock) -> OwnConfigMap:
+    return OwnConfigMap(
+        server=settings.api_server,
+        credentials=settings.credentials,
+        namespace=settings.namespace,
+        name=settings.record,
+        manager=FIELD_MANAGER,
+        heard=lambda at: clock.heard("ApiServer", at),
+    )
+
+
+def _stuck(loops: Loops, settings: Settings) -> str:
+    limit = (STUCK + settings.sample_every).total_seconds()
+    age = time.monotonic() - loops.tried
+    return f"the primary was last asked {age:.0f} s ago, limit {limit:.0f} s" if age > limit else ""

@@ -1,0 +1,54 @@
+"""Repositories that an agent can list, each as the facts that the rules of recoverability take."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from dedicated.contract.recovery.repository import Listing
+from dedicated.contract.recovery.wal import Ancestor, Segment, ancestry
+from dedicated.parts.database import pgbackrest
+from dedicated.probes.repository import PgBackRest
+
+
+class Repository(Protocol):
+    """What holds backups and the archived log of one database."""
+
+    async def listing(self, *, at: datetime, archived_before: Segment | None, segment_size: int) -> Listing:
+        """What is in it, asked from `at` on. Raises `probes.repository.RepositoryError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PgBackRestRepository:
+    """A stanza of pgBackRest."""
+
+    probe: PgBackRest
+
+    async def listing(self, *, at: datetime, archived_before: Segment | None, segment_size: int) -> Listing:
+        """What is in it: nothing, where the stanza was not made yet."""
+        found = await self.probe.read()
+        return Listing(
+            at=at,
+            archive=pgbackrest.archive_of(found.files, size=segment_size),
+            backups=pgbackrest.backups_in(found.info, found.archive_id, size=segment_size),
+            ancestors=_ancestors(found.history_of, found.history),
+            archived_before=archived_before,
+            segment_size=segment_size,
+        )
+
+
+def _ancestors(timeline: str, history: str) -> tuple[Ancestor, ...]:
+    """None where the history cannot be read: then nothing is promised over it."""
+    try:
+        return ancestry(int(timeline, 16), history) if timeline else ()
+    except ValueError:
+        return ()
+
+
+def set_back(listing: Listing, by: timedelta) -> Listing:
+    """The listing with the times of its backups set back: those of a clock that is ahead promise too much."""
+    backups = (
+        replace(backup, started=backup.started - by, completed=backup.completed - by)
+        for backup in listing.backups
+    )
+    return replace(listing, backups=tuple(backups)) if by else listing

@@ -1,0 +1,47 @@
+"""All that can be set of a recovery agent, as one value. `cli` builds it; nothing else reads any."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from dedicated.contract.recovery.duties import AUDIT_EVERY
+from dedicated.contract.recovery.objectives import RecoveryObjectives
+
+CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its service account's token and the API server's certificate authority."""
+
+SAMPLE_EVERY = timedelta(seconds=30)
+WRITE_EVERY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one agent. `sample_every`, `audit_every`, `write_every` are for times of rest.
+
+    `dsn_file` holds a connection string of a role with `pg_monitor` and `pg_checkpoint`;
+    `repository_config` is a configuration of pgBackRest. `credentials` is a folder with `token` and
+    `ca.crt`.
+    """
+
+    instance: str
+    namespace: str
+    incarnation: str
+    dsn_file: Path
+    repository_config: Path
+    stanza: str
+    api_server: str
+    credentials: Path = CREDENTIALS
+    pgbackrest: str = "pgbackrest"
+    objectives: RecoveryObjectives = field(default_factory=RecoveryObjectives)
+    sample_every: timedelta = SAMPLE_EVERY
+    audit_every: timedelta = AUDIT_EVERY
+    write_every: timedelta = WRITE_EVERY
+    http_address: tuple[str, int] = ("0.0.0.0", 8080)  # noqa: S104 - the kubelet asks the pod's address
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+
+    @property
+    def record(self) -> str:
+        """The name of the ConfigMap that it writes, and of no other object."""
+        return f"{self.instance}-recovery"

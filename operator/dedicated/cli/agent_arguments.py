@@ -1,0 +1,87 @@
+"""Arguments of `dedicated agent recovery`, and the settings made from them.
+
+No credential is among them: what must stay secret is in files. What a pod knows of itself and of its
+cluster comes by environment (POD_NAMESPACE, KUBERNETES_SERVICE_HOST and _PORT).
+"""
+
+import argparse
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, WRITE_EVERY, Settings
+from dedicated.contract.recovery.duties import AUDIT_EVERY
+from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
+from dedicated.probes.resolver import parse_host_port
+
+
+def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
+    """Add the arguments of `agent recovery`."""
+    add = parser.add_argument
+    add("--instance", required=True, metavar="NAME", help="the DedicatedInstance that it belongs to")
+    add("--uid", required=True, metavar="UID", help="its uid: a report of another one says nothing")
+    namespace = environment.get("POD_NAMESPACE", "default")
+    add("--namespace", default=namespace, metavar="NAME", help="its namespace; default: POD_NAMESPACE")
+    add("--dsn-file", type=Path, required=True, metavar="FILE", help="a connection string with all hosts")
+    add("--repository-config", type=Path, required=True, metavar="FILE", help="pgBackRest's configuration")
+    add("--stanza", required=True, metavar="NAME", help="pgBackRest's name of the database")
+    add("--pgbackrest", default="pgbackrest", metavar="PROGRAM", help="pgBackRest; default: from the PATH")
+    _add_times(parser)
+    add(
+        "--api-server", default=_api_server(environment), metavar="URL", help="default: the pod's own cluster"
+    )
+    add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
+    add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
+    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    add("--log-format", choices=("json", "text"), default="json")
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    def add(name: str, default: timedelta, text: str) -> None:
+        seconds = default.total_seconds()
+        parser.add_argument(
+            name, type=_seconds, default=default, metavar="SECONDS", help=f"{text}; default {seconds:.0f}"
+        )
+
+    add("--disaster-rpo", CONTRACT.disaster_rpo, "the objective in force (B-3)")
+    add("--archive-interval", CONTRACT.archive_interval, "the log is archived at least so often (B-2)")
+    add("--sample-every", SAMPLE_EVERY, "between two samples of the primary")
+    add("--audit-every", AUDIT_EVERY, "between two listings of the repository")
+    add("--write-every", WRITE_EVERY, "between two writes of the record at rest")
+
+
+def recovery_settings_of(options: argparse.Namespace) -> Settings:
+    """The settings that parsed arguments stand for."""
+    return Settings(
+        instance=options.instance,
+        namespace=options.namespace,
+        incarnation=options.uid,
+        dsn_file=options.dsn_file,
+        repository_config=options.repository_config,
+        stanza=options.stanza,
+        pgbackrest=options.pgbackrest,
+        objectives=RecoveryObjectives(
+            disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval
+        ),
+        sample_every=options.sample_every,
+        audit_every=options.audit_every,
+        write_every=options.write_every,
+        api_server=options.api_server,
+        credentials=options.credentials,
+        http_address=options.http,
+        log_level=options.log_level,
+        log_format=options.log_format,
+    )
+
+
+def _api_server(environment: Mapping[str, str]) -> str:
+    host = environment.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+
+
+def _seconds(text: str) -> timedelta:
+    seconds = float(text)
+    if not 0 < seconds < 10**6:
+        raise argparse.ArgumentTypeError(f"{text} is no time in seconds between 0 and a million")
+    return timedelta(seconds=seconds)

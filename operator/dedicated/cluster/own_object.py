@@ -1,0 +1,95 @@
+"""One ConfigMap that a small process reads and writes, with the token of its pod: a GET and a PATCH.
+
+The official client costs a small process some 40 MB of memory; for one object, two requests are enough. The
+token and the certificate authority are read at each request, as both are exchanged while a pod runs.
+
+Written by a merge patch, which makes nothing: an object that is absent stays so. Both keys of a write arrive
+together or not at all. Errors are told in our own words.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import aiohttp
+
+from dedicated.api.json import JsonValue, Manifest, get_map, strings
+
+SECONDS = 10.0
+MERGE_PATCH = "application/merge-patch+json"
+CAUSES = {
+    401: "the token is refused",
+    403: "the right to it is missing",
+    404: "it does not exist",
+    413: "it is too large",
+}
+
+
+class OwnObjectError(Exception):
+    """The object could not be read or written; the text says why and quotes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnConfigMap:
+    """A ConfigMap by name, at an API server. `credentials` is a folder with `token` and `ca.crt`.
+
+    `heard` is told the API server's time with each answer.
+    """
+
+    server: str
+    credentials: Path
+    namespace: str
+    name: str
+    manager: str
+    heard: Callable[[datetime], None] = lambda _: None
+
+    async def read(self) -> dict[str, str]:
+        """Its data. Raises OwnObjectError."""
+        found = await self._request("GET")
+        return {key: value for key, value in get_map(found, "data").items() if isinstance(value, str)}
+
+    async def write(self, data: Mapping[str, str]) -> None:
+        """Set keys of its data. Raises OwnObjectError."""
+        await self._request("PATCH", {"data": strings(data)})
+
+    async def _request(self, method: str, body: Manifest | None = None) -> JsonValue:
+        url = f"{self.server}/api/v1/namespaces/{self.namespace}/configmaps/{self.name}"
+        try:
+            token = (self.credentials / "token").read_text(encoding="ascii").strip()
+            trust = self._trust()
+        except (OSError, ValueError):
+            raise OwnObjectError("the pod's token or certificate authority cannot be read") from None
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        parameters = {} if body is None else {"fieldManager": self.manager}
+        if body is not None:
+            headers["Content-Type"] = MERGE_PATCH
+        try:
+            async with (
+                asyncio.timeout(SECONDS),
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session,
+                session.request(method, url, params=parameters, headers=headers, json=body) as answer,
+            ):
+                self._tell_time(answer)
+                if answer.status != 200:
+                    cause = CAUSES.get(answer.status, "the API server refuses")
+                    raise OwnObjectError(f"{cause} (status {answer.status})")
+                read: JsonValue = await answer.json()
+                return read
+        except TimeoutError:
+            raise OwnObjectError(f"no answer within {SECONDS:.0f} s") from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise OwnObjectError("the API server cannot be reached") from None
+
+    def _trust(self) -> ssl.SSLContext | bool:
+        authority = self.credentials / "ca.crt"
+        return ssl.create_default_context(cafile=str(authority)) if self.server.startswith("https:") else True
+
+    def _tell_time(self, answer: aiohttp.ClientResponse) -> None:
+        try:
+            self.heard(parsedate_to_datetime(answer.headers.get("Date", "")))
+        except ValueError:
+            return
