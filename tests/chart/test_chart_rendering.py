@@ -9,6 +9,7 @@ import yaml
 from dedicated.api.catalogue import Catalogue, resolve
 from dedicated.api.instance import Release
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.places import Places
 from helm_charts import CHARTS, CRDS, OPERATOR, HelmError, helm, of_kind, render
 
 pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
@@ -50,6 +51,7 @@ def test_missing_repository_says_what_to_set() -> None:
         ({"logLevel": "verbose"}, "'/logLevel': value must be one of 'debug', 'info', 'warning', 'error'"),
         ({"releases": {"versions": [{"version": "4.15"}]}}, "'/releases/versions/0/version'"),
         ({"releases": {"versions": []}}, "'/releases/versions': minItems"),
+        ({"places": {"places": {"minio.example.com": ["Swiss"]}}}, "'/places/places/minio.example.com/0'"),
         (
             {"releases": {"versions": [{"version": "v4.15.2", "supportedUntil": "soon"}]}},
             "'/releases/versions/0/supportedUntil'",
@@ -186,6 +188,16 @@ def test_a_new_catalogue_rolls_the_pods() -> None:
 
     other: Manifest = {"versions": [{"version": "v4.17.0", "channel": "stable"}]}
     assert checksum(operator()) != checksum(operator(releases=other))
+
+
+def test_the_map_of_places_reaches_the_operator_where_there_is_one() -> None:
+    assert "--places" not in get_list(container_of(operator()), "args")
+    manifests = operator(places={"regions": {"Alps": ["CH", "AT"]}, "places": {"minio.example.com": ["CH"]}})
+    assert "--places" in get_list(container_of(manifests), "args")
+    data = next(m for m in of_kind(manifests, "ConfigMap"))
+    places = Places.model_validate(yaml.safe_load(get_str(data, "data", "places.yaml")))
+    assert places.regions == {"Alps": ["CH", "AT"]}
+    assert places.places == {"minio.example.com": ["CH"]}
 
 
 def test_selectors_never_change_with_the_version() -> None:

@@ -1,10 +1,13 @@
 """Arguments of `dedicated run` become settings, and what cannot work is refused."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from dedicated.cli.arguments import add_run_arguments, settings_of
+from dedicated.contract.places import built_in
+from dedicated.controllers.main import SettingsError, load_atlas
 from dedicated.controllers.settings import Settings
 
 
@@ -27,3 +30,13 @@ def test_audits_come_after_a_time(hours: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit):
         parsed("--audit-hours", hours)
     assert "--audit-hours" in capsys.readouterr().err
+
+
+def test_the_map_of_places_is_read_from_a_file(tmp_path: Path) -> None:
+    assert load_atlas(parsed().places_file) == built_in()
+    file = tmp_path / "places.yaml"
+    file.write_text("places: {cellar: [CH]}", encoding="utf-8")
+    assert load_atlas(parsed("--places", str(file)).places_file).countries("cellar") == {"CH"}
+    file.write_text("places: {cellar: [Swiss]}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"--places .*: places\.cellar\.0: "):
+        load_atlas(file)

@@ -174,3 +174,20 @@ def test_the_examples_are_as_good_as_they_say() -> None:
         assert (ran.code, ran.err) == (0, "")
     whole = json.loads(run("check", "-f", str(checkout / "examples" / "instance.yaml"), "-o", "json").out)
     assert [finding["field"] for finding in whole[0]["findings"]] == ["AgreementNotValid"]
+
+
+def test_a_region_that_is_not_on_the_map_is_told_and_the_operators_map_has_more(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, "alps.yaml", instance(infrastructure={"dataLocation": {"region": "Alps"}})
+    )
+    ran = run("check", "-f", file, "-o", "json")
+    assert ran.code == 1
+    (said,) = [item for item in json.loads(ran.out)[0]["findings"] if item["field"] == "RegionUnknown"]
+    assert "'Alps' is not known; known are GDPR safe countries, Global, Switzerland" in said["reason"]
+    places = tmp_path / "places.yaml"
+    places.write_text("regions: {Alps: [CH, AT]}", encoding="utf-8")
+    ran = run("check", "-f", file, "--places", str(places), "-o", "json")
+    assert "RegionUnknown" not in ran.out
+    places.write_text("regions: {Alps: [Austria]}", encoding="utf-8")
+    ran = run("check", "-f", file, "--places", str(places))
+    assert (ran.code, "regions.Alps" in ran.err) == (2, True)

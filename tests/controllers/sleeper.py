@@ -28,6 +28,7 @@ from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import RetryPolicy
 from dedicated.cluster.transport import Answered, Request, Transport
 from dedicated.contract.downtime import Record
+from dedicated.contract.places import built_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.instances import Instances
@@ -311,6 +312,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         recorder=EventRecorder(client=client, instance="test"),
         metrics=make_metrics(),
         catalogue=CATALOGUE,
+        atlas=built_in(),
         user="operator",
         audit_every=timedelta(hours=10),
         clock=ContractTime(wall=lambda: clock[0]),

@@ -28,3 +28,4 @@ ANNOTATION_APPLIED = f"{GROUP}/applied"
 """Hash of the manifest last applied (design.md §5)."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
+REGION_LABEL = "topology.kubernetes.io/region"

@@ -17,6 +17,9 @@ def add_run_arguments(
 ) -> None:
     """Add the arguments of `run`."""
     parser.add_argument("--releases", type=Path, required=True, metavar="FILE", help="the release catalogue")
+    parser.add_argument(
+        "--places", type=Path, metavar="FILE", help="regions and places beside those that are built in"
+    )
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)
     _add_probes(parser)
@@ -120,6 +123,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         identity=options.identity,
         lease_namespace=options.namespace_of_lease,
         releases_file=options.releases,
+        places_file=options.places,
         namespaces=tuple(options.watch_namespace),
         lease_name=options.lease_name,
         lease_seconds=options.lease_seconds,

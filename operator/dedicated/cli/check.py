@@ -1,22 +1,26 @@
 """`dedicated check`: an instance judged before it is committed."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.names import KIND
+from dedicated.api.places import Places
 from dedicated.api.resource import meta_of
 from dedicated.cli.facts import facts_of, records_about, records_in
 from dedicated.cli.frame import App, instance_file, output, records_file
 from dedicated.cli.manifests import read
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, say
 from dedicated.cli.verdicts import Verdict, verdicts
+from dedicated.contract.places import atlas_of
 from dedicated.reconcile.obligations import AHEAD_MONTHS
 
+ModelT = TypeVar("ModelT", bound=BaseModel)
 TITLES = {"Admission": "Refused at admission", "FirstPass": "Found in the first pass"}
 
 
@@ -29,10 +33,21 @@ TITLES = {"Admission": "Refused at admission", "FirstPass": "Found in the first 
     metavar="FILE",
     help="The operator's release catalogue; without it releases are not checked.",
 )
+@click.option(
+    "--places",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What the operator's map of places has beside those that are built in.",
+)
 @output
 @click.pass_context
 def check(
-    context: click.Context, file: str, records: str | None, releases: Path | None, output: Output
+    context: click.Context,
+    file: str,
+    records: str | None,
+    releases: Path | None,
+    places: Path | None,
+    output: Output,
 ) -> None:
     """What admission and the first pass would say of the DedicatedInstances in FILE, without a cluster.
 
@@ -40,12 +55,13 @@ def check(
     database) and changes of immutable fields. Windows and freezes are followed for 13 months.
     """
     now = context.ensure_object(App).now()
-    catalogue = _catalogue(releases) if releases else None
+    catalogue = _read(Catalogue, releases) if releases else None
+    atlas = atlas_of(_read(Places, places) if places else Places())
     recorded = records_in(records)
     found = []
     for body in read(file, KIND):
         facts = facts_of(records_about(recorded, meta_of(body).key))
-        found.append((body, verdicts(body, facts, catalogue=catalogue, now=now)))
+        found.append((body, verdicts(body, facts, catalogue=catalogue, atlas=atlas, now=now)))
     if output == "table":
         for body, said in found:
             _tell(body, said, file)
@@ -57,9 +73,9 @@ def check(
         context.exit(FOUND)
 
 
-def _catalogue(file: Path) -> Catalogue:
+def _read(model: type[ModelT], file: Path) -> ModelT:
     try:
-        return Catalogue.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise Failure(f"{file}: {' '.join(str(error).split())}", exit_code=USAGE) from error
 

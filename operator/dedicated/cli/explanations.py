@@ -123,6 +123,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         acts="Customer where it is void or prerequisites are not met; nobody where none was promised",
         docs="docs/service-level.md",
     ),
+    api.DATA_LOCATION_COMPLIANT: Explanation(
+        asks="Is all that holds the instance's data inside its region: nodes, backups, their copies?",
+        good="True",
+        clauses="D-1",
+        acts="the owner of the infrastructure; Customer where the spec names no region, or an unknown one",
+        docs="docs/data-location.md",
+    ),
     api.SERVICE_LEVEL_MET: Explanation(
         asks="Is this month's availability within its objective, as far as it was measured?",
         good="True",

@@ -28,7 +28,9 @@ from dedicated.api.schema import INSTANCE_DEFINITION, structural
 from dedicated.contract import clock_conditions, releases
 from dedicated.contract.agreements import zones_in_force
 from dedicated.contract.facts import Fact
+from dedicated.contract.places import Atlas
 from dedicated.contract.responsibilities import check_options
+from dedicated.reconcile.location import declared
 from dedicated.reconcile.obligations import obligations
 from dedicated.reconcile.observed import Observed
 
@@ -76,16 +78,24 @@ class Verdict:
 
 
 def verdicts(
-    body: Manifest, facts: Sequence[Fact], *, catalogue: Catalogue | None, now: datetime
+    body: Manifest,
+    facts: Sequence[Fact],
+    *,
+    catalogue: Catalogue | None,
+    atlas: Atlas | None = None,
+    now: datetime,
 ) -> tuple[Verdict, ...]:
-    """All of them, in order, by the facts recorded. The first pass sees only what admission lets through."""
+    """All of them, in order, by the facts recorded. The first pass sees only what admission lets through.
+
+    Without a catalogue releases, without an atlas places are not judged.
+    """
     refused = (*_names(body), *_fields(body.get("spec")), *_repeated(body.get("spec")))
     if refused:
         return refused
     instance = parse_instance(body)
     if not isinstance(instance, Instance):
         raise ValueError(f"the models disagree about {instance.problems}")
-    return tuple(_first_pass(instance, facts, catalogue, now))
+    return tuple(_first_pass(instance, facts, catalogue, atlas, now))
 
 
 def _names(body: Manifest) -> Iterator[Verdict]:
@@ -157,7 +167,11 @@ def _repeated_in(value: JsonValue, schema: Manifest, path: str) -> Iterator[Verd
 
 
 def _first_pass(
-    instance: Instance, facts: Sequence[Fact], catalogue: Catalogue | None, now: datetime
+    instance: Instance,
+    facts: Sequence[Fact],
+    catalogue: Catalogue | None,
+    atlas: Atlas | None,
+    now: datetime,
 ) -> Iterator[Verdict]:
     """What the spec is responsible for; that a clock runs is none of it."""
     owed = obligations(instance, Observed(facts=tuple(facts)), now=now)
@@ -165,6 +179,9 @@ def _first_pass(
     running = clock_conditions.findings(owed.clocks, owed.terms, now=now)
     for finding in (*zones, *check_options(instance.spec), *owed.findings):
         if finding not in running:
+            yield _found(finding)
+    if atlas is not None:
+        for finding in declared(instance.spec.infrastructure, None, atlas=atlas):
             yield _found(finding)
     if catalogue is not None:
         zone = owed.terms.zone

@@ -50,13 +50,15 @@ CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as far as the contract asks: its zone, whether pods can go there now, CPUs and bytes it has."""
+    """A node as far as the contract asks: its zone, whether pods can go there now, CPUs and bytes it has, and
+    its place on the map (empty: it has no label)."""
 
     name: str
     zone: str
     schedulable: bool
     cpu: Decimal = Decimal()
     memory: Decimal = Decimal()
+    place: str = ""
 
     @property
     def large(self) -> bool:

@@ -13,15 +13,18 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from dedicated import __version__
 from dedicated.api.catalogue import Catalogue
+from dedicated.api.places import Places
 from dedicated.cluster.client import Client, connect
 from dedicated.cluster.lease import LeaderLease, lease_times
 from dedicated.cluster.transport import Login
+from dedicated.contract.places import Atlas, atlas_of, built_in
 from dedicated.controllers import http
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.http import Vitals
@@ -35,6 +38,7 @@ TLS_BUFFER = 32 * 1024
 256 KiB; what is larger is read in several steps."""
 
 logger = logging.getLogger(__name__)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class SettingsError(Exception):
@@ -43,14 +47,23 @@ class SettingsError(Exception):
 
 def load_catalogue(path: Path) -> Catalogue:
     """The release catalogue of a YAML file. Raises `SettingsError`."""
+    return _load(Catalogue, "--releases", path)
+
+
+def load_atlas(path: Path | None) -> Atlas:
+    """The map of places, with what a YAML file adds to it. Raises `SettingsError`."""
+    return built_in() if path is None else atlas_of(_load(Places, "--places", path))
+
+
+def _load(model: type[ModelT], option: str, path: Path) -> ModelT:
     try:
-        return Catalogue.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"--releases {path}: cannot be read: {error}") from error
+        raise SettingsError(f"{option} {path}: cannot be read: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        raise SettingsError(f"--releases {path}: {where}: {first['msg']}") from error
+        raise SettingsError(f"{option} {path}: {where}: {first['msg']}") from error
 
 
 def load_clock(settings: Settings, *, wall: Callable[[], datetime]) -> ContractTime:
@@ -71,6 +84,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
     Ends the process where a term does not end: what goes on would keep asyncio from ending, too.
     """
     catalogue = load_catalogue(settings.releases_file)
+    atlas = load_atlas(settings.places_file)
     clock = load_clock(settings, wall=now)
     asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
     metrics = make_metrics()
@@ -90,7 +104,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
             wall=now,
         )
         metrics.leader.set_function(lambda: float(lease.is_leader))
-        process = _Process(settings, catalogue, metrics, clock)
+        process = _Process(settings, catalogue, atlas, metrics, clock)
         pages = http.serve(settings.http_address, vitals=process.vitals(), registry=metrics.registry)
         async with pages as port:
             logger.info("serving health and metrics", extra={"port": port, "identity": settings.identity})
@@ -114,11 +128,17 @@ class _Process:
     """One term at a time, and what `/healthz`, `/readyz` and `/metrics` say of it; a standby has none."""
 
     def __init__(
-        self, settings: Settings, catalogue: Catalogue, metrics: Metrics, clock: ContractTime
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        atlas: Atlas,
+        metrics: Metrics,
+        clock: ContractTime,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._catalogue = catalogue
+        self._atlas = atlas
         self._metrics = metrics
         self._term: Term | None = None
         metrics.watch_queue(
@@ -142,7 +162,9 @@ class _Process:
         gc.collect()
         async with _connect(self._settings, self._metrics) as client:
             fenced = client.fenced(fence)
-            self._term = Term(self._settings, self._catalogue, fenced, self._metrics, self._clock)
+            self._term = Term(
+                self._settings, self._catalogue, self._atlas, fenced, self._metrics, self._clock
+            )
             try:
                 await self._term.run(stop)
             finally:

@@ -20,6 +20,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.lease import NotLeader
 from dedicated.contract.downtime import Span
+from dedicated.contract.places import Atlas
 from dedicated.contract.prerequisites import Platform
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
@@ -73,6 +74,7 @@ class Reconciler:
         recorder: EventRecorder,
         metrics: Metrics,
         catalogue: Catalogue,
+        atlas: Atlas,
         user: str,
         audit_every: timedelta,
         clock: ContractTime,
@@ -83,6 +85,7 @@ class Reconciler:
         self._queue = queue
         self._metrics = metrics
         self._catalogue = catalogue
+        self._atlas = atlas
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
@@ -263,6 +266,7 @@ class Reconciler:
             pods=known.pods,
             nodes=self._world.nodes,
             platform=self._platform(),
+            atlas=self._atlas,
             identity=known.identity,
             service=self._answers.of(key),
             mail=self._writes.mail(key),

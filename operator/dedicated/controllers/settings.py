@@ -16,6 +16,7 @@ class Settings:
     identity: str
     lease_namespace: str
     releases_file: Path
+    places_file: Path | None = None
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
     lease_seconds: float = 30.0

@@ -21,6 +21,7 @@ from dedicated.api.objects import INSTANCE, NAMESPACE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
+from dedicated.contract.places import Atlas
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.continuity import Continuity, Place
 from dedicated.controllers.contract_time import ContractTime
@@ -54,6 +55,7 @@ class Term:
         self,
         settings: Settings,
         catalogue: Catalogue,
+        atlas: Atlas,
         client: Client,
         metrics: Metrics,
         clock: ContractTime,
@@ -61,6 +63,7 @@ class Term:
         self._settings = settings
         self._clock = clock
         self._catalogue = catalogue
+        self._atlas = atlas
         self._client = client
         self._metrics = metrics
         self.queue: WorkQueue[Key] = WorkQueue()
@@ -113,6 +116,7 @@ class Term:
                 recorder=recorder,
                 metrics=self._metrics,
                 catalogue=self._catalogue,
+                atlas=self._atlas,
                 user=await self._client.user_name(),
                 audit_every=timedelta(hours=self._settings.audit_hours),
                 clock=self._clock,

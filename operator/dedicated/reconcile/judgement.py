@@ -15,6 +15,7 @@ from dedicated.contract.responsibilities import check_options, responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
 from dedicated.parts.wanted import Wanted
+from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
 
@@ -34,6 +35,7 @@ class Judgement:
     installed: bool
     obligations: Obligations
     support: Support
+    located: Located
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -60,10 +62,12 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     installed = is_installed(observed)
     owed = obligations(instance, observed, now=now)
     zones, findings = agreements.zones_in_force(instance.spec, agreed=owed.agreed)
+    located = locate(instance.spec.infrastructure, observed, installed=installed, now=now)
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
         *findings,
         *_prerequisites(instance, observed, owed, zones, now=now),
+        *located.findings,
         *check_options(instance.spec),
         *_failures(observed),
         *owed.findings,
@@ -98,7 +102,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
-    return Judgement(tuple(found), wanted, zones, installed, owed, supported)
+    return Judgement(tuple(found), wanted, zones, installed, owed, supported, located)
 
 
 def _prerequisites(

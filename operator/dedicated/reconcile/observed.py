@@ -20,6 +20,7 @@ from dedicated.api.names import (
     LABEL_APP_VERSION,
     LABEL_COMPONENT,
     LABEL_INSTANCE,
+    REGION_LABEL,
     ZONE_LABEL,
 )
 from dedicated.api.objects import Ref
@@ -29,6 +30,7 @@ from dedicated.api.resource import Meta
 from dedicated.contract import downtime
 from dedicated.contract.downtime import Span
 from dedicated.contract.facts import Fact
+from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
@@ -184,6 +186,7 @@ class Observed:
     pods: tuple[PodState, ...] = ()
     nodes: tuple[Node, ...] | None = ()
     platform: Platform = field(default_factory=Platform)
+    atlas: Atlas = field(default_factory=built_in)
     identity: Identity | None = None
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
@@ -327,7 +330,7 @@ def pod_of(manifest: Manifest) -> PodState:
 
 
 def node_of(manifest: Manifest) -> Node:
-    """A node: its zone, its size, and whether pods can go there."""
+    """A node: its zone, its size, its place, and whether pods can go there."""
     ready = any(
         get_str(item, "type") == "Ready" and get_str(item, "status") == "True"
         for item in get_list(manifest, "status", "conditions")
@@ -338,6 +341,12 @@ def node_of(manifest: Manifest) -> Node:
         schedulable=ready and get_map(manifest, "spec").get("unschedulable") is not True,
         cpu=parse_quantity(get_str(manifest, "status", "capacity", "cpu")) or Decimal(),
         memory=parse_quantity(get_str(manifest, "status", "capacity", "memory")) or Decimal(),
+        place=sys.intern(
+            place_of_node(
+                get_str(manifest, "spec", "providerID"),
+                get_str(manifest, "metadata", "labels", REGION_LABEL),
+            )
+        ),
     )
 
 

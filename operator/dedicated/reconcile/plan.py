@@ -11,6 +11,7 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import (
     ALARMS,
     AVAILABLE,
+    DATA_LOCATION_COMPLIANT,
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
     HIGHLY_AVAILABLE,
@@ -77,9 +78,10 @@ TOLD = {
     SERVICE_LEVEL_IN_FORCE: ("ServiceLevelInForce", "ServiceLevelNotInForce"),
     SERVICE_LEVEL_MET: ("ServiceLevelMet", "ServiceLevelMissed"),
     VERSION_SUPPORTED: ("VersionSupported", "VersionNotSupported"),
+    DATA_LOCATION_COMPLIANT: ("DataLocationCompliant", "DataOutsideRegion"),
 }
 """Conditions whose transitions become events: the event's reason when it turns True, and False."""
-COUNTED = frozenset({SERVICE_LEVEL_MET, VERSION_SUPPORTED})
+COUNTED = frozenset({SERVICE_LEVEL_MET, VERSION_SUPPORTED, DATA_LOCATION_COMPLIANT})
 """Of these, the ones judged by figures and dates: after `Unknown`, False is news and True is none."""
 NOTE_LIMIT = 1024
 

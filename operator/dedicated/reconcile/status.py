@@ -87,6 +87,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         judgement.support.condition,
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
+        judgement.located.condition,
         *_test_clock(observed),
     )
     server_state = observed.deployment(instance.name, server.COMPONENT)

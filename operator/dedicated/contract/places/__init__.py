@@ -11,6 +11,8 @@ from functools import cache
 from importlib import resources
 from urllib.parse import urlsplit
 
+from dedicated.api.places import Places
+
 EVERYWHERE = "*"
 CLOUDS_OF_NODES = {"aws": "aws", "gce": "gcp", "azure": "azure"}
 """Scheme of a node's `spec.providerID`, and the cloud that it means."""
@@ -43,6 +45,14 @@ class Atlas:
         A region of a host that is not itself on the map is where the host is.
         """
         return self.places.get(place) or self.places.get(place.partition("/")[0]) or frozenset()
+
+
+def atlas_of(configured: Places) -> Atlas:
+    """The map that the operator brings along, with what its configuration adds or says otherwise."""
+    return built_in().extended(
+        regions={name: frozenset(countries) for name, countries in configured.regions.items()},
+        places={name: frozenset(countries) for name, countries in configured.places.items()},
+    )
 
 
 @cache
