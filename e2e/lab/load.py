@@ -50,6 +50,10 @@ class Load:
         """What was acknowledged by a time, in the order of time."""
         return sorted(commit for commit in list(self.commits) if commit.at <= until)
 
+    def since(self, moment: float) -> list[Commit]:
+        """What was acknowledged after a time, in the order of time."""
+        return sorted(commit for commit in list(self.commits) if commit.at > moment)
+
     def lost(self, server: Server, *, until: float) -> list[Commit]:
         """What was acknowledged by a time and is not in a server, in the order of time."""
         rows = server.ask("select aggregate_id, sequence from eventstore.events2")

@@ -68,6 +68,7 @@ class Repository:
             folder.mkdir(mode=0o750)
             if self.programs.user is not None:
                 os.chown(folder, self.programs.user, self.programs.user)
+        self.slow_down(0)
         user = self.programs.user
         become = (
             ""
@@ -105,7 +106,18 @@ class Repository:
     @property
     def archive_command(self) -> str:
         """For PostgreSQL's setting of this name."""
-        return f"{self.program} --config={self.config} --stanza={STANZA} archive-push %p"
+        push = f"{self.program} --config={self.config} --stanza={STANZA} archive-push %p"
+        return f"sleep $(cat {self._delay}) && {push}"
+
+    @property
+    def _delay(self) -> Path:
+        return self.folder / "delay"
+
+    def slow_down(self, seconds: float) -> None:
+        """Let each segment take so long to be archived, from the next one on."""
+        fresh = self._delay.with_suffix(".new")
+        fresh.write_text(str(seconds))
+        fresh.replace(self._delay)
 
     def run(self, *arguments: str, seconds: float = 120) -> str:
         """A command's output. Raises CommandError."""
