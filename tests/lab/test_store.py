@@ -56,7 +56,7 @@ async def test_a_plain_bucket_has_nothing_configured_and_can_be_written(store: S
         writable=True,
     )
     async with open_objects("plain", store.access()) as objects:
-        assert [name async for name in objects.names("")] == []
+        assert [name async for name in objects.sizes("")] == []
 
 
 async def test_versions_lock_and_encryption_are_read(store: S3) -> None:
@@ -189,16 +189,18 @@ async def test_names_come_in_pages_and_an_object_can_be_read(store: S3) -> None:
             wanted = [f"a b/ü+{number}" for number in range(5)]
             for key in [*wanted, "other"]:
                 assert (await bucket.ask(method="PUT", key=key, body=key.encode())).status == 200
-            assert [name async for name in bucket.names("a b/")] == wanted
+            listed = [found async for found in bucket.sizes("a b/")]
+            assert listed == [(name, len(name.encode())) for name in wanted]
             assert await bucket.read(wanted[2]) == wanted[2].encode()
             with pytest.raises(NoObjectsError, match="NoSuchKey"):
                 await bucket.read("none")
-            page = "<ListBucketResult><Contents><Key>{0}</Key></Contents>{1}</ListBucketResult>"
+            item = "<Contents><Key>{0}</Key><Size>7</Size></Contents>"
+            page = f"<ListBucketResult>{item}{{1}}</ListBucketResult>"
             token = "<NextContinuationToken>a+b</NextContinuationToken>"
             first, second = "list-type=2&prefix=", "continuation-token=a%2Bb&list-type=2&prefix="
             front.answer("paged", first, 200, page.format("one", token))
             front.answer("paged", second, 200, page.format("two", ""))
-            assert [name async for name in bucket.names("")] == ["one", "two"]
+            assert [name async for name in bucket.sizes("")] == [("one", 7), ("two", 7)]
 
 
 async def test_a_volume_is_written_and_measured(tmp_path: Path) -> None:

@@ -41,5 +41,5 @@ async def test_a_backup_and_its_log_are_in_the_bucket(store: S3) -> None:
     }
     assert {full.first.number, full.last.number, differential.last.number} <= held
     async with open_objects("backups", store.access()) as bucket:
-        names = [name async for name in bucket.names("acme/uid/backup/")]
+        names = [name async for name, _ in bucket.sizes("acme/uid/backup/")]
     assert f"acme/uid/backup/{STANZA}/{full.label}/backup.manifest" in names

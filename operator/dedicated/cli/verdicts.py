@@ -181,7 +181,7 @@ def _first_pass(
         if finding not in running:
             yield _found(finding)
     if atlas is not None:
-        for finding in declared(instance.spec.infrastructure, None, atlas=atlas):
+        for finding in declared(instance.spec.infrastructure, instance.spec.backup, atlas=atlas):
             yield _found(finding)
     if catalogue is not None:
         zone = owed.terms.zone

@@ -117,16 +117,18 @@ class Objects:
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise NoObjectsError(type(error).__name__) from None
 
-    async def names(self, prefix: str) -> AsyncIterator[str]:
-        """Names of all objects below a prefix, in order. Raises `NoObjectsError` where one page fails."""
+    async def sizes(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
+        """Names of all objects below a prefix, in order, and their bytes. Raises `NoObjectsError` where one
+        page fails."""
         more = ""
         while True:
             query = f"{more}list-type=2&prefix={quote(prefix, safe='')}"
             answer = await self.ask(query)
             if answer.status != 200:
                 raise NoObjectsError(answer.code)
-            for name in texts(answer.body, "Contents/Key"):
-                yield name
+            for item in elements(answer.body, "Contents"):
+                size = item.findtext("{*}Size") or ""
+                yield item.findtext("{*}Key") or "", int(size) if size.isdecimal() else 0
             token = next(texts(answer.body, "NextContinuationToken"), "")
             if not token:
                 return

@@ -62,7 +62,9 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     installed = is_installed(observed)
     owed = obligations(instance, observed, now=now)
     zones, findings = agreements.zones_in_force(instance.spec, agreed=owed.agreed)
-    located = locate(instance.spec.infrastructure, observed, installed=installed, now=now)
+    located = locate(
+        instance.spec.infrastructure, observed, installed=installed, backup=instance.spec.backup, now=now
+    )
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
         *findings,

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from dedicated.contract.recovery.repository import Listing
 from dedicated.contract.recovery.wal import Ancestor, Segment, ancestry
-from dedicated.parts.database import pgbackrest
+from dedicated.parts.database import barman, pgbackrest
+from dedicated.probes.barman import Barman
 from dedicated.probes.repository import PgBackRest
 
 
@@ -32,6 +33,25 @@ class PgBackRestRepository:
             archive=pgbackrest.archive_of(found.files, size=segment_size),
             backups=pgbackrest.backups_in(found.info, found.archive_id, size=segment_size),
             ancestors=_ancestors(found.history_of, found.history),
+            archived_before=archived_before,
+            segment_size=segment_size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BarmanRepository:
+    """A server of barman-cloud."""
+
+    probe: Barman
+
+    async def listing(self, *, at: datetime, archived_before: Segment | None, segment_size: int) -> Listing:
+        """What is in it."""
+        found = await self.probe.read()
+        return Listing(
+            at=at,
+            archive=barman.archive_of(found.sizes, size=segment_size),
+            backups=barman.backups_in(found.infos, found.sizes, size=segment_size),
+            ancestors=barman.ancestors_in(found.history_name, found.history),
             archived_before=archived_before,
             segment_size=segment_size,
         )

@@ -158,7 +158,7 @@ def _store(wanted: EngineWanted) -> Manifest:
                 "secretAccessKey": key("secret-access-key"),
             },
             "data": {"compression": "gzip", "jobs": 2, **encryption},
-            "wal": {"compression": "zstd", "maxParallel": 4, **encryption},
+            "wal": {"compression": "gzip", "maxParallel": 4, **encryption},
         },
     }
     return head
