@@ -166,12 +166,12 @@ async def test_a_store_that_fails_is_not_known(store: S3, tmp_path: Path) -> Non
     elsewhere = Access("localhost:1", "eu-central-1", store.folder / "owner", store.ca_file)
     distrusted = Access(store.endpoint, "eu-central-1", store.folder / "owner")
     for access, said in (
-        (store.access(endpoint="localhost:1"), "Bucket: ClientConnectorError"),
-        (elsewhere, "Bucket: ClientConnectorError"),
-        (distrusted, "Bucket: CertificateNotTrusted"),
+        (store.access(endpoint="localhost:1"), "Unreached: ClientConnectorError"),
+        (elsewhere, "Unreached: ClientConnectorError"),
+        (distrusted, "Unreached: CertificateNotTrusted"),
         (
             Access(store.endpoint, "eu-central-1", tmp_path / "none", store.ca_file),
-            "Bucket: access-key-id, secret-access-key: FileNotFoundError",
+            "Unreached: access-key-id, secret-access-key: FileNotFoundError",
         ),
         (Access(store.endpoint, "eu-central-1", stranger, store.ca_file), "Location: InvalidAccessKeyId"),
     ):

@@ -1,12 +1,17 @@
 """What a place that holds backups says of itself: a bucket of an object store, or a mounted volume.
 
 A reading is a fact with a time, made by the recovery agent and judged elsewhere. What could not be asked is
-None: access denied is not the same as "not configured".
+None: access denied is not the same as "not configured". Where to look the agent is told by a file, which
+holds no secret.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from dedicated.api.rules import ApiModel
 
 StoreKind = Literal["Bucket", "Volume"]
 StoreRole = Literal["Repository", "Copy"]
@@ -45,3 +50,28 @@ class Store:
     writable: bool | None = None
     free: int | None = None
     unanswered: tuple[str, ...] = ()
+
+
+class BucketPlace(ApiModel):
+    """A bucket that the recovery agent is to look at. `credentials` is the folder of a mounted Secret."""
+
+    role: StoreRole
+    bucket: str
+    endpoint: str
+    region: str
+    prefix: str
+    credentials: str
+    ca_file: str | None = None
+
+
+class VolumePlace(ApiModel):
+    """A volume that it is to look at, by the instance's own folder."""
+
+    role: StoreRole
+    folder: str
+
+
+PLACES = TypeAdapter[list[BucketPlace | VolumePlace]](
+    Annotated[list[BucketPlace | VolumePlace], Field(max_length=4)]
+)
+"""The file."""

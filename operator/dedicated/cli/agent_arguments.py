@@ -26,6 +26,7 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
     add("--repository-config", type=Path, required=True, metavar="FILE", help="pgBackRest's configuration")
     add("--stanza", required=True, metavar="NAME", help="pgBackRest's name of the database")
     add("--pgbackrest", default="pgbackrest", metavar="PROGRAM", help="pgBackRest; default: from the PATH")
+    add("--stores", type=Path, metavar="FILE", help="places of the backups to look at; default: none")
     _add_times(parser)
     add(
         "--api-server", default=_api_server(environment), metavar="URL", help="default: the pod's own cluster"
@@ -60,6 +61,7 @@ def recovery_settings_of(options: argparse.Namespace) -> Settings:
         repository_config=options.repository_config,
         stanza=options.stanza,
         pgbackrest=options.pgbackrest,
+        stores_file=options.stores,
         objectives=RecoveryObjectives(
             disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval
         ),

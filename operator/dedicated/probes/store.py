@@ -34,6 +34,7 @@ EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
 NO_BUCKET = "NoSuchBucket"
+UNREACHED = "Unreached: "
 CHECK_SECONDS = 60.0
 """All questions to one place together; after an unanswered one of the network the rest are not asked."""
 
@@ -81,6 +82,11 @@ async def check(places: Sequence[Place], *, now: Callable[[], datetime]) -> tupl
     return tuple(await asyncio.gather(*(_look(place, at) for place in places)))
 
 
+def unreached(store: Store) -> str:
+    """Why a place could not be asked at all; empty where it was reached."""
+    return next((said for said in store.unanswered if said.startswith(UNREACHED)), "")
+
+
 async def _look(place: Place, at: datetime) -> Store:
     if isinstance(place, Volume):
         found = Store(at, str(place.folder), "Volume", place.role)
@@ -89,15 +95,15 @@ async def _look(place: Place, at: datetime) -> Store:
                 writable, free = await asyncio.to_thread(_volume, place.folder)
             return replace(found, writable=writable, free=free)
         except TimeoutError:
-            return replace(found, unanswered=("Volume: Timeout",))
+            return replace(found, unanswered=(f"{UNREACHED}Timeout",))
     found = Store(at, place.name, "Bucket", place.role, place.access.endpoint)
     try:
         async with asyncio.timeout(CHECK_SECONDS), open_objects(place.name, place.access) as objects:
             return await _bucket(found, place, _Asked(objects))
     except NoObjectsError as error:
-        return replace(found, unanswered=(f"Bucket: {error}",))
+        return replace(found, unanswered=(f"{UNREACHED}{error}",))
     except TimeoutError:
-        return replace(found, unanswered=("Bucket: Timeout",))
+        return replace(found, unanswered=(f"{UNREACHED}Timeout",))
 
 
 async def _bucket(found: Store, place: Bucket, asked: _Asked) -> Store:

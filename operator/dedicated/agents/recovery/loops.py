@@ -23,7 +23,8 @@ AUDIT_AT_ONCE = timedelta(seconds=10)
 """Between two listings where each finds a timeline older than the primary's."""
 CHECK_EVERY = timedelta(hours=1)
 CHECK_SOON = timedelta(minutes=5)
-"""After a check of the store that failed."""
+"""After a check of the store that failed, and as long as there is no backup: who mends what keeps the first
+from being made does not wait for an hour."""
 
 Check = Callable[[], Awaitable[tuple[Store, ...]]]
 """Asks the object store about its buckets. Raises StoreError."""
@@ -32,7 +33,11 @@ logger = logging.getLogger(__name__)
 
 
 class StoreError(Exception):
-    """The object store could not be asked; the text says why and quotes nothing."""
+    """A place could not be asked; the text says why and quotes nothing. `known` is what is known of all."""
+
+    def __init__(self, text: str, known: tuple[Store, ...] = ()) -> None:
+        super().__init__(text)
+        self.known = known
 
 
 class Loops:
@@ -149,10 +154,12 @@ class Loops:
 
     async def _check_always(self, check: Check) -> None:
         while True:
-            pause = CHECK_EVERY
+            listing = self._known.listing
+            pause = CHECK_EVERY if listing is not None and listing.backups else CHECK_SOON
             try:
                 self._known.checked(await check())
             except StoreError as error:
+                self._known.checked(error.known)
                 self._known.trouble("Store", str(error))
                 pause = CHECK_SOON
             await asyncio.sleep(pause.total_seconds())

@@ -14,6 +14,7 @@ from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
 from dedicated.agents.recovery.pages import serve
 from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
 from dedicated.agents.recovery.settings import Settings
+from dedicated.agents.recovery.stores import checking
 from dedicated.agents.recovery.writer import Writer
 from dedicated.cluster.own_object import OwnConfigMap
 from dedicated.probes.database import Database
@@ -35,8 +36,8 @@ async def run(
 ) -> None:
     """Run until SIGTERM or SIGINT. Raises what broke it: then a new process is better.
 
-    `now` is the wall clock, which may jump. `repository` is pgBackRest's unless another is given; without
-    `check` no object store is asked.
+    `now` is the wall clock, which may jump. `repository` is pgBackRest's unless another is given; `check` is
+    that of the places in the settings' file.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -61,6 +62,8 @@ async def work(
     knowledge = Knowledge(
         incarnation=settings.incarnation, clock=clock, monotonic=time.monotonic, changed=changed.set
     )
+    if check is None and settings.stores_file is not None:
+        check = checking(settings.stores_file, now=clock)
     probe = PgBackRest(settings.repository_config, settings.stanza, settings.pgbackrest)
     loops = Loops(
         knowledge=knowledge,

@@ -20,7 +20,8 @@ class Settings:
     """Settings of one agent. `sample_every`, `audit_every`, `write_every` are for times of rest.
 
     `dsn_file` holds a connection string of a role with `pg_monitor` and `pg_checkpoint`;
-    `repository_config` is a configuration of pgBackRest. `credentials` is a folder with `token` and
+    `repository_config` is a configuration of pgBackRest; `stores_file` tells the places of the backups that
+    are looked at (`api.store`). `credentials` is a folder with `token` and
     `ca.crt`.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     api_server: str
     credentials: Path = CREDENTIALS
     pgbackrest: str = "pgbackrest"
+    stores_file: Path | None = None
     objectives: RecoveryObjectives = field(default_factory=RecoveryObjectives)
     sample_every: timedelta = SAMPLE_EVERY
     audit_every: timedelta = AUDIT_EVERY

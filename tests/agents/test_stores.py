@@ -1,0 +1,65 @@
+"""What was read of a store stays known while it cannot be reached, and the trouble is told."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dedicated.agents.recovery.loops import StoreError
+from dedicated.agents.recovery.stores import checking
+from dedicated.api.store import PLACES, BucketPlace, VolumePlace
+
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+
+def file_of(folder: Path, *places: BucketPlace | VolumePlace) -> Path:
+    file = folder / "stores.json"
+    file.write_bytes(PLACES.dump_json([*places], by_alias=True))
+    return file
+
+
+def bucket(folder: Path) -> BucketPlace:
+    """One that nobody answers for."""
+    for name in ("access-key-id", "secret-access-key"):
+        (folder / name).write_text("planted-key-4711", encoding="utf-8")
+    return BucketPlace(
+        role="Copy",
+        bucket="away",
+        endpoint="localhost:1",
+        region="zrh",
+        prefix="p",
+        credentials=str(folder),
+    )
+
+
+async def test_a_place_that_was_not_reached_is_told_and_the_others_are_known(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    file = file_of(tmp_path, VolumePlace(role="Repository", folder=str(volume)), bucket(tmp_path))
+    check = checking(file, now=lambda: NOW)
+    with pytest.raises(StoreError, match="away: Unreached: ClientConnectorError") as raised:
+        await check()
+    assert [(store.name, store.writable) for store in raised.value.known] == [(str(volume), True)]
+    assert "4711" not in str(raised.value)
+
+
+async def test_a_reading_ages_while_its_place_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)])
+    check = checking(
+        file_of(tmp_path, VolumePlace(role="Repository", folder=str(tmp_path))), now=lambda: next(times)
+    )
+    (first,) = await check()
+    assert first.at == NOW
+    monkeypatch.setattr("dedicated.probes.store._volume", _late)
+    with pytest.raises(StoreError) as raised:
+        await check()
+    assert raised.value.known == (first,)
+    monkeypatch.undo()
+    (third,) = await check()
+    assert third.at == NOW + timedelta(hours=2)
+
+
+def _late(_: Path) -> tuple[bool, int | None]:
+    raise TimeoutError

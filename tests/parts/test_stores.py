@@ -1,0 +1,57 @@
+"""The agent is told where to look, and nothing secret; its pod has the keys of exactly these stores."""
+
+from pathlib import Path
+
+import pytest
+
+from builders import BUCKET, UID, clustered, instance
+from dedicated.agents.recovery.stores import places_in
+from dedicated.api.json import JsonValue, Manifest
+from dedicated.parts.stores import HOME, REPOSITORY_FOLDER, document, mounts, volumes
+from dedicated.probes.objects import Access
+from dedicated.probes.store import Bucket, Volume
+
+CIPHER: Manifest = {"clientSide": {"secretName": "passphrase"}}
+VOLUME: Manifest = {"provider": "volume", "claimName": "claim", "encryption": CIPHER}
+KEYS: list[JsonValue] = [{"key": key, "path": key} for key in ("access-key-id", "secret-access-key")]
+
+
+def test_a_bucket_is_told_with_its_own_folder_and_its_keys_are_mounted() -> None:
+    found = instance(**clustered())
+    access = Access("s3.eu-central-2.amazonaws.com", "eu-central-2", Path(f"{HOME}/repository"))
+    folder = f"backups/acme-ns/acme/{UID}"
+    assert places_in(document(found)) == (Bucket("acme-backup", access, folder, "Repository"),)
+    assert volumes(found) == [
+        {"name": "store-repository", "secret": {"secretName": "repository", "items": KEYS}}
+    ]
+    assert mounts(found) == [
+        {"name": "store-repository", "mountPath": f"{HOME}/repository", "readOnly": True}
+    ]
+    assert "passphrase" not in document(found)
+
+
+def test_a_volume_and_its_copy() -> None:
+    backup: Manifest = {"repository": VOLUME, "copies": [{**BUCKET, "secretName": "other"}]}
+    found = instance(**{**clustered(), "backup": backup})
+    first, second = places_in(document(found))
+    assert first == Volume(Path(f"{REPOSITORY_FOLDER}/acme-ns/acme/{UID}"), "Repository")
+    assert isinstance(second, Bucket)
+    assert (second.role, second.access.credentials) == ("Copy", Path(f"{HOME}/copy"))
+    assert volumes(found) == [
+        {"name": "store-repository", "persistentVolumeClaim": {"claimName": "claim"}},
+        {"name": "store-copy", "secret": {"secretName": "other", "items": KEYS}},
+    ]
+    assert mounts(found) == [
+        {"name": "store-repository", "mountPath": REPOSITORY_FOLDER},
+        {"name": "store-copy", "mountPath": f"{HOME}/copy", "readOnly": True},
+    ]
+
+
+def test_without_backups_there_is_nothing_to_look_at() -> None:
+    assert (places_in(document(instance())), volumes(instance()), mounts(instance())) == ((), [], [])
+
+
+@pytest.mark.parametrize("text", ["", "{}", '[{"role": "Repository"}]', '[{"role": "Else", "folder": "/x"}]'])
+def test_what_is_no_such_file_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=": "):
+        places_in(text)
