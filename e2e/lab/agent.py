@@ -71,6 +71,7 @@ def arguments(
     sample_every: float = 1,
     audit_every: float = 5,
     write_every: float = 2,
+    verify_every: float = 3600,
     archive_interval: float = 5,
     disaster_rpo: float = 60,
 ) -> dict[str, str]:
@@ -91,6 +92,7 @@ def arguments(
         "sample-every": str(sample_every),
         "audit-every": str(audit_every),
         "write-every": str(write_every),
+        "verify-every": str(verify_every),
         "archive-interval": str(archive_interval),
         "disaster-rpo": str(disaster_rpo),
     }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, WRITE_EVERY, Settings
+from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, VERIFY_EVERY, WRITE_EVERY, Settings
 from dedicated.contract.recovery.duties import AUDIT_EVERY
 from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
 from dedicated.probes.resolver import parse_host_port
@@ -48,6 +48,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
     add("--archive-interval", CONTRACT.archive_interval, "the log is archived at least so often (B-2)")
     add("--sample-every", SAMPLE_EVERY, "between two samples of the primary")
     add("--audit-every", AUDIT_EVERY, "between two listings of the repository")
+    add("--verify-every", VERIFY_EVERY, "between two verifications of the repository, which read all of it")
     add("--write-every", WRITE_EVERY, "between two writes of the record at rest")
 
 
@@ -68,6 +69,7 @@ def recovery_settings_of(options: argparse.Namespace) -> Settings:
         sample_every=options.sample_every,
         audit_every=options.audit_every,
         write_every=options.write_every,
+        verify_every=options.verify_every,
         api_server=options.api_server,
         credentials=options.credentials,
         http_address=options.http,

@@ -14,6 +14,7 @@ from pathlib import Path
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 
 ANSWER_SECONDS = 120.0
+VERIFY_SECONDS = 3600.0
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of an answer; a fortnight of segments, one a minute, is 3 MB of it."""
 HISTORY_LIMIT = 64 * 1024
@@ -80,8 +81,15 @@ class PgBackRest:
         text = await self._run("repo-get", f"{folder}/{newest}", limit=HISTORY_LIMIT) if newest else b""
         return Contents(info, archive_id, files, newest.partition(".")[0], text.decode(errors="replace"))
 
-    async def _run(self, command: str, *arguments: str, limit: int) -> bytes:
+    async def verify(self) -> str:
+        """What reading all of it shows, in pgBackRest's own words. Raises RepositoryError."""
+        told = ("--output=text", "--verbose", "--log-level-console=info", "--process-max=1")
+        output = await self._run("verify", *told, limit=ANSWER_LIMIT, seconds=VERIFY_SECONDS)
+        return output.decode(errors="replace")
+
+    async def _run(self, command: str, *arguments: str, limit: int, seconds: float | None = None) -> bytes:
         """The output of a command of not more than `limit` bytes."""
+        patience = self.seconds if seconds is None else seconds
         given = [
             f"--config={self.config}",
             f"--stanza={self.stanza}",
@@ -101,11 +109,11 @@ class PgBackRest:
         except OSError:
             raise RepositoryError(f"the program {Path(self.program).name} cannot be run") from None
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(patience):
                 output = await _output(process, limit)
                 status = await process.wait()
         except TimeoutError:
-            raise RepositoryError(f"no answer to {command} within {self.seconds:.0f} s") from None
+            raise RepositoryError(f"no answer to {command} within {patience:.0f} s") from None
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):

@@ -22,7 +22,7 @@ from dedicated.contract.recovery.report import (
     Trouble,
     What,
 )
-from dedicated.contract.recovery.repository import Listing
+from dedicated.contract.recovery.repository import Damage, Listing, without
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import FRESH, Archiver, Memory, Primary, Sample, remembered
 from dedicated.contract.recovery.wal import Segment, segment_in
@@ -46,6 +46,7 @@ class Knowledge:
         self.replication: Replication | None = None
         self.failover: Failover | None = None
         self.stores: tuple[Store, ...] = ()
+        self.damage = Damage()
         self.segment_size = 0
         self._incarnation = incarnation
         self._clock = clock
@@ -78,6 +79,10 @@ class Knowledge:
         fresh = self.memory.samples
         self.segment_size = self.segment_size or kept.segment_size
         self.failover = self.failover or kept.failover
+        if self.damage == Damage():
+            self.damage = kept.damage
+            if self.listing is not None:
+                self.listed(self.listing)
         if not kept.samples or (fresh and fresh[0].at <= kept.samples[-1].at):
             return
         if fresh and fresh[0].timeline > kept.samples[-1].timeline:
@@ -126,10 +131,15 @@ class Knowledge:
         return self._start
 
     def listed(self, listing: Listing) -> None:
-        """A listing of the repository."""
-        self.listing = listing
+        """A listing of the repository. What was found to be damaged is not counted."""
+        self.listing = without(listing, self.damage)
         self.end("Repository")
         self._reckon()
+
+    def verified(self, damage: Damage) -> None:
+        """What a verification of the repository found; it counts from the next listing on."""
+        self.damage = damage
+        self.end("Repository", "verify")
 
     def checked(self, stores: tuple[Store, ...]) -> None:
         """What the object store says."""

@@ -26,6 +26,11 @@ CHECK_SOON = timedelta(minutes=5)
 """After a check of the store that failed, and as long as there is no backup: who mends what keeps the first
 from being made does not wait for an hour."""
 
+VERIFY_FIRST = timedelta(minutes=10)
+"""From the start of the agent to the first verification."""
+VERIFY_SOON = timedelta(hours=1)
+"""After one that failed."""
+
 Check = Callable[[], Awaitable[tuple[Store, ...]]]
 """Asks the object store about its buckets. Raises StoreError."""
 
@@ -53,6 +58,7 @@ class Loops:
         check: Check | None,
         sample_every: timedelta,
         audit_every: timedelta,
+        verify_every: timedelta,
         monotonic: Callable[[], float],
     ) -> None:
         self._known = knowledge
@@ -62,6 +68,7 @@ class Loops:
         self._check = check
         self._sample_every = sample_every
         self._audit_every = audit_every
+        self._verify_every = verify_every
         self._monotonic = monotonic
         self._sampling = asyncio.Lock()
         self._wanted = asyncio.Event()
@@ -74,6 +81,7 @@ class Loops:
             group.create_task(self._sample_always(), name="samples")
             group.create_task(self._checkpoint_always(), name="checkpoints")
             group.create_task(self._audit_always(), name="listings")
+            group.create_task(self._verify_always(), name="verifications")
             if self._check is not None:
                 group.create_task(self._check_always(self._check), name="store")
 
@@ -151,6 +159,22 @@ class Loops:
             return False
         self._known.listed(set_back(listing, self._clock.ahead("Database")))
         return True
+
+    async def _verify_always(self) -> None:
+        pause = min(VERIFY_FIRST, self._verify_every)
+        while True:
+            await asyncio.sleep(pause.total_seconds())
+            pause = min(VERIFY_SOON, self._verify_every)
+            if not self._known.segment_size:
+                continue
+            try:
+                damage = await self._repository.verify(segment_size=self._known.segment_size)
+            except RepositoryError as error:
+                self._known.trouble("Repository", f"not verified: {error}", "verify")
+                continue
+            self._known.verified(damage)
+            self._wanted.set()
+            pause = self._verify_every
 
     async def _check_always(self, check: Check) -> None:
         while True:

@@ -73,6 +73,7 @@ async def work(
         check=check,
         sample_every=settings.sample_every,
         audit_every=settings.audit_every,
+        verify_every=settings.verify_every,
         monotonic=time.monotonic,
     )
     writer = Writer(

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from dedicated.contract.recovery.repository import Listing
+from dedicated.contract.recovery.repository import Damage, Listing
 from dedicated.contract.recovery.wal import Ancestor, Segment, ancestry
 from dedicated.parts.database import barman, pgbackrest
 from dedicated.probes.barman import Barman
-from dedicated.probes.repository import PgBackRest
+from dedicated.probes.repository import PgBackRest, RepositoryError
 
 
 class Repository(Protocol):
@@ -16,6 +16,10 @@ class Repository(Protocol):
 
     async def listing(self, *, at: datetime, archived_before: Segment | None, segment_size: int) -> Listing:
         """What is in it, asked from `at` on. Raises `probes.repository.RepositoryError`."""
+        ...
+
+    async def verify(self, *, segment_size: int) -> Damage:
+        """What reading all of it shows to be damaged. Raises `probes.repository.RepositoryError`."""
         ...
 
 
@@ -37,6 +41,13 @@ class PgBackRestRepository:
             segment_size=segment_size,
         )
 
+    async def verify(self, *, segment_size: int) -> Damage:
+        """What is damaged."""
+        damage = pgbackrest.damage_in(await self.probe.verify(), size=segment_size)
+        if damage is None:
+            raise RepositoryError("verify says nothing that can be read")
+        return damage
+
 
 @dataclass(frozen=True, slots=True)
 class BarmanRepository:
@@ -55,6 +66,10 @@ class BarmanRepository:
             archived_before=archived_before,
             segment_size=segment_size,
         )
+
+    async def verify(self, *, segment_size: int) -> Damage:  # noqa: ARG002
+        """Nothing: barman-cloud stores no checksums, so only a restore shows what is damaged."""
+        return Damage()
 
 
 def _ancestors(timeline: str, history: str) -> tuple[Ancestor, ...]:

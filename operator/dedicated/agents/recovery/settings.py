@@ -13,11 +13,13 @@ CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 SAMPLE_EVERY = timedelta(seconds=30)
 WRITE_EVERY = timedelta(seconds=60)
+VERIFY_EVERY = timedelta(days=1)
+"""All of the repository is read for a verification."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one agent. `sample_every`, `audit_every`, `write_every` are for times of rest.
+    """Settings of one agent. The times between two of a kind are for times of rest.
 
     `dsn_file` holds a connection string of a role with `pg_monitor` and `pg_checkpoint`;
     `repository_config` is a configuration of pgBackRest; `stores_file` tells the places of the backups that
@@ -39,6 +41,7 @@ class Settings:
     sample_every: timedelta = SAMPLE_EVERY
     audit_every: timedelta = AUDIT_EVERY
     write_every: timedelta = WRITE_EVERY
+    verify_every: timedelta = VERIFY_EVERY
     http_address: tuple[str, int] = ("0.0.0.0", 8080)  # noqa: S104 - the kubelet asks the pod's address
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"

@@ -86,7 +86,10 @@ class Writer:
 
     async def _write(self, report: Report) -> bool:
         samples = to_text(
-            self._known.memory.samples, segment_size=self._known.segment_size, incarnation=self._incarnation
+            self._known.memory.samples,
+            segment_size=self._known.segment_size,
+            incarnation=self._incarnation,
+            damage=self._known.damage,
         )
         try:
             await self._record.write({REPORT: to_json(report), SAMPLES: samples})

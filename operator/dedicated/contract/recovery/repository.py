@@ -5,8 +5,8 @@ archiver that works in parallel stores a later one first. `archived_before` tell
 from one that is missing.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -77,6 +77,36 @@ class Listing:
     archived_before: Segment | None = None
     bad: frozenset[str] = frozenset()
     segment_size: int = SEGMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What a verification read and found to be damaged: backups by their labels, and segments."""
+
+    backups: frozenset[str] = frozenset()
+    segments: frozenset[Segment] = frozenset()
+
+
+def without(listing: Listing, damage: Damage) -> Listing:
+    """The listing as a restore finds it: a damaged segment is as good as missing."""
+    segments = dict(listing.archive.segments)
+    for timeline in {segment.timeline for segment in damage.segments} & segments.keys():
+        bad = {segment.number for segment in damage.segments if segment.timeline == timeline}
+        pieces = (piece for stretch in segments[timeline] for piece in _split(stretch, bad))
+        segments[timeline] = tuple(pieces)
+    return replace(
+        listing, archive=replace(listing.archive, segments=segments), bad=listing.bad | damage.backups
+    )
+
+
+def _split(stretch: Stretch, bad: Iterable[int]) -> Iterator[Stretch]:
+    first = stretch.first
+    for number in sorted(one for one in bad if stretch.first <= one <= stretch.last):
+        if first < number:
+            yield Stretch(first, number - 1)
+        first = number + 1
+    if first <= stretch.last:
+        yield Stretch(first, stretch.last)
 
 
 def archive_in(names: Iterable[str], *, size: int = SEGMENT) -> Archive:

@@ -1,21 +1,28 @@
-"""What pgBackRest says of its repository, as facts: `info` and `repo-ls`, both with `--output=json`.
+"""What pgBackRest says of its repository, as facts: `info` and `repo-ls` in JSON, and the text of `verify`.
 
 Its own judgements are left aside: it calls archives with holes healthy. An entry in a form that is not known
-is left out, so that it promises nothing.
+is left out, so that it promises nothing. Of `verify` only the text says what is damaged: its exit status is
+0 all the same, and of what is missing it says nothing.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import get_args
 
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
-from dedicated.contract.recovery.repository import Archive, Backup, BackupKind, archive_in
+from dedicated.contract.recovery.repository import Archive, Backup, BackupKind, Damage, archive_in
 from dedicated.contract.recovery.wal import SEGMENT, position, segment_in
 
 KINDS: dict[str, BackupKind] = {"full": "full", "diff": "differential", "incr": "incremental"}
 assert set(KINDS.values()) == set(get_args(BackupKind))
 FOLDER = 16
 """Digits of a segment's name that its folder is named by."""
+
+BACKUP_STATUS = re.compile(r"^ *backup: (\S+), status: ([^,\n]+)", re.MULTILINE)
+SOUND = frozenset({"valid", "in-progress"})
+NOTHING_BAD = re.compile(r"^ *status: ok$", re.MULTILINE)
+INVALID_FILE = re.compile(r"INFO: invalid [a-z]+ '?([^' :\n]+)")
 
 
 def backups_in(info: JsonValue, archive_id: str, *, size: int = SEGMENT) -> tuple[Backup, ...]:
@@ -33,6 +40,19 @@ def backups_in(info: JsonValue, archive_id: str, *, size: int = SEGMENT) -> tupl
 def archive_of(listing: Manifest, *, size: int = SEGMENT) -> Archive:
     """The archive, from what `repo-ls --recurse` lists below it. An empty file is no segment."""
     return archive_in(_names(listing), size=size)
+
+
+def damage_in(text: str, *, size: int = SEGMENT) -> Damage | None:
+    """What `verify --output=text --verbose --log-level-console=info` found; None where it says nothing."""
+    statuses = BACKUP_STATUS.findall(text)
+    if not statuses and not NOTHING_BAD.search(text):
+        return None
+    names = (name for path in INVALID_FILE.findall(text) for name in [path.rpartition("/")[2]])
+    segments = (segment_in(name, size=size) for name in names)
+    return Damage(
+        backups=frozenset(label for label, status in statuses if status not in SOUND),
+        segments=frozenset(segment for segment in segments if segment is not None),
+    )
 
 
 def _names(listing: Manifest) -> Iterator[str]:
