@@ -54,7 +54,9 @@ BUCKET: Manifest = {
 def clustered(engine: str = "percona", **changes: JsonValue) -> Manifest:
     """What a spec says of a database that an engine runs, and of its backups."""
     database: Manifest = {"engine": engine, "external": None, "cluster": SERVERS}
-    return merge({"database": database, "backup": {"repository": BUCKET}}, changes)
+    location: Manifest = {"dataLocation": {"region": "Switzerland"}}
+    base: Manifest = {"infrastructure": location, "database": database, "backup": {"repository": BUCKET}}
+    return merge(base, changes)
 
 
 def spec(**changes: JsonValue) -> Manifest:

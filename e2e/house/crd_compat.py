@@ -35,6 +35,9 @@ STATED: Mapping[str, str] = {
     f"{_SPEC} {_RULES} {_EXISTING} || has(self.keys)": _SAME,
     f"{_SPEC} {_RULES} {_EXISTING} || !has(self.firstInstance)": _SAME,
     f"{_SPEC} {_RULES} self.database.engine == 'external' || has(self.backup)": _ONE_ENGINE,
+    f"{_SPEC} {_RULES} self.database.engine == 'external' || has(self.infrastructure.dataLocation)": (
+        _ONE_ENGINE
+    ),
     f"{_SPEC}.database {_RULES} self.engine == 'external' || has(self.cluster)": _ONE_ENGINE,
     f"{_SPEC}.database {_RULES} (self.engine == 'external') == has(self.external)": (
         "released, the one engine was external, and its section required"

@@ -27,7 +27,8 @@ _BUCKET: Manifest = {
     "secretName": "repository",
     "encryption": {"clientSide": {"secretName": "passphrase"}},
 }
-CLUSTER: Manifest = {"database": _DATABASE, "backup": {"repository": _BUCKET}}
+_LOCATED: Manifest = {"infrastructure": {"dataLocation": {"region": "Switzerland"}}}
+CLUSTER: Manifest = {**_LOCATED, "database": _DATABASE, "backup": {"repository": _BUCKET}}
 """Patch that makes the smallest spec one of a database that an engine runs."""
 
 
@@ -68,7 +69,11 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec/rule/backup has no effect with engine external: whoever runs the database backs it up, "
     "the operator can only observe it": ({"backup": CLUSTER["backup"]},),
     "spec/rule/backup is required with an engine other than external: the contract's backups are "
-    "made with it (B-1, B-2)": ({"database": _DATABASE},),
+    "made with it (B-1, B-2)": ({**_LOCATED, "database": _DATABASE},),
+    "spec/rule/infrastructure.dataLocation is required with an engine other than external: it says "
+    "where database and backups may be, and is chosen at creation (D-1)": (
+        {"database": _DATABASE, "backup": CLUSTER["backup"]},
+    ),
     _loose("objectives.disasterRPO", "1h", "B-3"): (
         _clustered(objectives={"disasterRPO": "61m"}),
         {**_clustered(objectives={"disasterRPO": "2h"}), "agreements": [{"clause": "B-2", "record": "a"}]},
@@ -93,6 +98,7 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
             },
             "provider s3 needs bucket, endpoint, region and secretName": _ENCRYPTED,
             "provider volume needs claimName": {"provider": "volume", **_ENCRYPTED},
+            "endpoint must be that of region: Amazon's names it": {**REPOSITORY, "region": "eu-central-1"},
         }.items()
     },
     **{
@@ -107,7 +113,7 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
 DATABASE_TRANSITIONS: dict[str, tuple[tuple[Manifest, Manifest], ...]] = {
     "spec.database/rule/engine is immutable: a database does not change its engine; "
     "restore into a new instance instead": (
-        ({}, CLUSTER),
+        (_LOCATED, CLUSTER),
         (CLUSTER, {"database": {"engine": "cloudnative-pg"}}),
     ),
     "spec.database.cluster/rule/postgresVersion is immutable: "

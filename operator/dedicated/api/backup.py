@@ -123,6 +123,19 @@ class Repository(ApiModel):
             ),
         ),
         Rule(
+            cel="!has(self.endpoint) || !has(self.region) || !self.endpoint.endsWith('.amazonaws.com') || "
+            "self.endpoint == 's3.amazonaws.com' || self.endpoint.contains('.' + self.region + '.')",
+            message="endpoint must be that of region: Amazon's names it",
+            field="endpoint",
+            holds=lambda self: (
+                self.endpoint is None
+                or self.region is None
+                or not self.endpoint.endswith(".amazonaws.com")
+                or self.endpoint == "s3.amazonaws.com"
+                or f".{self.region}." in self.endpoint
+            ),
+        ),
+        Rule(
             cel="self.provider != 'volume' || has(self.claimName)",
             message="provider volume needs claimName",
             field="claimName",

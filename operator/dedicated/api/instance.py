@@ -287,6 +287,15 @@ class InstanceSpec(ApiModel):
             field="backup",
             holds=lambda self: self.database.engine == "external" or self.backup is not None,
         ),
+        Rule(
+            cel="self.database.engine == 'external' || has(self.infrastructure.dataLocation)",
+            message="infrastructure.dataLocation is required with an engine other than external: it says "
+            "where database and backups may be, and is chosen at creation (D-1)",
+            field="infrastructure.dataLocation",
+            holds=lambda self: (
+                self.database.engine == "external" or self.infrastructure.data_location is not None
+            ),
+        ),
         *OBJECTIVE_RULES,
         Rule(
             cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
