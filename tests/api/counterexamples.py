@@ -217,7 +217,7 @@ SAYS = {
     "minimum": "should be greater than or equal to {}",
     "maximum": "should be less than or equal to {}",
     "minItems": "should have at least {} items",
-    "maxItems": "must have at most {} items",
+    "maxItems": "must have at most {} item",
     "maxProperties": "must have at most {} items",
     DUPLICATES: "Duplicate value",
 }

@@ -3,7 +3,17 @@
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
-from dedicated.api.objects import CHILD_KINDS, INSTANCE, MAINTENANCE, POD, RECORD, Kind
+from dedicated.api.objects import (
+    CHILD_KINDS,
+    ENGINE_KINDS,
+    INSTANCE,
+    INSTANCE_BACKUP,
+    MAINTENANCE,
+    POD,
+    RECORD,
+    Kind,
+)
+from dedicated.parts.database.engines import BY_BACKUP
 from helm_charts import OPERATOR, of_kind, render
 
 pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
@@ -60,11 +70,20 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
-    assert granted == children | {
+    # A cluster holds the data, so it is never deleted; a backup is asked for once and never changed.
+    engines = {
+        (kind.group, kind.plural): (
+            {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS - {"delete"}
+        )
+        for kind in ENGINE_KINDS
+    }
+    assert granted == children | engines | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
         (RECORD.group, RECORD.plural): {"list", "watch", "create", "delete"},
         (MAINTENANCE.group, MAINTENANCE.plural): {"list", "watch", "create"},
         (MAINTENANCE.group, f"{MAINTENANCE.plural}/status"): {"patch"},
+        (INSTANCE_BACKUP.group, INSTANCE_BACKUP.plural): {"list", "watch", "delete"},
+        (INSTANCE_BACKUP.group, f"{INSTANCE_BACKUP.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},

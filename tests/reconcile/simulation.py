@@ -40,6 +40,7 @@ from dedicated.reconcile.actions import (
     Settled,
     Tell,
 )
+from dedicated.reconcile.asked import asked_of
 from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import (
@@ -48,7 +49,6 @@ from dedicated.reconcile.observed import (
     Observed,
     PodState,
     ServiceReading,
-    asked_of,
     child_of,
     deployment_of,
     job_of,

@@ -36,6 +36,8 @@ WAL_CONTINUOUS = "WalContinuous"
 BACKUP_SCHEDULE_MET = "BackupScheduleMet"
 BACKUP_ENCRYPTED = "BackupEncrypted"
 DATA_LOCATION_COMPLIANT = "DataLocationCompliant"
+ENGINE_VERIFIED = "EngineVerified"
+BACKUP_POLICY_SATISFIED = "BackupPolicySatisfied"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
@@ -57,6 +59,8 @@ TYPES = (
     SERVICE_LEVEL_IN_FORCE,
     SERVICE_LEVEL_MET,
     DATA_LOCATION_COMPLIANT,
+    ENGINE_VERIFIED,
+    BACKUP_POLICY_SATISFIED,
 )
 ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
 """Types that are good news when they are False."""

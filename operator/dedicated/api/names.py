@@ -12,6 +12,8 @@ RECORD_KIND = "ContractRecord"
 RECORD_PLURAL = "contractrecords"
 MAINTENANCE_KIND = "Maintenance"
 MAINTENANCE_PLURAL = "maintenances"
+BACKUP_KIND = "InstanceBackup"
+BACKUP_PLURAL = "instancebackups"
 
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import (
     API_VERSION,
+    BACKUP_KIND,
+    BACKUP_PLURAL,
     KIND,
     MAINTENANCE_KIND,
     MAINTENANCE_PLURAL,
@@ -32,6 +34,7 @@ class Kind:
 INSTANCE = Kind(API_VERSION, KIND, PLURAL)
 RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 MAINTENANCE = Kind(API_VERSION, MAINTENANCE_KIND, MAINTENANCE_PLURAL)
+INSTANCE_BACKUP = Kind(API_VERSION, BACKUP_KIND, BACKUP_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
@@ -78,7 +81,8 @@ ENGINE_KINDS = (
 """Kinds of the database engines' operators: they may be missing, and come while the operator runs."""
 
 KIND_BY_NAME = {
-    kind.kind: kind for kind in (*CHILD_KINDS, *ENGINE_KINDS, INSTANCE, MAINTENANCE, NODE, POD, RECORD)
+    kind.kind: kind
+    for kind in (*CHILD_KINDS, *ENGINE_KINDS, INSTANCE, INSTANCE_BACKUP, MAINTENANCE, NODE, POD, RECORD)
 }
 
 

@@ -9,11 +9,13 @@ Limit: it knows the constructs that our models use and fails on any other.
 import re
 from dataclasses import dataclass
 
+from dedicated.api import instance_backup
 from dedicated.api.instance import InstanceSpec
+from dedicated.api.instance_backup import InstanceBackupSpec, InstanceBackupStatus
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.maintenance_request import NAME_RULES, MaintenanceSpec, MaintenanceStatus
 from dedicated.api.names import GROUP, VERSION
-from dedicated.api.objects import INSTANCE, MAINTENANCE, RECORD, Kind
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, MAINTENANCE, RECORD, Kind
 from dedicated.api.record import RecordSpec
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.status import InstanceStatus
@@ -185,7 +187,26 @@ MAINTENANCE_DEFINITION = Definition(
     ),
     selectable=(".spec.instance", ".spec.kind"),
 )
-DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION, MAINTENANCE_DEFINITION)
+BACKUP_DEFINITION = Definition(
+    kind=INSTANCE_BACKUP,
+    short_name="ib",
+    description="One backup of an instance asked for beside the schedule, and what came of it.",
+    rules=instance_backup.NAME_RULES,
+    spec=InstanceBackupSpec,
+    status=InstanceBackupStatus,
+    columns=(
+        ("Instance", "string", ".spec.instance", 0),
+        ("Kind", "string", ".spec.kind", 0),
+        ("State", "string", ".status.state", 0),
+        ("Seconds", "integer", ".status.durationSeconds", 0),
+        ("Newest-Point", "string", ".status.newestPoint", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Label", "string", ".status.label", 1),
+        ("Message", "string", ".status.message", 1),
+    ),
+    selectable=(".spec.instance",),
+)
+DEFINITIONS = (INSTANCE_DEFINITION, RECORD_DEFINITION, MAINTENANCE_DEFINITION, BACKUP_DEFINITION)
 
 
 def structural(model: type[ApiModel]) -> Manifest:

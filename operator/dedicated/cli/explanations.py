@@ -137,6 +137,20 @@ EXPLANATIONS: dict[str, Explanation] = {
         acts="Provider: mend what fails, keep an operator running. Customer: claim a credit in time",
         docs="docs/service-level.md",
     ),
+    api.ENGINE_VERIFIED: Explanation(
+        asks="Has this operator run the database's engine for real, not against its definitions alone?",
+        good="True",
+        clauses="none: what is claimed of an engine, and on which ground",
+        acts="Provider: try engine and restore before real users depend on them",
+        docs="docs/engines.md",
+    ),
+    api.BACKUP_POLICY_SATISFIED: Explanation(
+        asks="Does the engine offer the backups that the contract asks for?",
+        good="True",
+        clauses="B-1, B-2, D-2",
+        acts="Provider: agree on what differs, or use an engine that offers it; nobody where it is external",
+        docs="docs/engines.md",
+    ),
     api.TEST_CLOCK: Explanation(
         asks="Does an operator of a test reckon with a clock of its own? It stands only where one does.",
         good="False",

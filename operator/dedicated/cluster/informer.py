@@ -5,6 +5,8 @@ A list is compared with what was known, so that objects deleted while no watch w
 deleted: no DELETED event ever comes for them. The loop ends only when cancelled; trouble is told in `problem`
 and retried.
 
+An `optional` kind may be unknown to the API server: then its informer has synced all the same, holds nothing,
+and looks again once a minute, which costs one small request and no right beyond the kind's own.
 Limits: there is no per-object history, and two changes between two looks are one. A kind that vanishes (404)
 leaves the store as it was, because a starting API server denies kinds it has not loaded yet.
 """
@@ -28,6 +30,8 @@ T = TypeVar("T")
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
+ABSENT_PAUSE = 60.0
+"""Seconds between two looks for a kind that the API server does not have."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,8 @@ class _Scope:
     version: str = ""
     listed: asyncio.Event = field(default_factory=asyncio.Event)
     problem: str | None = None
+    absent: bool = False
+    """The API server does not have the kind."""
     silences: int = 0
     """Watches in a row that fell silent."""
 
@@ -74,7 +80,7 @@ class Informer(Generic[T]):
 
     `reduce` takes out what matters, or None where the object does not matter. `changed(key, old, new)` is
     called for each difference by `==`; None stands for absent. Both must be quick. The namespace of a
-    cluster-scoped object is "".
+    cluster-scoped object is "". `appeared` is called when an `optional` kind that was unknown comes.
     """
 
     def __init__(
@@ -87,9 +93,13 @@ class Informer(Generic[T]):
         namespaces: Sequence[str] | None = None,
         selector: str = "",
         metadata_only: bool = False,
+        optional: bool = False,
+        appeared: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
+        self._optional = optional
+        self._appeared = appeared
         self._client = client
         self._reduce = reduce
         self._changed = changed
@@ -122,6 +132,11 @@ class Informer(Generic[T]):
     def has_synced(self) -> bool:
         """Whether everything has been listed at least once."""
         return all(scope.listed.is_set() for scope in self._scopes)
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the API server does not have this kind, as far as the last look tells."""
+        return any(scope.absent for scope in self._scopes)
 
     @property
     def problem(self) -> str | None:
@@ -165,6 +180,10 @@ class Informer(Generic[T]):
                     await self._list(scope)
                 await self._watch(scope)
             except ApiError as error:
+                if self._optional and error.not_found:
+                    self._miss(scope)
+                    await asyncio.sleep(ABSENT_PAUSE)
+                    continue
                 self._note(scope, error)
                 healthy = error.gone or error.reason == STALLED
             else:
@@ -175,6 +194,12 @@ class Informer(Generic[T]):
                 continue
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _miss(self, scope: _Scope) -> None:
+        """The kind is unknown, which is an answer too."""
+        scope.version, scope.absent = "", True
+        self._heard(scope)
+        scope.listed.set()
 
     def _note(self, scope: _Scope, error: ApiError) -> None:
         # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch
@@ -207,6 +232,9 @@ class Informer(Generic[T]):
             if self._ahead.get(key, 0) <= _number(version):
                 self._take(key, fresh.get(key))
         scope.listed.set()
+        if scope.absent:
+            scope.absent = False
+            self._appeared()
 
     async def _watch(self, scope: _Scope) -> None:
         stream = self._client.watch(

@@ -11,9 +11,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
+from dedicated.api import instance_backup, maintenance_request
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
-from dedicated.api.maintenance_request import STATUS_FIELDS
-from dedicated.api.objects import CONFIG_MAP, KIND_BY_NAME, MAINTENANCE, RECORD, SECRET, Kind
+from dedicated.api.objects import (
+    CONFIG_MAP,
+    ENGINE_KINDS,
+    INSTANCE_BACKUP,
+    KIND_BY_NAME,
+    MAINTENANCE,
+    RECORD,
+    SECRET,
+    Kind,
+)
 from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, Statement, manifest_of, statement_of
@@ -23,6 +32,7 @@ from dedicated.controllers.roller import Ledger, roll_up
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
 from dedicated.parts import keys
+from dedicated.parts.database import monitor
 from dedicated.parts.keys import Identity
 from dedicated.reconcile.actions import (
     Action,
@@ -30,6 +40,7 @@ from dedicated.reconcile.actions import (
     Ask,
     CreateAdmin,
     CreateKeyPair,
+    CreateMonitor,
     Delete,
     EstablishIdentity,
     MarkNamespace,
@@ -44,6 +55,15 @@ from dedicated.reconcile.removal import exchange_patch, removal_patch
 
 STATUS_MOVES = 8
 """So often an apply is sent again because the child's version moved on without a change that matters."""
+
+TOLD = {
+    MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
+    INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
+}
+"""What the status of an order can hold."""
+ENGINES = frozenset(kind.kind for kind in ENGINE_KINDS)
+UNKNOWN_FIELD = "field not declared in schema"
+"""What the API server says of an apply with a field that the kind's definition does not know."""
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +140,9 @@ class Executor:
                 await self._create_once(SECRET, secret)
             case CreateAdmin():
                 await self._create_once(SECRET, keys.admin_secret(instance, material.new_password()))
+            case CreateMonitor(secret):
+                made = monitor.secret(instance, secret, material.new_password())
+                await self._create_once(SECRET, made)
             case Apply():
                 return await self._apply(instance, action)
             case Delete(ref, uid):
@@ -214,24 +237,26 @@ class Executor:
                 return await roll_up(self._client, self._world, instance, action, user=self._user)
             case Ask(manifest):
                 await self._ask(manifest)
-            case Tell(name, status):
-                await self._tell(instance.namespace, name, status)
+            case Tell():
+                await self.tell(instance.namespace, action)
         return None
 
     async def _ask(self, manifest: Manifest) -> None:
-        """Create a `Maintenance`, or find it made already: the watch brings it."""
+        """Create an order, or find it made already: the watch brings it."""
+        kind = KIND_BY_NAME[get_str(manifest, "kind")]
         try:
-            self._world.learn(await self._client.create(MAINTENANCE, manifest))
+            self._world.learn(await self._client.create(kind, manifest))
         except ApiError as error:
             if not error.conflict:
                 raise
 
-    async def _tell(self, namespace: str, name: str, status: Manifest) -> None:
-        """Write the status of a `Maintenance`, unless it is gone."""
-        whole: Manifest = {"status": {**dict.fromkeys(STATUS_FIELDS), **status}}
+    async def tell(self, namespace: str, action: Tell) -> None:
+        """Write the status of an order, unless it is gone."""
+        whole: Manifest = {"status": {**dict.fromkeys(TOLD[action.kind]), **action.status}}
+        kind = KIND_BY_NAME[action.kind]
         try:
             made = await self._client.patch(
-                MAINTENANCE, namespace, name, whole, content="merge", subresource="status"
+                kind, namespace, action.name, whole, content="merge", subresource="status"
             )
         except ApiError as error:
             if not error.not_found:
@@ -324,11 +349,22 @@ def refusal(action: Action, error: ApiError) -> Failure | None:
     if isinstance(action, Apply) and action.fresh and error.conflict and error.causes:
         text = f"the name is taken by an object that is not ours, and it is left alone ({error.message})"
         return Failure(what=what, reason="NameTaken", message=text)
-    if error.forbidden or error.invalid or error.status == 400:
+    undeclared = isinstance(action, Apply) and action.ref.kind in ENGINES and UNKNOWN_FIELD in error.message
+    if undeclared or error.forbidden or error.invalid or error.status == 400:
         causes = f" ({'; '.join(error.causes)})" if error.causes else ""
         # Without its label a namespace is not protected; the instance in it is none the worse.
         reason = "NamespaceNotMarked" if isinstance(action, MarkNamespace) else "ApplyRefused"
         if isinstance(action, Ask | Tell):
-            what, reason = "Maintenance", "MaintenanceRefused"
+            what, reason = _order(action)
+        elif undeclared:
+            reason = "EngineVersionUnsupported"
         return Failure(what=what, reason=reason, message=f"{error.message}{causes}")
     return None
+
+
+def _order(action: Ask | Tell) -> tuple[str, str]:
+    """What was refused about an order, and the finding's code."""
+    kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
+    if kind == MAINTENANCE.kind:
+        return "Maintenance", "MaintenanceRefused"
+    return kind, "BackupRefused"

@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, Key
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -36,7 +36,8 @@ from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
-from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
+from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
+from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
 from dedicated.reconcile.observed import Failure, Measured, Observed
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.turns import causes
@@ -149,6 +150,7 @@ class Reconciler:
         if body is None:
             self._forget(key)
             if key.name not in self._world.roll.in_namespace(key.namespace):
+                await self._refuse_orders(key)
                 await self._namespaces.release(key.namespace, key.name)
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
@@ -184,6 +186,14 @@ class Reconciler:
         if wrote and not acted and not instance.meta.deleting:  # what has to wait for rest must find it
             self._queue.add(key)
         return "changed" if acted or wrote else "unchanged"
+
+    async def _refuse_orders(self, key: Key) -> None:
+        """Backups asked for of an instance that does not exist."""
+        for order in self._world.orders(key):
+            if get_str(order.status, "state") not in ENDED:
+                await self._executor.tell(
+                    key.namespace, Tell(order.name, UNKNOWN_INSTANCE, kind=INSTANCE_BACKUP.kind)
+                )
 
     def _wake_at(self, key: Key, due: datetime | None) -> None:
         if due is not None:
@@ -277,6 +287,8 @@ class Reconciler:
             asked=known.asked,
             readings=known.readings,
             measured=Measured(self._measurer.record(key), known.months, self._gaps()),
+            engine=known.engine,
+            orders=known.orders,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dedicated.api.json import Manifest, get_map, get_str
-from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import (
     CHILD_KINDS,
     CONFIG_MAP,
-    DEPLOYMENT,
+    ENGINE_KINDS,
     INSTANCE,
-    JOB,
+    INSTANCE_BACKUP,
     KIND_BY_NAME,
     MAINTENANCE,
     NAMESPACE,
@@ -32,51 +31,31 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
-from dedicated.contract.reading import Reading, facts_in, modifications_in, read
+from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
+from dedicated.controllers.informers import (
+    Entry,
+    PodEntry,
+    children_informer,
+    engine_objects_informer,
+    marks_informer,
+    nodes_informer,
+    pods_informer,
+    records_informer,
+    server_informers,
+)
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys, measured
+from dedicated.parts import keys
+from dedicated.parts.database.engine import EngineState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.schema import JobState
+from dedicated.reconcile.asked import Asked, Order, asked_of, order_of
 from dedicated.reconcile.observed import (
-    Asked,
     Child,
     DeploymentState,
     PodState,
-    asked_of,
-    child_of,
-    deployment_of,
-    instance_of,
-    job_of,
-    mark_of,
-    node_of,
-    pod_of,
 )
-
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
-"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
-OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A child as kept: its metadata, and what its kind adds."""
-
-    instance: str
-    child: Child
-    deployment: DeploymentState | None = None
-    job: JobState | None = None
-    identity: Identity | None = None
-    month: KeptMonth | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PodEntry:
-    """A pod as kept."""
-
-    instance: str
-    pod: PodState
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +73,17 @@ class Snapshot:
     asked: tuple[Asked, ...]
     readings: tuple[Reading, ...]
     months: tuple[KeptMonth, ...]
+    orders: tuple[Order, ...]
+    engine: EngineState
 
 
+About: TypeAlias = Reading | Asked | Order
 AnyInformer: TypeAlias = (
     Informer[Entry]
     | Informer[PodEntry]
     | Informer[Reading]
     | Informer[Asked]
+    | Informer[Order]
     | Informer[Node]
     | Informer[str]
 )
@@ -135,10 +118,15 @@ class World:
         self._expected: set[str] = set()
         self._interests: dict[Key, set[Key]] = {}
         self._children = {
-            kind: _children(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
+            kind: children_informer(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
-        self._pods = _pods(client, namespaces, self._pod_changed)
-        self._records = _records(client, namespaces, self._about_changed, dated)
+        self._engines = {
+            kind: engine_objects_informer(client, kind, namespaces, self._child_changed, wake_all)
+            for kind in ENGINE_KINDS
+        }
+        self._pods = pods_informer(client, namespaces, self._pod_changed)
+        self._servers = server_informers(client, namespaces, self._pod_changed)
+        self._records = records_informer(client, namespaces, self._about_changed, dated)
         self._asked = Informer[Asked](
             client=client,
             kind=MAINTENANCE,
@@ -146,8 +134,15 @@ class World:
             reduce=asked_of,
             changed=self._about_changed,
         )
-        self._nodes = _nodes(client, self._wake_all) if with_nodes else None
-        self.marks = _marks(client, self._namespace_changed) if with_marks else None
+        self._orders = Informer[Order](
+            client=client,
+            kind=INSTANCE_BACKUP,
+            namespaces=namespaces,
+            reduce=order_of,
+            changed=self._about_changed,
+        )
+        self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
+        self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
             client=client,
             kind=INSTANCE,
@@ -161,9 +156,14 @@ class World:
         """All informers but the roll, with the name of what they watch."""
         for kind, informer in self._children.items():
             yield kind.plural, informer
+        for kind, informer in self._engines.items():
+            yield f"{kind.plural}.{kind.group}", informer
         yield POD.plural, self._pods
+        for engine, servers in self._servers.items():
+            yield f"{POD.plural} ({engine})", servers
         yield RECORD.plural, self._records
         yield MAINTENANCE.plural, self._asked
+        yield INSTANCE_BACKUP.plural, self._orders
         if self._nodes is not None:
             yield NODE.plural, self._nodes
         if self.marks is not None:
@@ -206,7 +206,11 @@ class World:
                     jobs[name] = entry.job
                 elif entry.identity is not None:
                     identity = entry.identity
-        pods = (entry for entry in self._pods.in_namespace(key.namespace).values())
+        pods = [
+            *self._pods.in_namespace(key.namespace).values(),
+            *(pod for each in self._servers.values() for pod in each.in_namespace(key.namespace).values()),
+        ]
+        engine = self._engine(key, children)
         gone = self._deleted.get(key, {})
         asked = self._asked.in_namespace(key.namespace).values()
         readings = self.readings(key)
@@ -222,11 +226,30 @@ class World:
             readings=readings,
             asked=tuple(item for item in asked if item.instance == key.name),
             months=self.months(key),
+            orders=self.orders(key),
+            engine=engine,
         )
+
+    def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
+        """What the instance's engine tells; adds its objects to the children."""
+        cluster, runs = None, []
+        for kind, informer in self._engines.items():
+            for name, entry in informer.in_namespace(key.namespace).items():
+                if entry.instance == key.name:
+                    children[Ref(kind.kind, name)] = entry.child
+                    cluster = entry.cluster or cluster
+                    runs += [entry.run] if entry.run is not None else []
+        missing = frozenset(kind.kind for kind, informer in self._engines.items() if informer.is_absent)
+        return EngineState(missing, cluster, tuple(sorted(runs, key=lambda run: (run.asked, run.name))))
+
+    def orders(self, key: Key) -> tuple[Order, ...]:
+        """The backups asked for of an instance, whether it exists or not."""
+        found = self._orders.in_namespace(key.namespace).values()
+        return tuple(order for order in found if order.instance == key.name)
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
         """One child as last heard of."""
-        entry = self._children[KIND_BY_NAME[ref.kind]].in_namespace(namespace).get(ref.name)
+        entry = self._informer(KIND_BY_NAME[ref.kind]).in_namespace(namespace).get(ref.name)
         return None if entry is None else entry.child
 
     def records(self, key: Key) -> tuple[Record, ...]:
@@ -254,8 +277,15 @@ class World:
     def learn(self, manifest: Manifest) -> None:
         """Take over the answer to a write of our own."""
         kind = KIND_BY_NAME[get_str(manifest, "kind")]
-        stores: dict[Kind, AnyInformer] = {RECORD: self._records, MAINTENANCE: self._asked}
-        (stores.get(kind) or self._children[kind]).put(manifest)
+        stores: dict[Kind, AnyInformer] = {
+            RECORD: self._records,
+            MAINTENANCE: self._asked,
+            INSTANCE_BACKUP: self._orders,
+        }
+        (stores.get(kind) or self._informer(kind)).put(manifest)
+
+    def _informer(self, kind: Kind) -> Informer[Entry]:
+        return self._engines.get(kind) or self._children[kind]
 
     def expect_deletion(self, uid: str) -> None:
         """The object with this uid is being deleted by us: that is nobody's modification."""
@@ -285,11 +315,11 @@ class World:
         if new is None and old is not None:
             if old.child.uid in self._expected:
                 self._expected.discard(old.child.uid)
-            elif self._is_alive(owner):
+            elif self._is_alive(owner) and old.run is None:  # the engine prunes its backups
                 self._deleted.setdefault(owner, {})[old.child.ref] = old.child.uid
         self._wake(owner)
 
-    def _about_changed(self, key: Key, old: Reading | Asked | None, new: Reading | Asked | None) -> None:
+    def _about_changed(self, key: Key, old: About | None, new: About | None) -> None:
         about = new or old
         if about is not None:
             self._wake(Key(key.namespace, about.instance))
@@ -305,89 +335,6 @@ class World:
             self._wake(Key(key.namespace, entry.instance))
 
 
-def _children(
-    client: Source,
-    kind: Kind,
-    namespaces: Sequence[str] | None,
-    changed: Callable[[Key, Entry | None, Entry | None], None],
-) -> Informer[Entry]:
-    return Informer[Entry](
-        client=client,
-        kind=kind,
-        namespaces=namespaces,
-        selector="" if kind == SECRET else OURS,
-        metadata_only=kind not in FULL_KINDS,
-        reduce=entry_of,
-        changed=changed,
-    )
-
-
-def _pods(
-    client: Source,
-    namespaces: Sequence[str] | None,
-    changed: Callable[[Key, PodEntry | None, PodEntry | None], None],
-) -> Informer[PodEntry]:
-    return Informer[PodEntry](
-        client=client,
-        kind=POD,
-        namespaces=namespaces,
-        selector=OURS,
-        reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
-        changed=changed,
-    )
-
-
-def _records(
-    client: Source,
-    namespaces: Sequence[str] | None,
-    changed: Callable[[Key, Reading | None, Reading | None], None],
-    dated: Callable[[Manifest], Manifest],
-) -> Informer[Reading]:
-    # No selector: whoever may change a record's labels must not make it unseen.
-    return Informer[Reading](
-        client=client,
-        kind=RECORD,
-        namespaces=namespaces,
-        reduce=lambda manifest: read(dated(manifest)),
-        changed=changed,
-    )
-
-
-def _nodes(client: Source, wake_all: Callable[[], None]) -> Informer[Node]:
-    return Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: wake_all())
-
-
-def _marks(client: Source, changed: Callable[[Key, str | None, str | None], None]) -> Informer[str]:
-    """The labels of all namespaces."""
-    return Informer[str](
-        client=client,
-        kind=NAMESPACE,
-        metadata_only=True,
-        reduce=mark_of,
-        changed=changed,
-    )
-
-
-def entry_of(manifest: Manifest) -> Entry:
-    """The kept form of a child."""
-    instance = instance_of(manifest)
-    child = child_of(manifest)
-    if not instance:  # somebody's own Secret: only that it changed is of interest
-        return Entry("", Child(child.ref, child.uid, child.resource_version))
-    match child.ref.kind:
-        case DEPLOYMENT.kind:
-            return Entry(instance, child, deployment=deployment_of(manifest))
-        case JOB.kind:
-            return Entry(instance, child, job=job_of(manifest))
-        case CONFIG_MAP.kind if child.component == keys.COMPONENT:
-            data = get_map(manifest, "data")
-            identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
-            return Entry(instance, child, identity=identity)
-        case CONFIG_MAP.kind if child.component == measured.COMPONENT:
-            return Entry(instance, child, month=measured.month_of_manifest(manifest))
-    return Entry(instance, child)
-
-
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    return (*CHILD_KINDS, POD, RECORD, MAINTENANCE, INSTANCE)
+    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, MAINTENANCE, INSTANCE_BACKUP, INSTANCE)

@@ -10,6 +10,7 @@ from typing import Literal
 from dedicated.api.catalogue import ResolvedRelease
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.resource import Instance
+from dedicated.parts.database.engine import EngineWanted
 
 PORT = 8080
 EXTERNAL_PORT = 443
@@ -22,7 +23,8 @@ class Wanted:
     """Input of every part.
 
     `database_mark` changes when the database Secret's content does, and tells nothing of it; `keys_mark`
-    when a system user's key pair was made anew. `database_port` is None where the Secret is not known.
+    when a system user's key pair was made anew. `database_port` is None where the Secret is not known,
+    `engine` where no engine of ours runs the database, or none can.
     """
 
     instance: Instance
@@ -32,6 +34,7 @@ class Wanted:
     database_port: int | None = None
     database_mark: str = ""
     keys_mark: str = ""
+    engine: EngineWanted | None = None
 
     @property
     def spec(self) -> InstanceSpec:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.names import LABEL_INSTANCE
+from dedicated.api.names import LABEL_INSTANCE, MAINTENANCE_KIND
 from dedicated.api.objects import Ref, ref_of
 from dedicated.api.record import Gate
 from dedicated.contract.dates import Month
@@ -51,6 +51,13 @@ class CreateKeyPair:
 @dataclass(frozen=True, slots=True)
 class CreateAdmin:
     """Create the first administrator's password once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMonitor:
+    """Create the recovery agent's password for the database once, in the Secret of this name."""
+
+    secret: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +109,18 @@ class RecordFact:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Create a `Maintenance`; one of that name that is there stays as it is."""
+    """Create a `Maintenance` or an engine's backup; one of that name that is there stays as it is."""
 
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Write the status of a `Maintenance`, whole: what it does not name is taken away."""
+    """Write the status of a `Maintenance` or an `InstanceBackup`, whole: what it does not name goes."""
 
     name: str
     status: Manifest
+    kind: str = MAINTENANCE_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,7 @@ Action: TypeAlias = (
     | EstablishIdentity
     | CreateKeyPair
     | CreateAdmin
+    | CreateMonitor
     | Apply
     | Delete
     | RecordFact

@@ -4,11 +4,12 @@ Gates: the schema waits for keys and database, the server for a setup that succe
 login of a new version for the server. What waits is left as it is: old pods serve meanwhile.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dedicated.api.json import Manifest, digest, get_str
 from dedicated.api.objects import DEPLOYMENT, JOB, Ref, ref_of
 from dedicated.parts import config, login, network, schema, server, workload
+from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
 from dedicated.reconcile.observed import Observed
@@ -29,8 +30,13 @@ class Desired:
     complete: bool
 
 
-def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desired:
-    """Everything that should exist at this moment. The masterkey is known to be the right one."""
+def compose(
+    wanted: Wanted, observed: Observed, *, database_ready: bool, waiting_for: str = ""
+) -> Desired:
+    """Everything that should exist at this moment. The masterkey is known to be the right one.
+
+    `waiting_for` says in words why the database is not ready.
+    """
     config_map = config.config_map(wanted)
     config_name = get_str(config_map, "metadata", "name")
     on_server = server.workload(wanted, config_name=config_name)
@@ -41,8 +47,11 @@ def compose(wanted: Wanted, observed: Observed, *, database_ready: bool) -> Desi
         *workload.manifests(wanted, on_login),
         schema.service_account(wanted),
         *network.policies(wanted),
+        *(adapter_of(wanted.instance).render(wanted.engine) if wanted.engine else ()),
     )
     steps = _schema_steps(wanted, observed, config_name=config_name, database_ready=database_ready)
+    if waiting_for:
+        steps = replace(steps, waiting=waiting_for)
     if steps.waiting:
         kept = frozenset(
             Ref(DEPLOYMENT.kind, f"{wanted.name}-{component}")

@@ -4,6 +4,7 @@
 nobody edited the spec for, as `turns` tells it (another rendering, an image digest, a rotated credential);
 edits run now. AllChanges: edits too. Repair of drift never waits: while a release waits, the plan is made
 at the release that runs. In a run only what was announced is done (M-5); the rest goes on waiting.
+An engine's objects wait for the operator's turn, but for no slot: their schedules follow the zone's clock.
 Limits: an edit of the spec that rolls pods takes along what waits for the same pods, but for a release. What
 is missing is made at once, as `turns` says.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.objects import JOB, Ref
+from dedicated.api.objects import ENGINE_KINDS, JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.parts import server
 from dedicated.parts.wanted import Wanted
@@ -25,6 +26,8 @@ from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.requests import is_announced
 from dedicated.reconcile.turns import Turn
 from dedicated.reconcile.upkeep import Upkeep
+
+ENGINE_NAMES = frozenset(kind.kind for kind in ENGINE_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,9 @@ class Sight:
 
     def compare(self, wanted: Wanted) -> tuple[Desired, Changes]:
         """What should exist, and what is to be done for it."""
-        ready = self.judgement.first("Rollout") is None
-        desired = compose(wanted, self.observed, database_ready=ready)
+        lacking = self.judgement.database.waiting
+        ready = self.judgement.first("Rollout") is None and not lacking
+        desired = compose(wanted, self.observed, database_ready=ready, waiting_for=lacking)
         return desired, changes(self.instance, desired, self.observed, settled=self.settled, now=self.now)
 
     @property
@@ -100,13 +104,13 @@ def _until_slot(sight: Sight) -> Doing:
         return Doing(desired, found)
     # A setup of another release may be under way or stuck: what is behind it waits all the same.
     behind = desired.untouched if moves else frozenset[Ref]()
-    later = tuple(sorted({*turns.changing(sight.observed, desired, found.actions), *behind}))
+    later = tuple(sorted({*_in_slots(sight, desired, found), *behind}))
     if not later:
         return Doing(desired, found)
     desired, found = sight.compare(running or wanted)
     if not whole:
         return Doing(desired, replace(found, actions=_sparing(found.actions, ())), later=later)
-    mine = turns.changing(sight.observed, desired, found.actions)
+    mine = _in_slots(sight, desired, found)
     kept = _without(found, mine)
     return Doing(replace(desired, waiting=""), kept, later=tuple(sorted({*later, *mine})), whole=True)
 
@@ -117,7 +121,7 @@ def _in_run(sight: Sight, on: Upkeep) -> Doing:
     desired, found = sight.compare(wanted)
     if on.changes is None:
         return Doing(desired, found)
-    changing = turns.changing(sight.observed, desired, found.actions)
+    changing = _in_slots(sight, desired, found)
     later = tuple(ref for ref in changing if not is_announced(ref, on.changes))
     if any(ref.kind == JOB.kind for ref in later):  # the rest is behind it
         return Doing(replace(desired, waiting=""), _without(found, changing), later=later, whole=True)
@@ -126,6 +130,12 @@ def _in_run(sight: Sight, on: Upkeep) -> Doing:
     kept = tuple(item for item in found.actions if not (isinstance(item, Apply) and item.ref in later))
     unfinished = any(isinstance(item, Apply) for item in kept)
     return Doing(desired, replace(found, actions=kept, unfinished=unfinished), later=later)
+
+
+def _in_slots(sight: Sight, desired: Desired, found: Changes) -> tuple[Ref, ...]:
+    """What changes, but for an engine's objects: a schedule follows the zone's clock on the day itself."""
+    changing = turns.changing(sight.observed, desired, found.actions)
+    return tuple(ref for ref in changing if ref.kind not in ENGINE_NAMES)
 
 
 def _without(found: Changes, later: tuple[Ref, ...]) -> Changes:

@@ -15,11 +15,13 @@ from dedicated.contract.responsibilities import check_options, responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
 from dedicated.parts.wanted import Wanted
+from dedicated.reconcile import databases
+from dedicated.reconcile.databases import DatabaseView
 from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
 
-REFUSALS = frozenset({"ApplyRefused", "NameTaken"})
+REFUSALS = frozenset({"ApplyRefused", "EngineVersionUnsupported", "NameTaken"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Judgement:
     obligations: Obligations
     support: Support
     located: Located
+    database: DatabaseView
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -79,8 +82,11 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     )
     found += [key_finding] if key_finding else []
     # Without a usable masterkey the database Secret is not judged: its mark is keyed with it.
-    if observed.masterkey.found and (database := external.judge(instance, observed.database)):
-        found.append(database)
+    engine = databases.view(instance, observed, agreed=owed.agreed, zone=owed.terms.zone, now=now)
+    found += engine.findings
+    if instance.spec.database.external is not None and observed.masterkey.found:
+        secret = external.judge(instance, observed.database)
+        found += [secret] if secret else []
     serving = serving_version(instance, observed)
     release = releases.chosen(instance.spec.release, catalogue, serving=serving)
     zone, floor = owed.terms.zone, owed.clocks.floor
@@ -100,11 +106,12 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
             database_port=observed.database.port if observed.database.usable else None,
             database_mark=observed.database.mark,
             keys_mark=_keys_mark(instance, observed),
+            engine=engine.wanted,
         )
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
-    return Judgement(tuple(found), wanted, zones, installed, owed, supported, located)
+    return Judgement(tuple(found), wanted, zones, installed, owed, supported, located, engine)
 
 
 def _prerequisites(

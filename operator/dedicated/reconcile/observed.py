@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING
-from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_map, get_str, shared
+from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     API_VERSION,
@@ -34,10 +34,13 @@ from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.report import Report
+from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.schema import JobState
+from dedicated.reconcile.asked import Asked, Order
 from dedicated.reconcile.drift import Drift
 
 OWNERS = "f:ownerReferences"
@@ -116,7 +119,8 @@ class DeploymentState:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """A pod of the instance: where it is, and whether it serves."""
+    """A pod of the instance: where it is, and whether it serves. `primary`: of a database's servers, the one
+    that its engine has labelled so."""
 
     name: str
     component: str
@@ -125,6 +129,7 @@ class PodState:
     finished: bool
     deleting: bool
     problem: str
+    primary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +161,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A `Maintenance` object: `told` is the digest of its status as it stands.
-
-    `unnotified` is its spec as long as the status tells of no notice: what that will have to say.
-    """
-
-    name: str
-    instance: str
-    generation: int
-    told: str
-    unnotified: Manifest | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
     """The snapshot. `nodes` is None where nodes may not be read; `service` before the first probe, `mail`
     (whether a mail provider is active) where it was not asked for, or not answered.
@@ -190,6 +181,7 @@ class Observed:
     identity: Identity | None = None
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
+    engine: EngineState = field(default_factory=EngineState)
     service: ServiceReading | None = None
     mail: bool | None = None
     failures: tuple[Failure, ...] = ()
@@ -197,6 +189,9 @@ class Observed:
     records: tuple[Record, ...] = ()
     facts: tuple[Fact, ...] = ()
     asked: tuple[Asked, ...] = ()
+    orders: tuple[Order, ...] = ()
+    report: Report | None = None
+    """The recovery agent's newest word, of whatever incarnation."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
@@ -247,17 +242,6 @@ def child_of(manifest: Manifest) -> Child:
         generation=get_int(metadata, "generation"),
         ours=ours,
         foreign=foreign,
-    )
-
-
-def asked_of(manifest: Manifest) -> Asked:
-    """A `Maintenance` as far as the plan asks."""
-    return Asked(
-        name=get_str(manifest, "metadata", "name"),
-        instance=shared(manifest, "spec", "instance"),
-        generation=get_int(manifest, "metadata", "generation"),
-        told=digest(get_map(manifest, "status")),
-        unnotified=None if get_str(manifest, "status", "notifiedAt") else get_map(manifest, "spec"),
     )
 
 
@@ -327,6 +311,15 @@ def pod_of(manifest: Manifest) -> PodState:
         deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
         problem=_pod_problem(status),
     )
+
+
+def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState]:
+    """The instance that a pod of a database serves, empty where it is none of ours, and the pod."""
+    found = get_map(manifest, "metadata", "labels")
+    pod = replace(
+        pod_of(manifest), component=COMPONENT, primary=get_str(found, labels.role) in labels.primaries
+    )
+    return instance_of_cluster(get_str(found, labels.cluster)), pod
 
 
 def node_of(manifest: Manifest) -> Node:

@@ -4,7 +4,7 @@ No I/O, no clock, no environment, no randomness: the same input gives the same p
 can be tested without a cluster.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
@@ -37,11 +37,13 @@ from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.modifications import Modification
 from dedicated.parts import keys, schema
+from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile import service_level, turns
 from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
     CreateKeyPair,
+    CreateMonitor,
     Delete,
     EstablishIdentity,
     EventNote,
@@ -52,10 +54,12 @@ from dedicated.reconcile.actions import (
     Settled,
     TurnStage,
 )
+from dedicated.reconcile.backups import backups
 from dedicated.reconcile.changes import Changes, instructed, together
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.holding import Doing, Sight, doing
+from dedicated.reconcile.instance_backups import orders
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
 from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
@@ -135,12 +139,13 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
         instance, observed, status, zone=judgement.obligations.terms.zone, now=sight.now
     )
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
-    after = (*recorded, *records, *asking(sight, on, done.later))
+    protecting = _protecting(sight, on)
+    after = (*recorded, *records, *asking(sight, on, done.later), *protecting.stages)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=_events(instance.meta, status, found.mended),
-        wake_at=_earliest(wake_at, on.wake_at, records_at),
+        wake_at=_earliest(wake_at, on.wake_at, records_at, protecting.wake_at),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,
@@ -230,6 +235,7 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
     told = Progress(waiting or (held.message if held else ""), "")
     upgrade = _upgrade(instance.meta, observed, turn, (), told)
+    protecting = _protecting(sight, on)
     status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=sight.now)
     return Plan(
         stages=(
@@ -237,11 +243,12 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
             *((ended,) if ended else ()),
             *marking,
             *asking(sight, on, ()),
+            *protecting.stages,
             *_keeping(sight),
         ),
         status=status,
         events=_events(instance.meta, status, ()),
-        wake_at=_earliest(wake_at, on.wake_at),
+        wake_at=_earliest(wake_at, on.wake_at, protecting.wake_at),
         probe=_probe(instance, observed),
         requests=on.standings,
         gates=on.gates,
@@ -266,11 +273,14 @@ def _stages(
             return tuple(stages)  # a masterkey brought along is waited for
         # The pass after it knows the database too: its Secret is marked with the masterkey.
         return (*stages, (EstablishIdentity(),))
-    made = [
+    made: list[Action] = [
         CreateKeyPair(suffix)
         for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY)
         if Ref(SECRET.kind, f"{instance.name}-{suffix}") not in observed.children
     ]
+    role = adapter_of(instance).made_by_us(instance)
+    if role and Ref(SECRET.kind, role) not in observed.children:
+        made.append(CreateMonitor(role))
     admin = Ref(SECRET.kind, f"{instance.name}-{keys.ADMIN}")
     if keys.needs_admin_secret(instance) and admin not in observed.children:
         stages.append((*made, CreateAdmin(), *actions))
@@ -284,6 +294,31 @@ def _marking(meta: Meta, observed: Observed) -> tuple[tuple[Action, ...], ...]:
     if observed.senior or observed.mark in (None, meta.key.name):
         return ()
     return ((MarkNamespace(meta.key.name),),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Protecting:
+    """What is asked of the database's engine, last of all that is done, and when to look again."""
+
+    stages: tuple[tuple[Action, ...], ...]
+    wake_at: datetime | None
+
+
+def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
+    """Backups that are owed, and those that were ordered."""
+    instance, observed, judgement = sight.instance, sight.observed, sight.judgement
+    owed = backups(
+        instance,
+        observed,
+        judgement.database,
+        report=observed.report,
+        current=on.current,
+        zone=judgement.obligations.terms.zone,
+        now=sight.now,
+    )
+    ordered = orders(instance, observed, busy=bool(owed.asks), now=sight.now)
+    stages = tuple(stage for stage in ((*owed.asks, *ordered.actions), owed.prunes) if stage)
+    return _Protecting(stages, _earliest(ordered.wake_at, owed.wake_at, judgement.database.wake_at))
 
 
 def _keeping(sight: Sight) -> tuple[tuple[Action, ...], ...]:

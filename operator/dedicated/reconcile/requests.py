@@ -26,7 +26,7 @@ from dedicated.contract.maintenance import request_name
 from dedicated.contract.permission import Terms
 from dedicated.contract.records import Statement
 from dedicated.contract.runs import Standing, next_words, slot_words
-from dedicated.reconcile.observed import Asked
+from dedicated.reconcile.asked import Asked
 
 CHECKS = "checks of platform, replicas and public name"
 """What every regular maintenance does, also where nothing else is pending (M-2)."""

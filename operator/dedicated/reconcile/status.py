@@ -31,8 +31,9 @@ from dedicated.contract.dates import when
 from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
+from dedicated.parts.database.engine import COMPONENT as DATABASE
 from dedicated.parts.wanted import public_url
-from dedicated.reconcile import service_level
+from dedicated.reconcile import databases, service_level
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
@@ -88,6 +89,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
         judgement.located.condition,
+        *databases.conditions(instance, agreed=owed.agreed),
         *_test_clock(observed),
     )
     server_state = observed.deployment(instance.name, server.COMPONENT)
@@ -183,6 +185,18 @@ def zone_uses(observed: Observed) -> tuple[ZoneUse, ZoneUse]:
     )
 
 
+def _servers(observed: Observed) -> ZoneUse:
+    """Ready servers of the database by zone. Whether they follow the primary is told by the recovery agent: a
+    pod that is ready proves nothing of it."""
+    zone_of = {node.name: node.zone for node in observed.nodes or ()}
+    counts: dict[str, int] = {}
+    for pod in observed.pods:
+        zone = zone_of.get(pod.node, "")
+        if pod.component == DATABASE and pod.ready and not pod.deleting and zone:
+            counts[zone] = counts.get(zone, 0) + 1
+    return ZoneUse(DATABASE, counts)
+
+
 def _ready(facts: Facts, uses: tuple[ZoneUse, ...], available: Condition) -> Condition:
     stalled = facts.judgement.stalled
     if stalled is not None:
@@ -236,7 +250,11 @@ def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: boo
     if not installed:
         return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
     survives, figures = availability.survives_any_zone(uses)
-    text = f"{figures}; the external database's zones are its owner's duty"
+    if facts.judgement.database.full is not None:
+        spread, servers = availability.survives_any_zone((_servers(facts.observed),))
+        survives, text = survives and spread, f"{figures}; {servers}"
+    else:
+        text = f"{figures}; the external database's zones are its owner's duty"
     if survives:
         return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
     text = f"{text}; {READY_ZONES} zones are needed"

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
+from dedicated.api.backup import Backup
+from dedicated.api.duration import parse_duration
 from dedicated.api.findings import Finding
 
 ARCHIVE_PART = 4
@@ -36,6 +38,18 @@ CLAUSES = {
     "failover_rto": "B-5",
     "archive_interval": "B-2",
 }
+
+
+def objectives_wanted(backup: Backup) -> RecoveryObjectives:
+    """The objectives that a spec states."""
+    stated = backup.objectives
+    return RecoveryObjectives(
+        disaster_rpo=parse_duration(stated.disaster_rpo),
+        restore_time=parse_duration(stated.restore_time),
+        failover_rpo=parse_duration(stated.failover_rpo),
+        failover_rto=parse_duration(stated.failover_rto),
+        archive_interval=parse_duration(backup.wal.archive_interval),
+    )
 
 
 def objectives_in_force(

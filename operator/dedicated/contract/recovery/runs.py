@@ -132,10 +132,9 @@ def owed(known: Runs, full: Schedule, differential: Schedule, *, zone: str, now:
         return None
     full_missed = _missed(known, full, ("full",), zone=zone, now=now)
     failures = known.failures
-    if failures and (ended := failures[-1].finished) is not None:
-        wait = min(FIRST_RETRY * 2 ** min(len(failures) - 1, 10), LONGEST_RETRY)
+    if (again := retry_at(known)) is not None:
         wanted = full_missed or any(run.kind == "full" for run in failures)
-        return Owed("full" if wanted else failures[-1].kind, "Failed") if now >= ended + wait else None
+        return Owed("full" if wanted else failures[-1].kind, "Failed") if now >= again else None
     if known.newest("full") is None:
         return Owed("full", "NeverRun")
     if full_missed:
@@ -143,6 +142,16 @@ def owed(known: Runs, full: Schedule, differential: Schedule, *, zone: str, now:
     if _missed(known, differential, (), zone=zone, now=now):
         return Owed("differential", "Missed")
     return None
+
+
+def retry_at(known: Runs) -> datetime | None:
+    """From when a backup that failed may be asked for again; None where none did. The end of the last one
+    that failed is known: it has failed."""
+    failures = known.failures
+    if not failures or (ended := failures[-1].finished) is None:
+        return None
+    wait: timedelta = FIRST_RETRY * 2 ** min(len(failures) - 1, 10)
+    return ended + min(wait, LONGEST_RETRY)
 
 
 def _missed(

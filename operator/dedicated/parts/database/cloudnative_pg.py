@@ -25,9 +25,11 @@ from dedicated.parts.database.engine import (
     EngineRun,
     EngineWanted,
     Gap,
+    PodLabels,
     Requirement,
     RunState,
     cluster_name,
+    created_at,
     folder,
 )
 from dedicated.parts.metadata import lasting
@@ -106,13 +108,14 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         primary=get_str(status, "currentPrimary"),
         paused=get_str(manifest, "metadata", "annotations", HIBERNATION) == "on",
         message=text or "not taken up by its operator yet",
+        created=created_at(manifest),
     )
 
 
 def read_run(manifest: Manifest) -> EngineRun | None:
     """A backup, the engine's own by schedule or one that was asked for."""
     status = get_map(manifest, "status")
-    at = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
+    at = created_at(manifest)
     state = STATES.get(get_str(status, "phase"))
     if at is None or state is None or get_str(manifest, "spec", "method") != "plugin":
         return None
@@ -242,8 +245,10 @@ CLOUDNATIVE_PG = Adapter(
     ),
     cluster_kind=CNPG_CLUSTER,
     backup_kind=CNPG_BACKUP,
+    pods=PodLabels("cnpg.io/podRole=instance", "cnpg.io/cluster", "cnpg.io/instanceRole"),
     connection=connection,
     monitor=monitor,
+    made_by_us=lambda instance: monitor(instance).secret,
     render=render,
     read_cluster=read_cluster,
     read_run=read_run,

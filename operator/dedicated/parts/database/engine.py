@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from dedicated.api.backup import Backup, Repository
+from dedicated.api.conditions import parse_time
 from dedicated.api.database import DatabaseCluster, Engine
-from dedicated.api.json import Manifest
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import Kind
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.rendering import Rendering
@@ -73,12 +74,23 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class PodLabels:
+    """How an engine labels the pods of its servers: what selects them, and where cluster and role stand."""
+
+    selector: str
+    cluster: str
+    role: str
+    primaries: frozenset[str] = frozenset({"primary"})
+
+
+@dataclass(frozen=True, slots=True)
 class EngineWanted:
-    """Input of an engine's rendering. The renderings are the schedules as they stand now, in UTC."""
+    """Input of an engine's rendering. The renderings are the schedules as they stand now, in UTC;
+    `differential` is None where it was agreed that the log alone is kept between full backups."""
 
     instance: Instance
     full: Rendering
-    differential: Rendering
+    differential: Rendering | None
     archive_interval: timedelta
 
     @property
@@ -111,6 +123,7 @@ class ClusterState:
     primary: str = ""
     paused: bool = False
     message: str = ""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +176,21 @@ class Adapter:
     requirements: tuple[Requirement, ...]
     cluster_kind: Kind | None
     backup_kind: Kind | None
+    pods: PodLabels | None
     connection: Callable[[Instance], Connection]
     monitor: Callable[[Instance], Connection | None]
+    made_by_us: Callable[[Instance], str]
+    """The Secret of `monitor` where the operator makes it; empty where the engine does, or there is none."""
     render: Callable[[EngineWanted], tuple[Manifest, ...]]
     read_cluster: Callable[[Manifest], ClusterState]
     read_run: Callable[[Manifest], EngineRun | None]
     trigger: Callable[[Instance, BackupKind, str], Manifest]
     """A backup asked for now; the text marks it, so that asking twice asks once."""
+
+
+def created_at(manifest: Manifest) -> datetime | None:
+    """When an object was created; None where it does not tell."""
+    return parse_time(get_str(manifest, "metadata", "creationTimestamp"))
 
 
 def cluster_name(instance: str) -> str:

@@ -27,9 +27,11 @@ from dedicated.parts.database.engine import (
     Connection,
     EngineRun,
     EngineWanted,
+    PodLabels,
     Requirement,
     RunState,
     cluster_name,
+    created_at,
     folder,
 )
 from dedicated.parts.metadata import lasting
@@ -51,6 +53,7 @@ STATES: dict[str, RunState] = {
 """States of a PerconaPGBackup (pkg/apis/pgv2.percona.com/v2/perconapgbackup_types.go)."""
 CLUSTER_LABEL = "postgres-operator.crunchydata.com/cluster"
 DATA_LABEL = "postgres-operator.crunchydata.com/data"
+ROLE_LABEL = "postgres-operator.crunchydata.com/role"
 LEASE, LOOP, RETRY = 20, 5, 7
 """Seconds of Patroni's lease, loop and retries: a dead primary is seen within lease + loop (B-5)."""
 INIT_SQL = f"""DO $$ BEGIN
@@ -123,16 +126,17 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         ready_servers=ready,
         paused=state in ("paused", "stopping"),
         message=state,
+        created=created_at(manifest),
     )
 
 
 def read_run(manifest: Manifest) -> EngineRun | None:
     """A backup, the engine's own by schedule or one that was asked for."""
-    status, asked = get_map(manifest, "status"), get_str(manifest, "metadata", "creationTimestamp")
+    status = get_map(manifest, "status")
     options = [str(option) for option in get_list(manifest, "spec", "options")]
     told = next((option.partition("=")[2] for option in options if option.startswith("--type=")), "")
     kind = KINDS.get(get_str(status, "backupType") or told)
-    state, at = STATES.get(get_str(status, "state")), parse_time(asked)
+    state, at = STATES.get(get_str(status, "state")), created_at(manifest)
     if kind is None or state is None or at is None:
         return None
     return EngineRun(
@@ -188,12 +192,15 @@ def _patroni(wanted: EngineWanted) -> Manifest:
 def _backups(wanted: EngineWanted) -> Manifest:
     options: Manifest = {"start-fast": "y", "compress-type": "zst"}
     repositories: list[JsonValue] = []
+    schedules: Manifest = {"full": wanted.full.cron}
+    if wanted.differential is not None:
+        schedules["differential"] = wanted.differential.cron
     for name, repository in _repositories(wanted):
         options |= _options(wanted, name, repository)
         repositories.append(
             {
                 "name": name,
-                "schedules": {"full": wanted.full.cron, "differential": wanted.differential.cron},
+                "schedules": schedules,
                 "s3": {
                     "bucket": repository.bucket,
                     "endpoint": repository.endpoint,
@@ -255,8 +262,10 @@ PERCONA = Adapter(
     requirements=(Requirement(PERCONA_CLUSTER, INSTALL), Requirement(PERCONA_BACKUP, INSTALL)),
     cluster_kind=PERCONA_CLUSTER,
     backup_kind=PERCONA_BACKUP,
+    pods=PodLabels(f"{DATA_LABEL}=postgres", CLUSTER_LABEL, ROLE_LABEL, frozenset({"primary", "master"})),
     connection=connection,
     monitor=monitor,
+    made_by_us=lambda instance: "",  # noqa: ARG005 - the engine makes it
     render=render,
     read_cluster=read_cluster,
     read_run=read_run,

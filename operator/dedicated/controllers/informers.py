@@ -1,0 +1,214 @@
+"""One informer per kind, and what it keeps of each object.
+
+Of most kinds metadata is enough; of some their progress is kept too, never the object.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from dedicated.api.objects import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    NAMESPACE,
+    NODE,
+    POD,
+    RECORD,
+    SECRET,
+    Key,
+    Kind,
+)
+from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.prerequisites import Node
+from dedicated.contract.reading import Reading, read
+from dedicated.parts import keys, measured
+from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
+from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
+from dedicated.parts.keys import Identity
+from dedicated.parts.measured import KeptMonth
+from dedicated.parts.schema import JobState
+from dedicated.reconcile.observed import (
+    Child,
+    DeploymentState,
+    PodState,
+    child_of,
+    deployment_of,
+    instance_of,
+    job_of,
+    mark_of,
+    node_of,
+    pod_of,
+    server_of,
+)
+
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
+"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A child as kept: its metadata, and what its kind adds."""
+
+    instance: str
+    child: Child
+    deployment: DeploymentState | None = None
+    job: JobState | None = None
+    identity: Identity | None = None
+    month: KeptMonth | None = None
+    cluster: ClusterState | None = None
+    run: EngineRun | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodEntry:
+    """A pod as kept."""
+
+    instance: str
+    pod: PodState
+
+
+def children_informer(
+    client: Source,
+    kind: Kind,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Entry | None, Entry | None], None],
+) -> Informer[Entry]:
+    """Objects of a kind that instances are made of."""
+    return Informer[Entry](
+        client=client,
+        kind=kind,
+        namespaces=namespaces,
+        selector="" if kind == SECRET else OURS,
+        metadata_only=kind not in FULL_KINDS,
+        reduce=entry_of,
+        changed=changed,
+    )
+
+
+def pods_informer(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, PodEntry | None, PodEntry | None], None],
+) -> Informer[PodEntry]:
+    """The pods of instances."""
+    return Informer[PodEntry](
+        client=client,
+        kind=POD,
+        namespaces=namespaces,
+        selector=OURS,
+        reduce=lambda manifest: PodEntry(instance_of(manifest), pod_of(manifest)),
+        changed=changed,
+    )
+
+
+def engine_objects_informer(
+    client: Source,
+    kind: Kind,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Entry | None, Entry | None], None],
+    appeared: Callable[[], None],
+) -> Informer[Entry]:
+    """Objects of a database engine's operator, which may not be there."""
+    # An engine's own backups carry no label of ours.
+    return Informer[Entry](
+        client=client,
+        kind=kind,
+        namespaces=namespaces,
+        selector="" if kind.kind in BY_BACKUP else OURS,
+        metadata_only=kind.kind not in BY_CLUSTER and kind.kind not in BY_BACKUP,
+        optional=True,
+        appeared=appeared,
+        reduce=engine_entry_of,
+        changed=changed,
+    )
+
+
+def server_informers(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, PodEntry | None, PodEntry | None], None],
+) -> dict[str, Informer[PodEntry]]:
+    """The pods of databases, by engine: they carry their engine's labels."""
+    return {
+        adapter.engine: Informer[PodEntry](
+            client=client,
+            kind=POD,
+            namespaces=namespaces,
+            selector=adapter.pods.selector,
+            reduce=partial(_server, labels=adapter.pods),
+            changed=changed,
+        )
+        for adapter in ADAPTERS.values()
+        if adapter.pods is not None
+    }
+
+
+def _server(manifest: Manifest, labels: PodLabels) -> PodEntry:
+    return PodEntry(*server_of(manifest, labels))
+
+
+def records_informer(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Reading | None, Reading | None], None],
+    dated: Callable[[Manifest], Manifest],
+) -> Informer[Reading]:
+    """What is recorded of instances."""
+    # No selector: whoever may change a record's labels must not make it unseen.
+    return Informer[Reading](
+        client=client,
+        kind=RECORD,
+        namespaces=namespaces,
+        reduce=lambda manifest: read(dated(manifest)),
+        changed=changed,
+    )
+
+
+def nodes_informer(client: Source, wake_all: Callable[[], None]) -> Informer[Node]:
+    """All nodes."""
+    return Informer[Node](client=client, kind=NODE, reduce=node_of, changed=lambda *_: wake_all())
+
+
+def marks_informer(client: Source, changed: Callable[[Key, str | None, str | None], None]) -> Informer[str]:
+    """The labels of all namespaces."""
+    return Informer[str](
+        client=client,
+        kind=NAMESPACE,
+        metadata_only=True,
+        reduce=mark_of,
+        changed=changed,
+    )
+
+
+def engine_entry_of(manifest: Manifest) -> Entry:
+    """The kept form of an engine's object. A backup's instance is its cluster's, whoever asked for it."""
+    child = child_of(manifest)
+    if (engine := BY_BACKUP.get(child.ref.kind)) is not None:
+        run = engine.read_run(manifest)
+        return Entry(instance_of_cluster(run.cluster) if run else "", child, run=run)
+    cluster = engine.read_cluster(manifest) if (engine := BY_CLUSTER.get(child.ref.kind)) else None
+    return Entry(instance_of(manifest), child, cluster=cluster)
+
+
+def entry_of(manifest: Manifest) -> Entry:
+    """The kept form of a child."""
+    instance = instance_of(manifest)
+    child = child_of(manifest)
+    if not instance:  # somebody's own Secret: only that it changed is of interest
+        return Entry("", Child(child.ref, child.uid, child.resource_version))
+    match child.ref.kind:
+        case DEPLOYMENT.kind:
+            return Entry(instance, child, deployment=deployment_of(manifest))
+        case JOB.kind:
+            return Entry(instance, child, job=job_of(manifest))
+        case CONFIG_MAP.kind if child.component == keys.COMPONENT:
+            data = get_map(manifest, "data")
+            identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
+            return Entry(instance, child, identity=identity)
+        case CONFIG_MAP.kind if child.component == measured.COMPONENT:
+            return Entry(instance, child, month=measured.month_of_manifest(manifest))
+    return Entry(instance, child)
