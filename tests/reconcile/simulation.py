@@ -21,6 +21,7 @@ from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
 from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
+from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DatabaseReading, read_secret
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth, month_of_manifest
@@ -367,7 +368,7 @@ class Cluster:
         held = self.secrets.get(ref.name)
         if held is not None:
             masterkey = keys.read_masterkey(held, key=ref.key, identity=identity)
-        data = self.secrets.get(instance.spec.database.external.secret_ref.name)
+        data = self.secrets.get(adapter_of(instance).connection(instance).secret)
         if held is not None and data is not None:
             database = read_secret(data, mark_key=held.get(ref.key, b""))
         return masterkey, database

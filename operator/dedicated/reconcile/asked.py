@@ -1,4 +1,4 @@
-"""What people ask for by objects of their own, `Maintenance` and `InstanceBackup`, as far as the plan asks."""
+"""What people ask for by objects of their own, `Maintenance` and `InstanceBackup`, as the plan needs it."""
 
 from dataclasses import dataclass, field
 from typing import Literal

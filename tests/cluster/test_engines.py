@@ -1,0 +1,164 @@
+"""Database engines on the real API server: what is rendered is taken, what the engine makes is waited for."""
+
+import pytest
+
+from cluster.engine_stage import clustered, install_engines
+from cluster.instances import condition, wait_for
+from cluster.observing import SECONDS, wait_applied
+from cluster.standing import NOWHERE, SIMULATED, until
+from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.names import API_VERSION
+from dedicated.api.objects import (
+    CNPG_BACKUP,
+    CNPG_CLUSTER,
+    CNPG_SCHEDULE,
+    CONFIG_MAP,
+    INSTANCE_BACKUP,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
+)
+from dedicated.parts.database.engines import ADAPTERS
+from engines.simulator import Simulator, playing
+from parts.engine_examples import of, wanted
+from testbed.client import Api, ApiError, Resource
+from testbed.cluster import Cluster
+from testbed.fixtures import MakeNamespace, RunOperator
+
+pytestmark = pytest.mark.cluster
+
+
+def ordered(namespace: str, name: str, kind: str, of: str = "acme") -> Manifest:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": INSTANCE_BACKUP.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"instance": of, "kind": kind},
+    }
+
+
+def plural_of(item: Manifest) -> Resource:
+    kinds = {kind.kind: kind for kind in (*(r.kind for a in ADAPTERS.values() for r in a.requirements),)}
+    return kinds.get(get_str(item, "kind"), CONFIG_MAP)
+
+
+@pytest.mark.parametrize("engine", ["percona", "cloudnative-pg"])
+def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: str, engine: str) -> None:
+    install_engines(cluster)
+    adapter = next(found for name, found in ADAPTERS.items() if name == engine)
+    copy: Manifest = {"copies": []}
+    objects = (*adapter.render(wanted(engine, backup=copy)), adapter.trigger(of(engine), "differential", "1"))
+    for item in objects:
+        body = {**item, "metadata": {**get_map(item, "metadata"), "namespace": namespace}}
+        kind = plural_of(item)
+        assert not isinstance(kind, str)
+        group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.api_version}"
+        path = f"{group}/namespaces/{namespace}/{kind.plural}"
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        cluster.api.request("POST", path, body=body, query=query)
+        broken = {**body, "spec": {**get_map(body, "spec"), "noSuchField": True}}
+        if kind != CONFIG_MAP:
+            with pytest.raises(ApiError, match="noSuchField"):
+                cluster.api.request("POST", path, body=broken, query=query)
+
+
+def status_of(api: Api, namespace: str, name: str) -> Manifest:
+    return get_map(api.get(INSTANCE_BACKUP, namespace, name), "status")
+
+
+def test_percona_is_waited_for_and_makes_the_backups(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    install_engines(cluster)
+    namespace, api = make_namespace(labels=SIMULATED), cluster.api
+    run_operator(namespace, watch=(namespace,))
+    api.create(clustered(namespace, "percona"))
+    wait_for(
+        api,
+        namespace,
+        lambda body: "database cluster" in str(condition(body, "Reconciling").get("message")),
+        what="the database to be waited for",
+    )
+    assert not api.list("batch/v1/jobs", namespace)
+    with playing(Simulator(api, namespace, NOWHERE)) as engine:
+        body = wait_applied(api, namespace)
+        assert condition(body, "EngineVerified")["status"] == "False"
+        assert condition(body, "BackupPolicySatisfied")["status"] == "True"
+        until(lambda: "database ready in 3 zones" in highly_available(api, namespace), "zones told")
+        # The first full backup is owed, and asked for once.
+        until(lambda: states(api, namespace) == ["Succeeded"], "the first backup", seconds=SECONDS)
+        engine.schedule("acme-database", "differential")
+        until(lambda: states(api, namespace) == ["Succeeded"] * 2, "the engine's own", seconds=SECONDS)
+
+        api.create(ordered(namespace, "before-change", "Differential"))
+        until(lambda: status_of(api, namespace, "before-change").get("state") == "Completed", "an order")
+        done = status_of(api, namespace, "before-change")
+        assert done["sizeBytes"] == 19_000_000
+        assert done["newestPoint"] == done["completedAt"]
+        assert str(done["label"]).endswith("D")
+
+        engine.failing = "no space left in the repository"
+        api.create(ordered(namespace, "fails", "Full"))
+        until(lambda: status_of(api, namespace, "fails").get("state") == "Failed", "a failed order")
+        assert status_of(api, namespace, "fails")["reason"] == "BackupFailed"
+        assert status_of(api, namespace, "fails")["message"] == "no space left in the repository"
+
+        api.create(ordered(namespace, "of-nobody", "Full", of="nobody"))
+        until(lambda: status_of(api, namespace, "of-nobody").get("reason") == "UnknownInstance", "a refusal")
+        engine.fail_over("acme-database")
+        until(lambda: primary(api, namespace) == ["acme-database-db-0001-0"], "another primary")
+    assert api.find(PERCONA_CLUSTER, namespace, "acme-database") is not None
+
+
+def test_what_others_change_in_the_cluster_is_undone_and_it_outlives_the_instance(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    install_engines(cluster)
+    namespace, api = make_namespace(labels=SIMULATED), cluster.api
+    run_operator(namespace, watch=(namespace,))
+    api.create(clustered(namespace, "cloudnative-pg"))
+    with playing(Simulator(api, namespace, NOWHERE)):
+        body = wait_applied(api, namespace)
+        assert condition(body, "BackupPolicySatisfied")["reason"] == "DifferentialUnsupported"
+        until(lambda: bool(api.list(CNPG_BACKUP, namespace)), "the first backup")
+        change: Manifest = {"spec": {"postgresql": {"synchronous": {"dataDurability": "preferred"}}}}
+        api.patch(CNPG_CLUSTER, namespace, "acme-database", change, manager="somebody")
+        until(lambda: durability(api, namespace) == "required", "the repair")
+        api.create(ordered(namespace, "differential", "Differential"))
+        until(
+            lambda: status_of(api, namespace, "differential").get("reason") == "DifferentialUnsupported",
+            "a refusal",
+        )
+        api.delete("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme")
+        until(
+            lambda: api.find("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme") is None,
+            "the end of the instance",
+        )
+    assert api.find(CNPG_CLUSTER, namespace, "acme-database") is not None
+    assert api.find(CNPG_SCHEDULE, namespace, "acme-full") is not None
+    assert api.find("v1/secrets", namespace, "acme-database-monitor") is not None
+
+
+def durability(api: Api, namespace: str) -> str:
+    return get_str(
+        api.get(CNPG_CLUSTER, namespace, "acme-database"),
+        "spec",
+        "postgresql",
+        "synchronous",
+        "dataDurability",
+    )
+
+
+def highly_available(api: Api, namespace: str) -> str:
+    body = api.get("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme")
+    found = condition(body, "HighlyAvailable")
+    return get_str(found, "message")
+
+
+def states(api: Api, namespace: str) -> list[str]:
+    return [get_str(item, "status", "state") for item in api.list(PERCONA_BACKUP, namespace)]
+
+
+def primary(api: Api, namespace: str) -> list[str]:
+    role = "postgres-operator.crunchydata.com/role=primary"
+    return [get_str(pod, "metadata", "name") for pod in api.list("v1/pods", namespace, labels=role)]
+
