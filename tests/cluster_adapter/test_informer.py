@@ -262,3 +262,26 @@ async def test_the_heartbeat_is_the_age_of_the_last_sign_of_life(api: FakeApi, c
         assert watched.informer.heartbeat_age(160.0) == 60.0
         await api.bookmark()
         await watched.until(lambda: watched.informer.heartbeat_age(160.0) == 0.0)
+
+
+async def test_an_optional_kind_that_is_missing_has_synced_and_is_seen_when_it_comes(
+    api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(informer_module, "ABSENT_PAUSE", 0.02)
+    api.put("x", data="1")
+    api.scripts.extend([refusal(404, "NotFound")] * 3)
+    came: list[bool] = []
+    async with running(client, optional=True, appeared=lambda: came.append(True)) as watched:
+        await watched.informer.synced()
+        assert (watched.informer.is_absent, watched.informer.problem) == (True, None)
+        assert await watched.next(1) == [("a/x", None, "1")]
+        assert (watched.informer.is_absent, came) == (False, [True])
+
+
+async def test_any_other_kind_that_is_missing_has_not_synced(api: FakeApi, client: Client) -> None:
+    api.scripts.extend([refusal(404, "NotFound")] * 2)
+    async with running(client) as watched:
+        await watched.until(lambda: watched.informer.problem is not None)
+        assert not watched.informer.has_synced
+        assert not watched.informer.is_absent
+        await watched.informer.synced()
