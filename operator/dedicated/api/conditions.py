@@ -38,6 +38,7 @@ BACKUP_ENCRYPTED = "BackupEncrypted"
 DATA_LOCATION_COMPLIANT = "DataLocationCompliant"
 ENGINE_VERIFIED = "EngineVerified"
 BACKUP_POLICY_SATISFIED = "BackupPolicySatisfied"
+FAILOVER_READY = "FailoverReady"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 

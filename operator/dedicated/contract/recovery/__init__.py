@@ -6,5 +6,5 @@ of timelines. The rooms, in the order in which they need each other: `wal` (name
 `repository` (what was listed), `chain` (which log a restore follows), `sampling` (what is remembered of the
 primary), `points` (newest and earliest recoverable point), `duties` (what a start or a failover asks
 for), `schedule` and `rendering` (when backups are due), `runs` (whether they came), `objectives`,
-`conditions`.
+`conditions`, `report` (what the agent tells), `verdict` (what is believed of it, and what it says now).
 """

@@ -95,8 +95,7 @@ def schedule_met(
     if known is None or now - known.at > READ_FRESH:
         return Condition(kind, "Unknown", "NotMeasured", "the engine's backups could not be read")
     newest_full, newest = known.newest("full"), known.newest()
-    full_due = (newest_full.started if newest_full else known.since) + FULL_OVERDUE
-    any_due = (newest.started if newest else known.since) + LATE * interval(full, differential)
+    full_due, any_due = _dues(known, full, differential)
     text = f"next full backup due by {when(full_due, zone)}, any by {when(any_due, zone)}"
     if now >= full_due:
         reason = "FullOverdue" if newest_full else "NeverRun"
@@ -112,6 +111,19 @@ def schedule_met(
         text = f"a differential was due by {when(any_due, zone)}. Provider must act"
         return Condition(kind, "False", "DifferentialOverdue", text)
     return _sized(known, text)
+
+
+def next_due(known: Runs, full: Schedule, differential: Schedule, *, now: datetime) -> datetime | None:
+    """When a backup is overdue that is not yet; None where all that can be are."""
+    return min((due for due in _dues(known, full, differential) if due > now), default=None)
+
+
+def _dues(known: Runs, full: Schedule, differential: Schedule) -> tuple[datetime, datetime]:
+    """From when on a full backup is overdue, and any."""
+    newest_full, newest = known.newest("full"), known.newest()
+    full_due = (newest_full.started if newest_full else known.since) + FULL_OVERDUE
+    any_due = (newest.started if newest else known.since) + LATE * interval(full, differential)
+    return full_due, any_due
 
 
 def _sized(known: Runs, text: str) -> Condition:

@@ -1,0 +1,133 @@
+"""Failover in words, at the edges of its rule: what counts is what the primary shows, never a ready pod."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contract.recovery_facts import second
+from dedicated.contract.failover import DatabasePod, failover_ready, findings, next_change, outage
+from dedicated.contract.recovery.report import Failover, Replication, Standby
+
+ZONE = "Europe/Zurich"
+PODS = tuple(DatabasePod(f"db-{number}", f"z{number}", second(-3600)) for number in range(3))
+LOST = DatabasePod("db-2", "z2", None)
+MINUTE = timedelta(minutes=1)
+
+
+def standby(number: int, state: str = "streaming", sync: str = "quorum") -> Standby:
+    return Standby(f"db-{number}", state, sync, 70)
+
+
+def seen(*standbys: Standby, at: float = 0, blocked: int = 0) -> Replication:
+    return Replication(second(at), "db-0", 3, 71, standbys, blocked)
+
+
+def judged(known: Replication | None, *pods: DatabasePod, now: float = 0) -> tuple[str, str]:
+    condition = failover_ready(known, pods or PODS, zone=ZONE, now=second(now))
+    return condition.status, condition.reason
+
+
+BOTH = seen(standby(1), standby(2))
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "status", "reason"),
+    [
+        (None, 0, "Unknown", "NotMeasured"),
+        (BOTH, 120, "True", "InAnotherZone"),
+        (BOTH, 121, "Unknown", "NotMeasured"),
+        (seen(standby(1), standby(2, sync="potential")), 0, "True", "InAnotherZone"),
+        (seen(standby(1, sync="async"), standby(2, sync="potential")), 0, "False", "NoSyncStandby"),
+        (seen(standby(1, state="catchup"), standby(2, state="startup")), 0, "False", "NoSyncStandby"),
+        (seen(standby(1), standby(2), blocked=1), 0, "False", "WritesBlocked"),
+    ],
+)
+def test_what_the_primary_shows(known: Replication | None, now: float, status: str, reason: str) -> None:
+    assert judged(known, now=now) == (status, reason)
+
+
+@pytest.mark.parametrize(("ready_for", "reason"), [(30, "InAnotherZone"), (31, "Diverged")])
+def test_a_ready_pod_that_the_primary_does_not_know_is_told_by_name(ready_for: float, reason: str) -> None:
+    late = DatabasePod("db-2", "z2", second(-ready_for))
+    found = failover_ready(seen(standby(1)), (*PODS[:2], late), zone=ZONE, now=second(0))
+    assert found.reason == reason
+    assert ("db-2 ready, but not on the timeline" in found.message) == (reason == "Diverged")
+
+
+def test_a_pod_that_is_not_ready_has_not_diverged() -> None:
+    assert judged(seen(standby(1)), *PODS[:2], LOST) == ("True", "InAnotherZone")
+
+
+def test_zones_decide_and_unknown_ones_are_not_guessed() -> None:
+    same = (PODS[0], DatabasePod("db-1", "z0", second(-3600)))
+    assert judged(seen(standby(1)), *same) == ("False", "ZonesNotSpread")
+    unknown = (PODS[0], DatabasePod("db-1", "", second(-3600)))
+    assert judged(seen(standby(1)), *unknown) == ("Unknown", "NotMeasured")
+    nobody = DatabasePod("other", "z1", None)
+    assert judged(seen(standby(1)), nobody) == ("Unknown", "NotMeasured")
+
+
+def test_a_slow_failover_is_told_for_a_day() -> None:
+    def told(seconds: float, now: float) -> list[str]:
+        last = Failover(second(0), second(seconds), 2)
+        return [one.code for one in findings(last, objective=MINUTE, zone=ZONE, now=second(now))]
+
+    assert told(60, 60) == []
+    assert told(61, 61) == ["FailoverTooSlow"]
+    assert told(61, 61 + 86399) == ["FailoverTooSlow"]
+    assert told(61, 61 + 86400) == []
+    assert findings(None, objective=MINUTE, zone=ZONE, now=second(0)) == ()
+    assert outage(Failover(second(10), second(0), 2)) == timedelta(0)
+
+
+def test_it_tells_when_it_changes_by_itself() -> None:
+    last = Failover(second(0), second(61), 2)
+    assert next_change(BOTH, None, now=second(0)) == second(121)
+    assert next_change(BOTH, last, now=second(121)) == second(61 + 86400)
+    assert next_change(BOTH, last, now=second(90000)) is None
+
+
+@given(
+    standbys=st.lists(
+        st.builds(
+            Standby,
+            st.sampled_from(["db-1", "db-2", "db-3"]),
+            st.sampled_from(["streaming", "catchup", "startup", "backup"]),
+            st.sampled_from(["sync", "quorum", "potential", "async"]),
+            st.just(70),
+        ),
+        max_size=4,
+    ),
+    pods=st.lists(
+        st.builds(
+            DatabasePod,
+            st.sampled_from(["db-0", "db-1", "db-2", "db-3"]),
+            st.sampled_from(["", "z0", "z1"]),
+            st.sampled_from([None, second(-3600), second(-10)]),
+        ),
+        max_size=4,
+        unique_by=lambda pod: pod.name,
+    ),
+    age=st.integers(0, 300),
+    blocked=st.integers(0, 1),
+)
+def test_true_is_said_only_where_a_streaming_synchronous_standby_stands_elsewhere(
+    standbys: list[Standby], pods: list[DatabasePod], age: int, blocked: int
+) -> None:
+    known = seen(*standbys, blocked=blocked)
+    if judged(known, *(pods or [LOST]), now=age)[0] != "True":
+        return
+    zones = {pod.name: pod.zone for pod in pods}
+    assert age <= 120
+    assert not blocked
+    assert any(
+        one.state == "streaming"
+        and one.sync in ("sync", "quorum")
+        and zones[one.name]
+        and zones["db-0"]
+        and zones[one.name] != zones["db-0"]
+        for one in standbys
+        if one.name in zones
+    )
