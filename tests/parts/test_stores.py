@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import BUCKET, UID, clustered, instance
+from builders import BUCKET, UID, body, clustered, instance, spec, valid
 from dedicated.agents.recovery.stores import places_in
 from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.resource import Instance
 from dedicated.parts.stores import HOME, REPOSITORY_FOLDER, document, mounts, volumes
 from dedicated.probes.objects import Access
 from dedicated.probes.store import Bucket, Volume
@@ -16,8 +17,13 @@ VOLUME: Manifest = {"provider": "volume", "claimName": "claim", "encryption": CI
 KEYS: list[JsonValue] = [{"key": key, "path": key} for key in ("access-key-id", "secret-access-key")]
 
 
+def backed_up(**backup: JsonValue) -> Instance:
+    """An instance whose database an engine runs."""
+    return valid({**body(), "spec": {**spec(), **clustered(), "backup": backup}})
+
+
 def test_a_bucket_is_told_with_its_own_folder_and_its_keys_are_mounted() -> None:
-    found = instance(**clustered())
+    found = backed_up(repository=BUCKET)
     access = Access("s3.eu-central-2.amazonaws.com", "eu-central-2", Path(f"{HOME}/repository"))
     folder = f"backups/acme-ns/acme/{UID}"
     assert places_in(document(found)) == (Bucket("acme-backup", access, folder, "Repository"),)
@@ -31,8 +37,7 @@ def test_a_bucket_is_told_with_its_own_folder_and_its_keys_are_mounted() -> None
 
 
 def test_a_volume_and_its_copy() -> None:
-    backup: Manifest = {"repository": VOLUME, "copies": [{**BUCKET, "secretName": "other"}]}
-    found = instance(**{**clustered(), "backup": backup})
+    found = backed_up(repository=VOLUME, copies=[{**BUCKET, "secretName": "other"}])
     first, second = places_in(document(found))
     assert first == Volume(Path(f"{REPOSITORY_FOLDER}/acme-ns/acme/{UID}"), "Repository")
     assert isinstance(second, Bucket)
