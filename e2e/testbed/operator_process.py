@@ -33,6 +33,7 @@ IMAGE_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
 }
 """What the image sets (`Dockerfile`), but for its PATH and its bytecode, which it has already."""
+PLACES = "places.yaml"
 _READY_SECONDS = 30
 _CLUSTER_SCOPED = {"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings"}
 _RIGHTS = {"ServiceAccount", "Role", "RoleBinding", *_CLUSTER_SCOPED}
@@ -61,12 +62,14 @@ class Settings:
 
 
 def arguments(settings: Settings, cluster: Cluster, *, port: int, releases: Path) -> list[str]:
-    """The arguments of `dedicated`."""
+    """The arguments of `dedicated`. A map of places lies beside the releases, where the chart has one."""
+    places = releases.with_name(PLACES)
     return [
         "run",
         f"--namespace-of-lease={settings.namespace}",
         *(f"--watch-namespace={namespace}" for namespace in settings.watch),
         f"--releases={releases}",
+        *([f"--places={places}"] if places.exists() else []),
         f"--http=127.0.0.1:{port}",
         f"--resolve=*:443={settings.front or cluster.front}",
         f"--probe-ca-file={cluster.ca}",
@@ -142,10 +145,14 @@ def remove_rights(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
 
 def releases_of(manifests: Sequence[Manifest]) -> str:
     """The release catalogue that the chart would mount, as text."""
-    for manifest in manifests:
-        if text := get_str(manifest, "data", "releases.yaml"):
-            return text
+    if text := _mounted(manifests, "releases.yaml"):
+        return text
     raise AssertionError("the chart renders no release catalogue")
+
+
+def _mounted(manifests: Sequence[Manifest], file: str) -> str:
+    """A file that the chart would mount; empty where it has none."""
+    return next((text for one in manifests if (text := get_str(one, "data", file))), "")
 
 
 class Process(Protocol):
@@ -273,6 +280,8 @@ def install(cluster: Cluster, settings: Settings, folder: Path, manifests: Seque
     direct = cluster.account_kubeconfig(settings.namespace, account)
     releases = folder / "releases.yaml"
     releases.write_text(releases_of(manifests))
+    if places := _mounted(manifests, PLACES):
+        (folder / PLACES).write_text(places)
     config = direct
     if settings.server:
         config = proxied_kubeconfig(folder / f"{settings.identity}.kubeconfig", direct, settings.server)
