@@ -1,15 +1,19 @@
 """A bucket is read as it is; what a store does not tell is not known, and never 'no'."""
 
+import asyncio
+import contextlib
 import json
 import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dedicated.api.store import Store, Target
-from dedicated.probes.objects import Access, NoObjectsError, open_objects
+from dedicated.probes.objects import Access, NoObjectsError, elements, open_objects
 from dedicated.probes.store import Bucket, Place, Volume, check
 from lab.s3 import S3, VERSIONED, front_of, object_store, put, write_credentials
 
@@ -210,3 +214,56 @@ async def test_a_volume_is_written_and_measured(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     missing = await look(Volume(tmp_path / "none"))
     assert (missing.writable, missing.free) == (False, None)
+
+
+@asynccontextmanager
+async def answering(store: S3, answer: bytes, *, forever: bool) -> AsyncIterator[Access]:
+    """A server that answers each request so, again and again if `forever`, and never ends its answer."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            while forever:
+                writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+                await writer.drain()
+            await reader.read()
+            writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(store.folder / "s3.crt", store.folder / "s3.key")
+    server = await asyncio.start_server(handle, "localhost", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield store.access(endpoint=f"localhost:{port}")
+    finally:
+        server.close()
+
+
+async def test_a_store_that_hangs_or_never_ends_is_not_waited_for(
+    store: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dedicated.probes.objects.ANSWER_SECONDS", 1.0)
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for answer, forever, said in (
+        (b"", False, "Timeout"),
+        (head, False, "Timeout"),
+        (head, True, "TooLong"),
+        (b"SSH-2.0\r\n\r\n", False, "ClientResponseError"),
+    ):
+        async with answering(store, answer, forever=forever) as access:
+            found = await look(Bucket("any", access))
+        assert found.unanswered == (f"Unreached: {said}",)
+    async with answering(store, head, forever=False) as access:
+        monkeypatch.setattr("dedicated.probes.store.CHECK_SECONDS", 0.3)
+        assert (await look(Bucket("any", access))).unanswered == ("Unreached: Timeout",)
+
+
+def test_an_answer_that_grows_when_it_is_read_is_none() -> None:
+    names = [f"e{number}" for number in range(9)]
+    entities = "".join(
+        f'<!ENTITY {name} "{f"&{names[number - 1]};" * 20 if number else "x" * 20}">'
+        for number, name in enumerate(names)
+    )
+    bomb = f"<!DOCTYPE a [{entities}]><a><Code>&{names[-1]};</Code></a>"
+    assert elements(bomb.encode(), "Code") == []
