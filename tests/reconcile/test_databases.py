@@ -5,15 +5,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import DATABASE_FOUND, NOW, clustered, instance, wanted
+from builders import CATALOGUE, DATABASE_FOUND, NOW, clustered, instance, wanted
 from dedicated.api.conditions import Condition
+from dedicated.api.findings import Finding
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import ENGINE_KINDS, PERCONA_CLUSTER
 from dedicated.contract.recovery.objectives import CONTRACT
+from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import ClusterState, EngineState
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.databases import DatabaseView, conditions, view
+from dedicated.reconcile.databases import DatabaseView, conditions, held_back, view
 from dedicated.reconcile.desired import compose
+from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import Observed
 from parts.engine_examples import of
 
@@ -169,3 +172,31 @@ def test_differentials_go_only_with_an_agreement_in_force() -> None:
     assert gone is not None
     assert kept.differential is not None
     assert gone.differential is None
+
+
+def test_nothing_is_rendered_before_the_store_was_found_good_and_nothing_is_taken_back_later() -> None:
+    bad = Finding("StorePublic", "Provider", "bucket b: everybody may read it", "block it", blocks=STORING)
+    other = replace(bad, blocks="Creation")
+    before = seen("percona", Observed())
+    assert before.wanted is not None
+    held = held_back(before, [other, bad], Observed())
+    assert held.wanted is None
+    assert held.waiting == (
+        "nothing is stored before its place is as it must be: bucket b: everybody may read it"
+    )
+    assert held_back(before, [other], Observed()) == before
+    later = seen("percona")
+    assert held_back(later, [bad], SEEN) == later
+
+
+def test_a_bucket_outside_the_region_keeps_the_whole_database_from_being_made() -> None:
+    frankfurt: Manifest = {"endpoint": "s3.eu-central-1.amazonaws.com", "region": "eu-central-1"}
+    inside, outside = of("percona"), of("percona", backup={"repository": frankfurt})
+    observed = Observed(nodes=())
+    engines = [
+        judgement.wanted.engine
+        for one in (inside, outside)
+        if (judgement := judge(one, observed, CATALOGUE, now=NOW)).wanted is not None
+    ]
+    assert engines[0] is not None
+    assert engines[1] is None

@@ -5,8 +5,8 @@ meanwhile, and what was rendered before stays. Until the first setup the databas
 engine that is not whole holds nothing up, since what serves has a pool and a Job has retries of its own.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dedicated.api.backup import Backup
@@ -26,6 +26,7 @@ from dedicated.contract.recovery.schedule import (
     judge_schedules,
     parse_schedule,
 )
+from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import Adapter, EngineWanted
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.observed import Observed
@@ -78,6 +79,17 @@ def view(
         differential=differential if kept else full,
         wake_at=min(line.until for line in lines),
     )
+
+
+def held_back(view: DatabaseView, findings: Iterable[Finding], observed: Observed) -> DatabaseView:
+    """The view as long as a place of the backups was not found good (D-1, D-2): without a database yet,
+    nothing is rendered, so that nothing is stored there. A database that is there goes on as it is.
+    """
+    gate = next((finding for finding in findings if finding.blocks == STORING), None)
+    if gate is None or observed.engine.cluster is not None:
+        return view
+    text = f"nothing is stored before its place is as it must be: {gate.message}"
+    return replace(view, wanted=None, waiting=text if view.waiting else "")
 
 
 def conditions(instance: Instance, *, agreed: Collection[str]) -> tuple[Condition, Condition]:

@@ -96,6 +96,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     kept_back = floor.responsible if floor else "Provider"
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
+    engine = databases.held_back(engine, found, observed)
     wanted = None
     if release is not None:
         wanted = Wanted(
