@@ -1,13 +1,15 @@
 """What was read of a store stays known while it cannot be reached, and the trouble is told."""
 
+import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dedicated.agents.recovery.loops import StoreError
-from dedicated.agents.recovery.stores import checking
+from dedicated.agents.recovery.stores import barman_in, checking
 from dedicated.api.store import PLACES, BucketPlace, VolumePlace
+from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -63,3 +65,26 @@ async def test_a_reading_ages_while_its_place_is_away(
 
 def _late(_: Path) -> tuple[bool, int | None]:
     raise TimeoutError
+
+
+def test_a_server_of_barman_is_in_the_bucket_that_is_the_repository(tmp_path: Path) -> None:
+    copy = bucket(tmp_path)
+    own = copy.model_copy(update={"role": "Repository", "bucket": "own", "prefix": "acme"})
+    found = barman_in(file_of(tmp_path, copy, own), "login-1b2c").probe
+    assert (found.bucket, found.folder, found.access.endpoint) == ("own", "acme/login-1b2c", "localhost:1")
+    with pytest.raises(ValueError, match="no bucket is the repository of login-1b2c"):
+        barman_in(file_of(tmp_path, copy), "login-1b2c")
+
+
+def test_an_agent_is_told_its_repository(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_recovery_arguments(parser, environment={})
+    base = ["--instance", "acme", "--uid", "u", "--dsn-file", "dsn"]
+    stores = ["--stores", str(tmp_path / "stores.json")]
+    for more in ([], stores, ["--barman-server", "login"]):
+        with pytest.raises(ValueError, match="name a repository"):
+            recovery_settings_of(parser.parse_args([*base, *more]))
+    found = recovery_settings_of(parser.parse_args([*base, *stores, "--barman-server", "login"]))
+    assert (found.barman_server, found.stores_file) == ("login", tmp_path / "stores.json")
+    plain = recovery_settings_of(parser.parse_args([*base, "--stanza", "db", "--repository-config", "c"]))
+    assert (plain.barman_server, plain.stores_file, plain.repository_config) == ("", None, Path("c"))

@@ -23,10 +23,16 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
     namespace = environment.get("POD_NAMESPACE", "default")
     add("--namespace", default=namespace, metavar="NAME", help="its namespace; default: POD_NAMESPACE")
     add("--dsn-file", type=Path, required=True, metavar="FILE", help="a connection string with all hosts")
-    add("--repository-config", type=Path, required=True, metavar="FILE", help="pgBackRest's configuration")
-    add("--stanza", required=True, metavar="NAME", help="pgBackRest's name of the database")
+    add("--repository-config", type=Path, default=Path(), metavar="FILE", help="pgBackRest's configuration")
+    add("--stanza", default="", metavar="NAME", help="pgBackRest's name of the database")
     add("--pgbackrest", default="pgbackrest", metavar="PROGRAM", help="pgBackRest; default: from the PATH")
     add("--stores", type=Path, metavar="FILE", help="places of the backups to look at; default: none")
+    add(
+        "--barman-server",
+        default="",
+        metavar="NAME",
+        help="barman-cloud's name of the database, in the repository of --stores, instead of pgBackRest's",
+    )
     _add_times(parser)
     add(
         "--api-server", default=_api_server(environment), metavar="URL", help="default: the pod's own cluster"
@@ -53,7 +59,9 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 
 def recovery_settings_of(options: argparse.Namespace) -> Settings:
-    """The settings that parsed arguments stand for."""
+    """The settings that parsed arguments stand for. Raises ValueError where no repository is named."""
+    if not options.stanza and not (options.barman_server and options.stores):
+        raise ValueError("name a repository: --repository-config, --stanza; or --stores, --barman-server")
     return Settings(
         instance=options.instance,
         namespace=options.namespace,
@@ -63,6 +71,7 @@ def recovery_settings_of(options: argparse.Namespace) -> Settings:
         stanza=options.stanza,
         pgbackrest=options.pgbackrest,
         stores_file=options.stores,
+        barman_server=options.barman_server,
         objectives=RecoveryObjectives(
             disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval
         ),

@@ -84,7 +84,11 @@ def _recovery(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     from dedicated.cli.agent_arguments import recovery_settings_of
     from dedicated.controllers import logs
 
-    settings = recovery_settings_of(options)
+    try:
+        settings = recovery_settings_of(options)
+    except ValueError as error:
+        print(f"dedicated agent recovery: {error}", file=sys.stderr)
+        return USAGE
     logs.configure(level=settings.log_level, form=settings.log_format)
     asyncio.run(run(settings, now=now))
     return 0

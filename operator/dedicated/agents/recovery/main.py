@@ -14,7 +14,7 @@ from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
 from dedicated.agents.recovery.pages import serve
 from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
 from dedicated.agents.recovery.settings import Settings
-from dedicated.agents.recovery.stores import checking
+from dedicated.agents.recovery.stores import barman_in, checking
 from dedicated.agents.recovery.writer import Writer
 from dedicated.cluster.own_object import OwnConfigMap
 from dedicated.probes.database import Database
@@ -36,8 +36,8 @@ async def run(
 ) -> None:
     """Run until SIGTERM or SIGINT. Raises what broke it: then a new process is better.
 
-    `now` is the wall clock, which may jump. `repository` is pgBackRest's unless another is given; `check` is
-    that of the places in the settings' file.
+    `now` is the wall clock, which may jump. `repository` and `check` are those of the settings unless others
+    are given.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -64,12 +64,11 @@ async def work(
     )
     if check is None and settings.stores_file is not None:
         check = checking(settings.stores_file, now=clock)
-    probe = PgBackRest(settings.repository_config, settings.stanza, settings.pgbackrest)
     loops = Loops(
         knowledge=knowledge,
         clock=clock,
         database=Database(settings.dsn_file, now=clock),
-        repository=repository or PgBackRestRepository(probe),
+        repository=repository or _repository(settings),
         check=check,
         sample_every=settings.sample_every,
         audit_every=settings.audit_every,
@@ -115,6 +114,15 @@ async def _until(stop: asyncio.Event, loops: Loops, writer: Writer) -> None:
     await asyncio.gather(ending, *tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def _repository(settings: Settings) -> Repository:
+    """The one that the settings lead to."""
+    if settings.barman_server and settings.stores_file is not None:
+        return barman_in(settings.stores_file, settings.barman_server)
+    return PgBackRestRepository(
+        PgBackRest(settings.repository_config, settings.stanza, settings.pgbackrest)
+    )
 
 
 def _record(settings: Settings, clock: Clock) -> OwnConfigMap:

@@ -23,20 +23,21 @@ class Settings:
 
     `dsn_file` holds a connection string of a role with `pg_monitor` and `pg_checkpoint`;
     `repository_config` is a configuration of pgBackRest; `stores_file` tells the places of the backups that
-    are looked at (`api.store`). `credentials` is a folder with `token` and
-    `ca.crt`.
+    are looked at (`api.store`). With a `barman_server` the repository is barman-cloud's, in the bucket that
+    is told to be one. `credentials` is a folder with `token` and `ca.crt`.
     """
 
     instance: str
     namespace: str
     incarnation: str
     dsn_file: Path
-    repository_config: Path
-    stanza: str
     api_server: str
+    repository_config: Path = Path()
+    stanza: str = ""
     credentials: Path = CREDENTIALS
     pgbackrest: str = "pgbackrest"
     stores_file: Path | None = None
+    barman_server: str = ""
     objectives: RecoveryObjectives = field(default_factory=RecoveryObjectives)
     sample_every: timedelta = SAMPLE_EVERY
     audit_every: timedelta = AUDIT_EVERY

@@ -11,7 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from dedicated.agents.recovery.loops import Check, StoreError
+from dedicated.agents.recovery.repositories import BarmanRepository
 from dedicated.api.store import PLACES, BucketPlace, Store, VolumePlace
+from dedicated.probes.barman import Barman
 from dedicated.probes.objects import Access
 from dedicated.probes.store import Bucket, Place, Volume, check, unreached
 
@@ -42,6 +44,15 @@ def checking(file: Path, *, now: Callable[[], datetime]) -> Check:
         return tuple(known.values())
 
     return look
+
+
+def barman_in(file: Path, server: str) -> BarmanRepository:
+    """The server of barman-cloud in the bucket that is the repository. Raises OSError and ValueError where
+    there is none."""
+    for place in places_in(file.read_text(encoding="utf-8")):
+        if isinstance(place, Bucket) and place.role == "Repository":
+            return BarmanRepository(Barman(place.name, f"{place.prefix}/{server}", place.access))
+    raise ValueError(f"{file}: no bucket is the repository of {server}")
 
 
 def _place(told: BucketPlace | VolumePlace) -> Place:
