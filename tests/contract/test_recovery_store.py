@@ -1,5 +1,6 @@
 """Nothing is stored before a store was found good, and what is not known is never good (D-1, D-2)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +13,9 @@ from dedicated.api.findings import Finding
 from dedicated.api.instance import Infrastructure
 from dedicated.api.json import Manifest
 from dedicated.api.store import Store, Target
-from dedicated.contract.places import built_in
-from dedicated.contract.recovery.store import FRESH, backup_encrypted, check, holdings, may_store, next_change
+from dedicated.contract.places import Atlas, built_in
+from dedicated.contract.recovery.store import AHEAD, FRESH, backup_encrypted, check, holdings, next_change
+from dedicated.contract.residency import STORING, findings, judge
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Zurich"
@@ -49,15 +51,19 @@ def wanted(**repository: object) -> Backup:
 
 
 def blocking(backup: Backup, *stores: Store, allowed: frozenset[str] | None = SWISS) -> tuple[Finding, ...]:
-    return may_store(
-        backup,
-        stores,
-        allowed=allowed,
-        atlas=built_in(),
-        infrastructure=Infrastructure(),
-        zone=ZONE,
-        now=NOW,
-    )
+    return keeping_from_storing(backup, stores, allowed=allowed, atlas=built_in(), now=NOW)
+
+
+def keeping_from_storing(
+    backup: Backup, stores: Sequence[Store], *, allowed: frozenset[str] | None, atlas: Atlas, now: datetime
+) -> tuple[Finding, ...]:
+    """All that keeps the first byte of data from being stored."""
+    owner = Infrastructure()
+    found = check(backup, stores, infrastructure=owner, zone=ZONE, now=now)
+    if allowed is not None:
+        verdict = judge(holdings(backup, stores, now=now), allowed=allowed, atlas=atlas)
+        found += findings(verdict, infrastructure=owner, allowed=allowed)
+    return tuple(finding for finding in found if finding.blocks == STORING)
 
 
 def codes(backup: Backup, *stores: Store) -> list[str]:
@@ -72,7 +78,8 @@ def test_a_good_store_may_be_used() -> None:
 def test_nothing_is_stored_before_it_was_looked_at() -> None:
     old = replace(GOOD, at=NOW - FRESH - timedelta(seconds=1))
     others = (replace(GOOD, role="Copy"), replace(GOOD, name="other"), replace(GOOD, endpoint="x"))
-    for other in (None, old, *others):
+    ahead = replace(GOOD, at=NOW + AHEAD + timedelta(seconds=1))
+    for other in (None, old, ahead, *others):
         found = blocking(wanted(), *([other] if other else []))
         assert [item.code for item in found] == ["StoreNotChecked"]
     assert blocking(wanted(), replace(GOOD, at=NOW - FRESH)) == ()
@@ -163,8 +170,7 @@ def test_elsewhere_the_operator_places_hosts_and_targets() -> None:
     }
     places = {"minio.example.com/zrh": SWISS, "replica:backups": SWISS}
     atlas = built_in().extended(regions={}, places=places)
-    arguments = {"atlas": atlas, "infrastructure": OWNED, "zone": ZONE, "now": NOW}
-    assert may_store(backup, [read], allowed=SWISS, **arguments) == ()  # type: ignore[arg-type]
+    assert keeping_from_storing(backup, [read], allowed=SWISS, atlas=atlas, now=NOW) == ()
     assert len(blocking(backup, read)) == 2
 
 

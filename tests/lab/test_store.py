@@ -138,6 +138,7 @@ async def test_targets_of_replication_are_named_with_their_region(store: S3) -> 
             RULE.format("b", "Enabled", "arn:aws:s3:::shut"),
             RULE.format("c", "Enabled", "arn:aws:s3:::elsewhere"),
             RULE.format("d", "Disabled", "arn:aws:s3:::former"),
+            RULE.format("e", "Enabled", ""),
         ]
         text = f'<ReplicationConfiguration xmlns="x">{"".join(rules)}</ReplicationConfiguration>'
         front.answer("source", "replication", 200, text)
@@ -146,7 +147,10 @@ async def test_targets_of_replication_are_named_with_their_region(store: S3) -> 
         front.answer("elsewhere", "location", 301, "", x_amz_bucket_region="us-west-2")
         found = await look(Bucket("source", store.access(endpoint=front.endpoint)))
     assert found.region == "eu-central-1"
-    assert found.targets == (Target("elsewhere", "us-west-2"), Target("shut", None), Target("virginia", ""))
+    assert found.targets == (
+        *(Target("", None), Target("elsewhere", "us-west-2")),
+        *(Target("shut", None), Target("virginia", "")),
+    )
     assert found.unanswered == ("Location of shut: AccessDenied",)
 
 
@@ -167,11 +171,20 @@ async def test_a_bucket_that_is_not_there_is_not_made_by_looking(store: S3) -> N
 async def test_a_store_that_fails_is_not_known(store: S3, tmp_path: Path) -> None:
     await store.make_bucket("failing")
     stranger = write_credentials(tmp_path / "stranger", "planted-id-4711", "planted-key-4711")
-    elsewhere = Access("localhost:1", "eu-central-1", store.folder / "owner", store.ca_file)
+    empty = write_credentials(tmp_path / "empty", "", " ")
+    binary = write_credentials(tmp_path / "binary", "planted-id-4711", "")
+    (binary / "secret-access-key").write_bytes(b"\xff4711")
     distrusted = Access(store.endpoint, "eu-central-1", store.folder / "owner")
     for access, said in (
         (store.access(endpoint="localhost:1"), "Unreached: ClientConnectorError"),
-        (elsewhere, "Unreached: ClientConnectorError"),
+        (
+            Access(store.endpoint, "eu-central-1", empty, store.ca_file),
+            "Unreached: access-key-id, secret-access-key: empty",
+        ),
+        (
+            Access(store.endpoint, "eu-central-1", binary, store.ca_file),
+            "Unreached: access-key-id, secret-access-key: UnicodeDecodeError",
+        ),
         (distrusted, "Unreached: CertificateNotTrusted"),
         (
             Access(store.endpoint, "eu-central-1", tmp_path / "none", store.ca_file),

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contract.test_recovery_store import keeping_from_storing
 from dedicated.api.backup import Backup
-from dedicated.api.instance import Infrastructure
 from dedicated.api.places import Places
 from dedicated.contract.places import atlas_of
-from dedicated.contract.recovery.store import may_store
 from dedicated.probes.store import Bucket, check
 from lab.s3 import S3, Front, front_of, object_store
 
@@ -92,15 +91,7 @@ async def test_each_fault_of_a_real_store_keeps_the_engine_from_storing(
             }
         }
     )
-    found = may_store(
-        backup,
-        stores,
-        allowed=frozenset({"CH"}),
-        atlas=MAP,
-        infrastructure=Infrastructure(),
-        zone="Europe/Zurich",
-        now=NOW,
-    )
+    found = keeping_from_storing(backup, stores, allowed=frozenset({"CH"}), atlas=MAP, now=NOW)
     assert [f"{item.code}: {item.message}" for item in found] == ([said] if said else [])
     stored = [asked for asked in front.asked if asked.startswith("PUT")]
     assert len(stored) == 1, "only the write check"

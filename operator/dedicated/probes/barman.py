@@ -1,9 +1,10 @@
 """A server of barman-cloud in a bucket: the names of its objects, and the few that are to be read."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from dedicated.probes.objects import Access, NoObjectsError, open_objects
-from dedicated.probes.repository import RepositoryError
+from dedicated.probes.repository import ANSWER_SECONDS, RepositoryError
 
 INFO_ENDS = "/backup.info"
 HISTORY = ".history"
@@ -31,7 +32,7 @@ class Barman:
         """What is in it now. Raises RepositoryError."""
         prefix = f"{self.folder.strip('/')}/".removeprefix("/")
         try:
-            async with open_objects(self.bucket, self.access) as objects:
+            async with asyncio.timeout(ANSWER_SECONDS), open_objects(self.bucket, self.access) as objects:
                 sizes = {
                     name.removeprefix(prefix): stored async for name, stored in objects.sizes(prefix)
                 }
@@ -44,4 +45,6 @@ class Barman:
                 history = await objects.read(prefix + newest) if newest else b""
         except NoObjectsError as error:
             raise RepositoryError(f"the bucket could not be read: {error}") from None
+        except TimeoutError:
+            raise RepositoryError(f"no whole listing within {ANSWER_SECONDS:.0f} s") from None
         return ServerFolder(sizes, infos, newest, history)

@@ -184,8 +184,10 @@ async def _signed(method: str, path: str, body: bytes, *, access: Access) -> dic
         key_id, key = ((access.credentials / name).read_text().strip() for name in (KEY_ID, KEY))
         token = access.credentials / TOKEN
         session = token.read_text().strip() if token.exists() else None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise NoObjectsError(f"{KEY_ID}, {KEY}: {type(error).__name__}") from None
+    if not (key_id and key):
+        raise NoObjectsError(f"{KEY_ID}, {KEY}: empty")
     config = AwsSigningConfig(
         algorithm=AwsSigningAlgorithm.V4,
         signature_type=AwsSignatureType.HTTP_REQUEST_HEADERS,

@@ -146,7 +146,13 @@ async def _targets(asked: _Asked) -> tuple[Target, ...] | None:
         for rule in rules
         if rule.findtext("{*}Status") != "Disabled"
     }
-    return tuple([Target(name, await _region(asked, f"Location of {name}", name)) for name in sorted(named)])
+    # A target that is not named as a bucket is one all the same; asked without a name, it would be this one.
+    return tuple(
+        [
+            Target(name, await _region(asked, f"Location of {name}", name) if name else None)
+            for name in sorted(named)
+        ]
+    )
 
 
 async def _versioned(asked: _Asked) -> bool | None:

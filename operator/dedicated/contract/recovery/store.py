@@ -1,15 +1,15 @@
 """The places of the backups: may anything be stored there, and are they still as they must be (D-1, D-2)?
 
 Judged are what the spec says of a repository and what the recovery agent read of it. Nothing is stored before
-the agent found it good once: as long as a finding blocks `STORING`, the engine is not told of a repository.
-Once data is there, the same findings only report: to stop archiving would cost more than it protects. What
-was not read within `FRESH`, or not answered, is not known, and never good.
+the agent found it good once: as long as a finding blocks `STORING`, no database is made that would store
+there (`reconcile.databases`). Once data is there, the same findings only report: to stop archiving would cost
+more than it protects. What was not read within `FRESH`, or not answered, is not known, and never good.
 
 Encrypted is what the engine encrypts itself, before it leaves the cluster, or else what the bucket encrypts
 by default. Of a volume neither encryption nor a lock can be seen.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,12 +19,14 @@ from dedicated.api.findings import Finding
 from dedicated.api.instance import Infrastructure
 from dedicated.api.store import Store, StoreRole
 from dedicated.contract.dates import when
-from dedicated.contract.places import Atlas, is_amazon, place_of_bucket
-from dedicated.contract.residency import STORING, Holding, Kind, findings, judge
+from dedicated.contract.places import is_amazon, place_of_bucket
+from dedicated.contract.residency import STORING, Holding, Kind
 from dedicated.contract.responsibilities import responsible
 
 FRESH = timedelta(hours=3)
 """The agent looks once an hour."""
+AHEAD = timedelta(minutes=1)
+"""By how much its clock may be ahead: what was read later than now says nothing of now."""
 KINDS: dict[StoreRole, Kind] = {"Repository": "Bucket", "Copy": "Copy"}
 STRONG = frozenset({"aws:kms", "aws:kms:dsse"})
 """Encryption by a key of one's own; whoever asked for it is not content with less."""
@@ -46,7 +48,7 @@ class Kept:
 
 def kept(backup: Backup, stores: Iterable[Store], *, now: datetime) -> tuple[Kept, ...]:
     """Each place of the spec with its reading."""
-    fresh = [store for store in stores if now - store.at <= FRESH]
+    fresh = [store for store in stores if -AHEAD <= now - store.at <= FRESH]
     roles: list[tuple[StoreRole, Repository]] = [("Repository", backup.repository)]
     roles += [("Copy", copy) for copy in backup.copies]
     return tuple(
@@ -109,27 +111,6 @@ def check(
         for place in kept(backup, stores, now=now)
         for problem in _problems(place, zone)
     )
-
-
-def may_store(
-    backup: Backup,
-    stores: Sequence[Store],
-    *,
-    allowed: frozenset[str] | None,
-    atlas: Atlas,
-    infrastructure: Infrastructure,
-    zone: str,
-    now: datetime,
-) -> tuple[Finding, ...]:
-    """What keeps the engine from being told of its repository; nothing: it may store.
-
-    `allowed` are countries; None where the spec names no location.
-    """
-    found = check(backup, stores, infrastructure=infrastructure, zone=zone, now=now)
-    if allowed is not None:
-        verdict = judge(holdings(backup, stores, now=now), allowed=allowed, atlas=atlas)
-        found += findings(verdict, infrastructure=infrastructure, allowed=allowed)
-    return tuple(finding for finding in found if finding.blocks == STORING)
 
 
 def holdings(backup: Backup, stores: Iterable[Store], *, now: datetime) -> tuple[Holding, ...]:
