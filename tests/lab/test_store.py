@@ -76,6 +76,24 @@ async def test_versions_lock_and_encryption_are_read(store: S3) -> None:
     assert (found.versioned, found.lock_days, found.encryption) == (True, 14, "AES256")
 
 
+async def test_a_version_under_a_lock_stays_hidden_and_suspended_versioning_is_none(store: S3) -> None:
+    await store.make_bucket("locked", lock=True)
+    async with front_of(store) as front:
+        access = store.access(endpoint=front.endpoint)
+        found = await look(Bucket("locked", access))
+        assert (found.versioned, found.writable, found.unanswered) == (True, True, ())
+        assert [asked.partition("?")[2][:9] for asked in front.asked if asked.startswith("DELETE")] == [
+            "versionId",
+            "",
+        ]
+        async with open_objects("locked", access) as bucket:
+            assert [name async for name in bucket.sizes("")] == []
+            assert b"dedicated-write-check" in (await bucket.ask("versions")).body
+        suspended = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"
+        front.answer("locked", "versioning", 200, suspended)
+        assert (await look(Bucket("locked", access))).versioned is False
+
+
 async def test_a_version_of_the_write_check_is_not_left_behind(store: S3) -> None:
     await store.make_bucket("versioned")
     async with open_objects("versioned", store.access()) as bucket:
