@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,15 @@ class Claim:
     up_to: float
 
 
+def published(record: RecordServer) -> list[Claim]:
+    """The claims of all reports that were written."""
+    return [
+        Claim(write.at, found.newest.timestamp())
+        for write in list(record.writes)
+        if (found := write.report.found) is not None and found.newest is not None
+    ]
+
+
 @dataclass
 class Trial:
     """A lab with an agent at work on it."""
@@ -63,14 +72,8 @@ class Trial:
 
     def claims(self, *, until: float) -> list[Claim]:
         """All that was claimed by a time."""
-        published = [
-            Claim(write.at, found.newest.timestamp())
-            for write in list(self.record.writes)
-            if (found := write.report.found) is not None and found.newest is not None
-        ]
-        return sorted(
-            (claim for claim in [*published, *self.scraped] if claim.said <= until), key=lambda one: one.said
-        )
+        every = [*published(self.record), *self.scraped]
+        return sorted((claim for claim in every if claim.said <= until), key=lambda one: one.said)
 
     def published(self) -> Report:
         """The report of now."""
@@ -130,14 +133,19 @@ class Outcome:
 
 def destroy_and_restore(trial: Trial, clients: Load) -> Outcome:
     """Lose every server, restore from the repository, and hold all claims against what came back."""
+    return held_against_a_restore(trial.lab, clients, lambda moment: trial.claims(until=moment))
+
+
+def held_against_a_restore(lab: Lab, clients: Load, claimed: Callable[[float], list[Claim]]) -> Outcome:
+    """As `destroy_and_restore`; `claimed` gives what was claimed by a time, in the order of saying."""
     destroyed = time.time()
-    trial.lab.destroy()
+    lab.destroy()
     clients.stopped.set()
     begun = time.monotonic()
-    restored = trial.lab.restored()
+    restored = lab.restored()
     took = time.monotonic() - begun
     lost: list[Commit] = clients.lost(restored, until=destroyed)
-    claims = trial.claims(until=destroyed)
+    claims = claimed(destroyed)
     return Outcome(
         acknowledged=len(clients.acknowledged(until=destroyed)),
         lost=len(lost),

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.contract.recovery.repository import Backup
+from dedicated.contract.recovery.repository import Backup, Damage
 from dedicated.contract.recovery.wal import Segment, Stretch
-from dedicated.parts.database.pgbackrest import archive_of, backups_in
+from dedicated.parts.database.pgbackrest import archive_of, backups_in, damage_in
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 FULL: Manifest = {
@@ -110,3 +110,33 @@ def test_the_archive_is_read() -> None:
     archive = archive_of(listing)
     assert archive.segments == {1: (Stretch(3, 4),)}
     assert archive.histories == {2}
+
+
+VERIFIED = """\
+2026-11-28 10:31:28.000 P00   INFO: verify command begin 2.45: --config=x
+2026-11-28 10:31:28.000 P00   INFO: invalid checksum '20261128-103128F/pg_data/base/4/2653.zst'
+2026-11-28 10:31:28.000 P00   INFO: invalid result 15-1/0000000100000000/000000010000000000000007-df95820c\
+b92b5d7dc5a4f0eb18de016f46a0271d.zst: [29] raised from local-1 protocol: zst error
+stanza: zitadel
+status: error
+  archiveId: 15-1, total WAL checked: 8, total valid WAL: 7
+    missing: 0, checksum invalid: 0, size invalid: 0, other: 1
+  backup: 20261128-103000F, status: valid, total files checked: 968, total valid files: 968
+    missing: 0, checksum invalid: 0, size invalid: 0, other: 0
+  backup: 20261128-103128F, status: invalid, total files checked: 968, total valid files: 967
+    missing: 0, checksum invalid: 1, size invalid: 0, other: 0
+"""
+"""As measured of pgBackRest 2.45 (database-backup.md 1.4), which ended with status 0."""
+
+
+def test_what_a_verification_found_is_named() -> None:
+    damage = damage_in(VERIFIED)
+    assert damage is not None
+    assert damage.backups == {"20261128-103128F"}
+    assert damage.segments == {Segment(1, 7)}
+
+
+def test_a_verification_that_says_nothing_is_none() -> None:
+    assert damage_in("") is None
+    assert damage_in("ERROR: [055]: unable to open") is None
+    assert damage_in("stanza: zitadel\nstatus: ok\n") == Damage()

@@ -1,7 +1,8 @@
 """Arguments of `dedicated agent recovery`, and the settings made from them.
 
-No credential is among them: what must stay secret is in files. What a pod knows of itself and of its
-cluster comes by environment (POD_NAMESPACE, KUBERNETES_SERVICE_HOST and _PORT).
+No credential is among them: what must stay secret is in files, or in the environment as libpq (PGPASSWORD)
+and pgBackRest (PGBACKREST_...) read it. What a pod knows of itself and of its cluster comes by environment,
+too (POD_NAMESPACE, KUBERNETES_SERVICE_HOST and _PORT).
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, VERIFY_EVERY, WRITE_EVERY, Settings
 from dedicated.contract.recovery.duties import AUDIT_EVERY
 from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
+from dedicated.probes.repository import VARIABLES
 from dedicated.probes.resolver import parse_host_port
 
 
@@ -58,8 +60,11 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
     add("--write-every", WRITE_EVERY, "between two writes of the record at rest")
 
 
-def recovery_settings_of(options: argparse.Namespace) -> Settings:
-    """The settings that parsed arguments stand for. Raises ValueError where no repository is named."""
+def recovery_settings_of(options: argparse.Namespace, *, environment: Mapping[str, str]) -> Settings:
+    """The settings that parsed arguments and the environment stand for.
+
+    Raises ValueError where no repository is named.
+    """
     if not options.stanza and not (options.barman_server and options.stores):
         raise ValueError("name a repository: --repository-config, --stanza; or --stores, --barman-server")
     return Settings(
@@ -72,6 +77,9 @@ def recovery_settings_of(options: argparse.Namespace) -> Settings:
         pgbackrest=options.pgbackrest,
         stores_file=options.stores,
         barman_server=options.barman_server,
+        environment={
+            name: value for name, value in environment.items() if name.startswith(VARIABLES)
+        },
         objectives=RecoveryObjectives(
             disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval
         ),

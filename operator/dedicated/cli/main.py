@@ -85,7 +85,7 @@ def _recovery(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     from dedicated.controllers import logs
 
     try:
-        settings = recovery_settings_of(options)
+        settings = recovery_settings_of(options, environment=os.environ)
     except ValueError as error:
         print(f"dedicated agent recovery: {error}", file=sys.stderr)
         return USAGE

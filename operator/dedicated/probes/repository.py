@@ -1,14 +1,15 @@
 """A repository of pgBackRest, asked by its own program: what is in it, in its own words (JSON).
 
-The program reads its configuration, and with it the repository's credentials, from a file: none is on a
-command line, none in an answer. Its words of an error are not passed on, since they may quote settings: the
-number of the error is told, and what it means.
+The program reads the repository's credentials from its configuration file or from its environment: none is
+on a command line, none in an answer. Its words of an error are not passed on, since they may quote
+settings: the number of the error is told, and what it means.
 """
 
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
@@ -20,6 +21,8 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 HISTORY_LIMIT = 64 * 1024
 UNREADABLE = 99
 """Status of a stanza that could not be read; all others are answers."""
+VARIABLES = "PGBACKREST_"
+"""What the names of pgBackRest's variables begin with."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 CAUSES = {
     26: "a checksum is wrong",
@@ -58,12 +61,13 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class PgBackRest:
-    """A stanza that a configuration file leads to."""
+    """A stanza that a configuration file leads to, and settings in the environment, which may be secret."""
 
     config: Path
     stanza: str
     program: str = "pgbackrest"
     seconds: float = ANSWER_SECONDS
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     async def read(self) -> Contents:
         """What is in it now. Raises RepositoryError."""
@@ -101,7 +105,7 @@ class PgBackRest:
             process = await asyncio.create_subprocess_exec(
                 self.program,
                 *given,
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, **self.environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -121,7 +121,12 @@ def _repository(settings: Settings) -> Repository:
     if settings.barman_server and settings.stores_file is not None:
         return barman_in(settings.stores_file, settings.barman_server)
     return PgBackRestRepository(
-        PgBackRest(settings.repository_config, settings.stanza, settings.pgbackrest)
+        PgBackRest(
+            settings.repository_config,
+            settings.stanza,
+            settings.pgbackrest,
+            environment=settings.environment,
+        )
     )
 
 

@@ -1,5 +1,6 @@
 """All that can be set of a recovery agent, as one value. `cli` builds it; nothing else reads any."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,8 @@ class Settings:
     `dsn_file` holds a connection string of a role with `pg_monitor` and `pg_checkpoint`;
     `repository_config` is a configuration of pgBackRest; `stores_file` tells the places of the backups that
     are looked at (`api.store`). With a `barman_server` the repository is barman-cloud's, in the bucket that
-    is told to be one. `credentials` is a folder with `token` and `ca.crt`.
+    is told to be one. `environment` is more of pgBackRest's configuration, which may be secret.
+    `credentials` is a folder with `token` and `ca.crt`.
     """
 
     instance: str
@@ -38,6 +40,7 @@ class Settings:
     pgbackrest: str = "pgbackrest"
     stores_file: Path | None = None
     barman_server: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     objectives: RecoveryObjectives = field(default_factory=RecoveryObjectives)
     sample_every: timedelta = SAMPLE_EVERY
     audit_every: timedelta = AUDIT_EVERY
