@@ -1,6 +1,7 @@
 """What is remembered of the primary."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +37,7 @@ def test_a_day_of_samples_is_few() -> None:
     assert max(ages) > FAR - timedelta(minutes=11)
     assert sum(age <= CLOSE for age in ages) == 241
     assert len(ages) == 241 + 144
-    assert len(memory.archiver) == READINGS
+    assert len(memory.archiver) <= READINGS
 
 
 @given(st.lists(st.integers(5, 4000), min_size=1, max_size=60))
@@ -61,3 +62,35 @@ def test_a_step_shows_against_a_clock_that_is_never_set() -> None:
     assert len(remembered(memory, sample(86, 5), reading(86), elapsed=half).samples) == 4
     assert len(remembered(memory, sample(84, 5), reading(84), elapsed=half).samples) == 1
     assert len(remembered(memory, sample(3600, 5), reading(3600), elapsed=half).samples) == 4
+
+
+def rising(memory: Memory) -> bool:
+    """Whether archiving counts as failing: failures rose in each step of the readings that are kept."""
+    found = [one.failures for one in memory.archiver]
+    return len(found) == READINGS and all(one < other for one, other in pairwise(found))
+
+
+@given(st.integers(0, 59))
+def test_failures_in_postgresqls_rhythm_count_within_three_minutes_and_no_longer_than_they_last(
+    begun: int,
+) -> None:
+    """Three tries, then a rest of up to 60 s: seen every 30 s, the count stands still at times."""
+    memory, seen = Memory(), []
+    for at in range(0, 600, 30):
+        failing = max(0, min(at, 440) - begun)
+        tries = 3 * (failing // 60) + min(3, failing % 60)
+        over = at >= 450
+        last = "000000010000000000000004" if over else "000000010000000000000003"
+        memory = remembered(memory, sample(at, 3 + at / 60), Archiver(second(at), 1, last, tries))
+        seen.append((at, rising(memory)))
+    first = next(at for at, found in seen if found)
+    assert first - begun <= 180
+    assert all(found for at, found in seen if first <= at < 450)
+    assert not any(found for at, found in seen if at >= 450 or at <= begun)
+
+
+def test_three_tries_in_a_row_are_one_failure() -> None:
+    memory = Memory()
+    for at, failures in enumerate([0, 1, 2, 3, 3, 3]):
+        memory = remembered(memory, sample(at * 10, 3 + at), reading(at * 10, failures=failures))
+        assert not rising(memory)

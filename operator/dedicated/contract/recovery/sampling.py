@@ -60,7 +60,10 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Samples in the order of their times, and the last readings of the archiver, oldest first."""
+    """Samples in the order of their times, and readings of the archiver, oldest first, the last one of now.
+
+    The readings are of one row without a success: each names the same last segment.
+    """
 
     samples: tuple[Sample, ...] = ()
     archiver: tuple[Archiver, ...] = ()
@@ -74,6 +77,9 @@ class Memory:
 
 READINGS = 3
 """Readings of the archiver that are kept: failures count where they rose in two steps."""
+APART = timedelta(seconds=75)
+"""Between the first two of these. PostgreSQL tries three times in a row, then rests for up to 60 s: what
+rose within one such row is one failure, and two readings in a rest show no rise, however long it fails."""
 STEP = timedelta(seconds=5)
 """By how much a clock may be set back without doubt falling on the times before."""
 
@@ -98,9 +104,20 @@ def remembered(
         memory = Memory()
     return Memory(
         samples=_thinned([*memory.samples, sample]),
-        archiver=(*memory.archiver[1 - READINGS :], archiver),
+        archiver=(*_row(memory.archiver, archiver), archiver),
         primary=primary,
     )
+
+
+def _row(known: Sequence[Archiver], latest: Archiver) -> tuple[Archiver, ...]:
+    """The readings that the latest one continues: the last before a rise, and the first well after it."""
+    row = [one for one in known if (one.timeline, one.last) == (latest.timeline, latest.last)]
+    kept, last = row[:-1], row[-1:]
+    if not kept or (len(kept) == 1 and last[0].failures == kept[0].failures):
+        return tuple(last)
+    if len(kept) == 1 and last[0].at - kept[0].at >= APART:
+        kept += last
+    return tuple(kept)
 
 
 def _thinned(samples: Sequence[Sample]) -> tuple[Sample, ...]:
