@@ -8,7 +8,7 @@ import pytest
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.contract.recovery.repository import Backup, Damage
 from dedicated.contract.recovery.wal import Segment, Stretch
-from dedicated.parts.database.pgbackrest import archive_of, backups_in, damage_in
+from dedicated.parts.database.pgbackrest import archive_of, backups_in, damage_in, unreadable_by
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 FULL: Manifest = {
@@ -134,6 +134,22 @@ def test_what_a_verification_found_is_named() -> None:
     assert damage is not None
     assert damage.backups == {"20261128-103128F"}
     assert damage.segments == {Segment(1, 7)}
+
+
+@pytest.mark.parametrize(
+    ("program", "newer"),
+    [
+        ("pgBackRest 2.45", "2.59.1"),
+        ("pgBackRest 2.59", "2.59.1"),
+        ("pgBackRest 2.59.1", ""),
+        ("pgBackRest 2.100", ""),
+    ],
+)
+def test_backups_of_a_newer_program_are_not_for_an_older_one_to_judge(program: str, newer: str) -> None:
+    old: Manifest = {**FULL, "backrest": {"format": 5, "version": "2.45"}}
+    assert unreadable_by([{"backup": [old, FULL]}], program) == newer
+    assert unreadable_by([{"backup": [old]}], program) == ""
+    assert unreadable_by([], program) == ""
 
 
 def test_a_verification_that_says_nothing_is_none() -> None:

@@ -71,7 +71,7 @@ class PgBackRest:
 
     async def read(self) -> Contents:
         """What is in it now. Raises RepositoryError."""
-        info = _json(await self._run("info", "--output=json", limit=ANSWER_LIMIT))
+        info = await self.info()
         stanza = next(iter(get_list({"stanzas": info}, "stanzas")), None)
         if get_int(get_map(stanza), "status", "code") == UNREADABLE:
             raise RepositoryError("it cannot be read")
@@ -84,6 +84,14 @@ class PgBackRest:
         newest = max((name for name in files if name.endswith(".history")), default="")
         text = await self._run("repo-get", f"{folder}/{newest}", limit=HISTORY_LIMIT) if newest else b""
         return Contents(info, archive_id, files, newest.partition(".")[0], text.decode(errors="replace"))
+
+    async def info(self) -> JsonValue:
+        """The answer of `info`. Raises RepositoryError."""
+        return _json(await self._run("info", "--output=json", limit=ANSWER_LIMIT))
+
+    async def version(self) -> str:
+        """What the program calls itself. Raises RepositoryError."""
+        return (await self._run("version", limit=ANSWER_LIMIT)).decode(errors="replace").strip()
 
     async def verify(self) -> str:
         """What reading all of it shows, in pgBackRest's own words. Raises RepositoryError."""

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
@@ -85,17 +86,15 @@ async def work(
         monotonic=time.monotonic,
         changed=changed,
     )
-    collector = RecoveryCollector(
+    figures = RecoveryCollector(
         knowledge=knowledge,
         clock=clock,
         objectives=settings.objectives,
         labels={"namespace": settings.namespace, "name": settings.instance},
         record_problem=lambda: writer.problem,
     )
-    pages = serve(
-        settings.http_address, registry=make_registry(collector), stuck=lambda: _stuck(loops, settings)
-    )
-    async with pages as port:
+    stuck = partial(_stuck, loops, settings)
+    async with serve(settings.http_address, registry=make_registry(figures), stuck=stuck) as port:
         logger.info("serving health and metrics", extra={"port": port, "instance": settings.instance})
         serving(port)
         await _until(stop, loops, writer)

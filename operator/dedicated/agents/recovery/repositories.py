@@ -43,6 +43,9 @@ class PgBackRestRepository:
 
     async def verify(self, *, segment_size: int) -> Damage:
         """What is damaged."""
+        version = await self.probe.version()
+        if newer := pgbackrest.unreadable_by(await self.probe.info(), version):
+            raise RepositoryError(f"backups are made by pgBackRest {newer}, and this is {version}")
         damage = pgbackrest.damage_in(await self.probe.verify(), size=segment_size)
         if damage is None:
             raise RepositoryError("verify says nothing that can be read")

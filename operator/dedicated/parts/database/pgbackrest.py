@@ -55,6 +55,21 @@ def damage_in(text: str, *, size: int = SEGMENT) -> Damage | None:
     )
 
 
+def unreadable_by(info: JsonValue, program: str) -> str:
+    """The newest version that made one of the backups, where it is newer than the program's; else empty.
+
+    An older program calls forms that it does not know damaged. `program` is what its `version` prints.
+    """
+    stanzas = info if isinstance(info, list) else []
+    backups = [item for stanza in stanzas for item in get_list(stanza, "backup")]
+    made = max((_version(get_str(item, "backrest", "version")) for item in backups), default=())
+    return ".".join(map(str, made)) if made > _version(program) else ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text))
+
+
 def _names(listing: Manifest) -> Iterator[str]:
     for path in listing:
         folder, _, name = path.rpartition("/")
