@@ -64,7 +64,7 @@ class WriteAheadLog(ApiModel):
 
 
 class Retention(ApiModel):
-    """For how long backups are kept."""
+    """For how long backups are kept: free within B-1 to B-3 (B-8)."""
 
     days: int = Field(14, ge=1, le=3650, description="Days back to which a point in time can be restored.")
     differentials: int = Field(48, ge=1, le=1000, description="Differential backups that are kept.")
