@@ -92,19 +92,10 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         *databases.conditions(instance, agreed=owed.agreed),
         *_test_clock(observed),
     )
-    server_state = observed.deployment(instance.name, server.COMPONENT)
-    login_state = observed.deployment(instance.name, login.COMPONENT)
     status: Manifest = {
         "observedGeneration": meta.generation,
         "url": public_url(instance.spec.domain),
-        "summary": {
-            "version": _version_text(facts, server_state, login_state),
-            "zones": f"{min(use.zones for use in uses)}/{judgement.zones}",
-            "server": _count(server_state),
-            "login": _count(login_state),
-            "findings": _findings_text(findings),
-        },
-        "versions": _versions(instance, facts, server_state, login_state),
+        **_in_short(instance, facts, uses, findings),
         "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
         "conditions": condition_list(
             conditions, previous=meta.status, generation=meta.generation, now=now
@@ -123,6 +114,24 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     changes = (forgotten, expiry, judgement.support.wake_at, owed.wake_at, level.wake_at)
     return status, min((at for at in changes if at is not None), default=None)
+
+
+def _in_short(
+    instance: Instance, facts: Facts, uses: tuple[ZoneUse, ZoneUse], findings: tuple[Finding, ...]
+) -> Manifest:
+    """The columns of `kubectl get`, and the releases."""
+    on_server = facts.observed.deployment(instance.name, server.COMPONENT)
+    on_login = facts.observed.deployment(instance.name, login.COMPONENT)
+    return {
+        "summary": {
+            "version": _version_text(facts, on_server, on_login),
+            "zones": f"{min(use.zones for use in uses)}/{facts.judgement.zones}",
+            "server": _count(on_server),
+            "login": _count(on_login),
+            "findings": _findings_text(findings),
+        },
+        "versions": _versions(instance, facts, on_server, on_login),
+    }
 
 
 def render_invalid(
