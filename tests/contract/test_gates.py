@@ -7,10 +7,12 @@ import pytest
 
 from contract.clock_facts import SECOND_SUNDAY, ZURICH, asked_months, at, terms
 from contract.test_releases import catalogue, stable
+from dedicated.api.conditions import Condition, Status
 from dedicated.api.record import Gate
 from dedicated.contract.facts import history
-from dedicated.contract.gates import BACKUP, Replicas, failed, finding, gates
+from dedicated.contract.gates import BACKUP, Protection, Replicas, failed, finding, gates
 from dedicated.contract.holidays import swiss_holidays
+from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.runs import Standing, standings
 
 WHOLE = (Replicas("server", 3, 3), Replicas("login", 3, 3))
@@ -32,12 +34,19 @@ def results(
     found: Standing | None = None,
     *,
     replicas: tuple[Replicas, ...] = WHOLE,
+    protection: Protection | None = None,
     version: str = "v4.15.2",
     minutes: int = 0,
 ) -> dict[str, Gate]:
     now = START + timedelta(minutes=minutes)
     answered = gates(
-        found or standing(), replicas=replicas, version=version, catalogue=RELEASES, zone=ZURICH, now=now
+        found or standing(),
+        replicas=replicas,
+        protection=protection,
+        version=version,
+        catalogue=RELEASES,
+        zone=ZURICH,
+        now=now,
     )
     assert len({gate.gate for gate in answered}) == len(answered)
     return {gate.gate: gate for gate in answered}
@@ -55,9 +64,29 @@ def test_all_is_well_and_what_cannot_be_known_is_said() -> None:
     assert found["VersionSupported"].reason == "v4.15.2 until 2026-06-14"
 
 
+def protection(rpo: Status = "True", continuous: Status = "True", *, fresh: bool = True) -> Protection:
+    return Protection(
+        Condition("RecoveryPointObjectiveMet", rpo, "Why", "x" * 300),
+        Condition("WalContinuous", continuous, "Why", "words"),
+        BackupRun("differential", START, START) if fresh else None,
+    )
+
+
+def test_the_backup_gates_pass_where_the_database_is_measured() -> None:
+    found = results(protection=protection())
+    assert {gate.result for gate in found.values()} == {"Passed"}
+    assert found["FreshDifferential"].reason.startswith("differential of 2026-06-14T00:00:00Z")
+    assert found["WalContinuous"].reason == "Why: words"
+    assert finding(standing(), tuple(found.values())) == ()
+
+
 @pytest.mark.parametrize(
     ("name", "answered"),
     [
+        ("RecoveryPointObjectiveMet", results(protection=protection(rpo="Unknown"))),
+        ("RecoveryPointObjectiveMet", results(protection=protection(rpo="False"))),
+        ("WalContinuous", results(protection=protection(continuous="Unknown"))),
+        ("FreshDifferential", results(protection=protection(fresh=False))),
         ("Permission", results(standing("2026-06-13 12:00"))),
         ("TimeLeft", results(minutes=121)),
         ("ReplicasHealthy", results(replicas=(Replicas("server", 2, 3), WHOLE[1]))),

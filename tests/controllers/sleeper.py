@@ -313,6 +313,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         metrics=make_metrics(),
         catalogue=CATALOGUE,
         atlas=built_in(),
+        agent_image="",
         user="operator",
         audit_every=timedelta(hours=10),
         clock=ContractTime(wall=lambda: clock[0]),

@@ -21,10 +21,12 @@ from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
 from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
+from dedicated.parts.database.engine import EngineState
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DatabaseReading, read_secret
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth, month_of_manifest
+from dedicated.parts.recovery_agent import Kept
 from dedicated.reconcile.actions import (
     Action,
     Apply,
@@ -87,6 +89,9 @@ class Cluster:
     proven: bool = True
     forged: dict[Ref, Drift] = field(default_factory=dict)
     measured: downtime.Record = field(default_factory=downtime.Record)
+    engine: EngineState = field(default_factory=EngineState)
+    recovery: Kept | None = None
+    agent_image: str = ""
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -101,7 +106,9 @@ class Cluster:
         return Observed(
             children={ref: child_of(item) for ref, item in full.items()},
             deployments={
-                ref.name: deployment_of(item) for ref, item in full.items() if ref.kind == DEPLOYMENT.kind
+                ref.name: deployment_of(item)
+                for ref, item in full.items()
+                if ref.kind == DEPLOYMENT.kind and not ref.name.endswith("-recovery")
             },
             jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
             pods=tuple(self.pods),
@@ -119,6 +126,9 @@ class Cluster:
             asked=tuple(map(asked_of, self.asked.values())),
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
+            engine=self.engine,
+            recovery=self.recovery,
+            agent_image=self.agent_image,
             senior=self.senior,
             mark=self.mark,
         )

@@ -18,3 +18,11 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration such as 4h, 90m or 1h30m")
     hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in found.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def duration_text(length: timedelta) -> str:
+    """A length of time in the same form, in whole seconds; what is shorter is `0s`."""
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

@@ -29,6 +29,7 @@ ProviderFact = Literal[
 SharedFact = Literal["Notified", "Delivered"]
 Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact]
 Role = Literal["operator", "customer", "provider"]
+GateResult = Literal["Passed", "Failed", "NotApplicable"]
 
 MODIFICATION_REPAIRED: Fact = "ModificationRepaired"
 FACTS: tuple[Fact, ...] = get_args(Fact)
@@ -72,6 +73,8 @@ FIELD_LENGTH = 256
 ROLLED_LENGTH = 16384
 ROLLED_LIMIT = 50
 """Records in one MonthClosed: at most some 850 KB, of the 1.5 MB that etcd takes."""
+REASON_LENGTH = 200
+"""Characters of a gate's reason."""
 LONGEST_INSTRUCTION = timedelta(days=7)
 """An instruction is for one piece of work (O-4)."""
 
@@ -158,8 +161,8 @@ class Gate(ApiModel):
     """The answer of a gate before a run (M-14)."""
 
     gate: Annotated[str, Field(min_length=1, max_length=63)]
-    result: Literal["Passed", "Failed", "NotApplicable"]
-    reason: Annotated[str, Field(max_length=200)] = ""
+    result: GateResult
+    reason: Annotated[str, Field(max_length=REASON_LENGTH)] = ""
 
 
 class RecordedRun(ApiModel):

@@ -200,6 +200,60 @@ class StatusServiceLevel(ApiModel):
     months: Annotated[list[StatusLevelMonth], Field(max_length=13)] = Field(description="The months before.")
 
 
+class StatusBackup(ApiModel):
+    """A backup, as the repository lists it."""
+
+    kind: Literal["full", "differential", "incremental"]
+    started: Time
+    finished: Time | None = None
+    label: Words | None = None
+    bytes: int | None = Field(None, ge=0, description="Its own bytes in the repository.")
+    error: Line | None = None
+
+
+class StatusServer(ApiModel):
+    """A server of the database; an empty zone is not known."""
+
+    name: Words
+    zone: Annotated[str, Field(max_length=63)]
+
+
+class StatusReplication(ApiModel):
+    """The primary, and the standbys that hold each commit before it is acknowledged."""
+
+    primary: StatusServer
+    synchronous: Annotated[list[StatusServer], Field(max_length=10)]
+
+
+class StatusFailover(ApiModel):
+    """The last change of the primary (B-5)."""
+
+    at: Time = Field(description="When commits were possible again.")
+    outage: Word = Field(description="For how long none was, at most.")
+    timeline: int = Field(ge=0)
+
+
+class StatusRecovery(ApiModel):
+    """What could be restored (B-1 to B-5), as of the recovery agent's report; told anew every 5 minutes, and
+    whenever something changes."""
+
+    measured_at: Time = Field(description="When it was reported. More than 10 minutes ago: not known now.")
+    objective: Word = Field(description="Lost at most when all copies of the database are lost (B-3).")
+    newest_recoverable_point: Time | None = Field(None, description="Nothing committed until then is lost.")
+    earliest_recoverable_point: Time | None = None
+    estimated_restore: Word | None = None
+    frontier: Word | None = Field(None, description="Position up to which the log is held without a gap.")
+    timeline: int | None = Field(None, ge=0)
+    gaps: Annotated[list[Line], Field(max_length=10)] | None = Field(
+        None, description="Missing segments of the log: the first one's number, and how many."
+    )
+    last_full: StatusBackup | None = None
+    last_differential: StatusBackup | None = None
+    last_failure: StatusBackup | None = Field(None, description="One that nothing has made good since.")
+    replication: StatusReplication | None = None
+    last_failover: StatusFailover | None = None
+
+
 class StatusResponsibilities(ApiModel):
     """Who answers for what (R-1), as the spec has it now."""
 
@@ -229,3 +283,4 @@ class InstanceStatus(ApiModel):
     )
     maintenance: StatusMaintenance | None = None
     service_level: StatusServiceLevel | None = None
+    recovery: StatusRecovery | None = None

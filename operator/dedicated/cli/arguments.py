@@ -20,6 +20,12 @@ def add_run_arguments(
     parser.add_argument(
         "--places", type=Path, metavar="FILE", help="regions and places beside those that are built in"
     )
+    parser.add_argument(
+        "--agent-image",
+        default="",
+        metavar="IMAGE",
+        help="of the recovery agents beside instances: the operator's own; default: no agents",
+    )
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)
     _add_probes(parser)
@@ -124,6 +130,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         lease_namespace=options.namespace_of_lease,
         releases_file=options.releases,
         places_file=options.places,
+        agent_image=options.agent_image,
         namespaces=tuple(options.watch_namespace),
         lease_name=options.lease_name,
         lease_seconds=options.lease_seconds,

@@ -28,11 +28,19 @@ _KIND = FAILOVER_READY
 
 @dataclass(frozen=True, slots=True)
 class DatabasePod:
-    """A pod of the database; an empty zone is not known, `ready_since` is None where it is not ready."""
+    """A pod of the database; an empty zone is not known, `ready_since` is None where it is not ready.
+
+    A primary does not know what its pod is called: it may be told by the pod's `address`.
+    """
 
     name: str
     zone: str
     ready_since: datetime | None
+    address: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """Whether this is the pod of a server."""
+        return name in (self.name, self.address)
 
 
 def failover_ready(
@@ -83,13 +91,18 @@ def synchronous(known: Replication) -> tuple[Standby, ...]:
 
 
 def diverged(known: Replication, pods: Iterable[DatabasePod]) -> tuple[str, ...]:
-    """Pods that have been ready for long enough, and of which the primary knows nothing."""
-    names = {known.primary, *(one.name for one in known.standbys)}
+    """Pods that have been ready for long enough, and of which the primary knows nothing.
+
+    Nobody, as long as it is not known which pod is the primary itself.
+    """
+    pods, names = tuple(pods), (known.primary, *(one.name for one in known.standbys))
+    if not any(pod.is_called(known.primary) for pod in pods):
+        return ()
     return tuple(
         sorted(
             pod.name
             for pod in pods
-            if pod.name not in names
+            if not any(pod.is_called(name) for name in names)
             and pod.ready_since is not None
             and known.at - pod.ready_since > RECONNECTS
         )
@@ -98,7 +111,7 @@ def diverged(known: Replication, pods: Iterable[DatabasePod]) -> tuple[str, ...]
 
 def zone_of(name: str, pods: Iterable[DatabasePod]) -> str:
     """The zone of a pod; empty where it is not known."""
-    return next((pod.zone for pod in pods if pod.name == name), "")
+    return next((pod.zone for pod in pods if pod.is_called(name)), "")
 
 
 def next_change(known: Replication | None, last: Failover | None, *, now: datetime) -> datetime | None:

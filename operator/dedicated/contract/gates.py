@@ -3,6 +3,7 @@
 A gate that fails delays the run and is told; the month then counts as permitted, not as refused. The backup
 gates are the recovery point, the continuity of WAL and a fresh differential, not all that protects the data:
 an overdue drill never blocks a security patch.
+What is not known of them holds the run as what is not so does.
 Limit: engine `external` has no source of recoverability, so its backup gates are NotApplicable. That stands
 in the record of the start, and in a finding, before anything runs.
 """
@@ -11,8 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.catalogue import Catalogue
+from dedicated.api.conditions import Condition, shorten
 from dedicated.api.findings import Finding
-from dedicated.api.record import Gate
+from dedicated.api.record import REASON_LENGTH, Gate, GateResult
+from dedicated.contract.dates import when
+from dedicated.contract.recovery.runs import BackupRun
+from dedicated.contract.recovery.verdict import FRESH_BACKUP
 from dedicated.contract.releases import end_of_support
 from dedicated.contract.runs import Standing
 
@@ -28,6 +33,16 @@ NO_SOURCE = "engine external: nothing tells whether its database can be recovere
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """What the backup gates ask: the conditions of recovery point and continuity, and the backup that is
+    fresh enough, None where none is."""
+
+    recovery_point: Condition
+    continuous: Condition
+    fresh: BackupRun | None
+
+
+@dataclass(frozen=True, slots=True)
 class Replicas:
     """Ready pods of one component, of those wanted."""
 
@@ -40,16 +55,18 @@ def gates(
     found: Standing,
     *,
     replicas: tuple[Replicas, ...],
+    protection: Protection | None,
     version: str,
     catalogue: Catalogue,
     zone: str,
     now: datetime,
 ) -> tuple[Gate, ...]:
-    """Every gate of a request that is in its slot. `version` is the release that the run leaves behind."""
+    """Every gate of a request that is in its slot. `version` is the release that the run leaves behind,
+    `protection` None where nothing tells of the database."""
     return (
         _permission(found),
         _time_left(found, now),
-        *(Gate(gate=name, result="NotApplicable", reason=NO_SOURCE) for name in BACKUP),
+        *_backup(protection, zone),
         _replicas(replicas),
         _version(version, catalogue, zone=zone, now=now),
     )
@@ -99,6 +116,26 @@ def _time_left(found: Standing, now: datetime) -> Gate:
     left = found.slot.end - now if found.slot else timedelta(0)
     text = f"{_minutes(left)} left, {_minutes(needs)} needed"
     return Gate(gate=TIME_LEFT, result="Passed" if left >= needs else "Failed", reason=text)
+
+
+def _backup(protection: Protection | None, zone: str) -> tuple[Gate, ...]:
+    if protection is None:
+        return tuple(Gate(gate=name, result="NotApplicable", reason=NO_SOURCE) for name in BACKUP)
+    fresh = protection.fresh
+    limit = _minutes(FRESH_BACKUP)
+    text = f"no backup that completed began within {limit}"
+    if fresh is not None:
+        text = f"{fresh.kind} of {when(fresh.started, zone)}, at most {limit} old"
+    return (
+        _by_condition(RECOVERY_POINT, protection.recovery_point),
+        _by_condition(WAL_CONTINUOUS, protection.continuous),
+        Gate(gate=DIFFERENTIAL, result="Passed" if fresh else "Failed", reason=text),
+    )
+
+
+def _by_condition(gate: str, found: Condition) -> Gate:
+    result: GateResult = "Passed" if found.status == "True" else "Failed"
+    return Gate(gate=gate, result=result, reason=shorten(f"{found.reason}: {found.message}", REASON_LENGTH))
 
 
 def _replicas(replicas: tuple[Replicas, ...]) -> Gate:

@@ -24,11 +24,12 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
-from dedicated.parts import keys, measured
+from dedicated.parts import keys, measured, recovery_agent
 from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
+from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Child,
@@ -61,6 +62,7 @@ class Entry:
     month: KeptMonth | None = None
     cluster: ClusterState | None = None
     run: EngineRun | None = None
+    recovery: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +207,20 @@ def entry_of(manifest: Manifest) -> Entry:
             return Entry(instance, child, deployment=deployment_of(manifest))
         case JOB.kind:
             return Entry(instance, child, job=job_of(manifest))
-        case CONFIG_MAP.kind if child.component == keys.COMPONENT:
+        case CONFIG_MAP.kind:
+            return _config_map_entry(instance, child, manifest)
+    return Entry(instance, child)
+
+
+def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
+    """A ConfigMap, with what is read of those that tell something."""
+    match child.component:
+        case keys.COMPONENT:
             data = get_map(manifest, "data")
             identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
             return Entry(instance, child, identity=identity)
-        case CONFIG_MAP.kind if child.component == measured.COMPONENT:
+        case measured.COMPONENT:
             return Entry(instance, child, month=measured.month_of_manifest(manifest))
+        case recovery_agent.COMPONENT:
+            return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
     return Entry(instance, child)

@@ -76,6 +76,7 @@ class Reconciler:
         metrics: Metrics,
         catalogue: Catalogue,
         atlas: Atlas,
+        agent_image: str,
         user: str,
         audit_every: timedelta,
         clock: ContractTime,
@@ -87,6 +88,7 @@ class Reconciler:
         self._metrics = metrics
         self._catalogue = catalogue
         self._atlas = atlas
+        self._agent_image = agent_image
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
@@ -277,6 +279,7 @@ class Reconciler:
             nodes=self._world.nodes,
             platform=self._platform(),
             atlas=self._atlas,
+            agent_image=self._agent_image,
             identity=known.identity,
             service=self._answers.of(key),
             mail=self._writes.mail(key),
@@ -289,6 +292,7 @@ class Reconciler:
             measured=Measured(self._measurer.record(key), known.months, self._gaps()),
             engine=known.engine,
             orders=known.orders,
+            recovery=known.recovery,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

@@ -17,6 +17,8 @@ class Settings:
     lease_namespace: str
     releases_file: Path
     places_file: Path | None = None
+    agent_image: str = ""
+    """Image of the agents beside instances: the operator's own. Empty: there are none."""
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
     lease_seconds: float = 30.0

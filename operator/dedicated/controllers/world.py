@@ -45,10 +45,11 @@ from dedicated.controllers.informers import (
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys
+from dedicated.parts import keys, recovery_agent
 from dedicated.parts.database.engine import EngineState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
+from dedicated.parts.recovery_agent import Kept, record_name
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, Order, asked_of, order_of
 from dedicated.reconcile.observed import (
@@ -75,6 +76,7 @@ class Snapshot:
     months: tuple[KeptMonth, ...]
     orders: tuple[Order, ...]
     engine: EngineState
+    recovery: Kept | None
 
 
 About: TypeAlias = Reading | Asked | Order
@@ -200,7 +202,8 @@ class World:
                 if entry.instance != key.name and not (kind == SECRET and name in named):
                     continue
                 children[Ref(kind.kind, name)] = entry.child
-                if entry.deployment is not None:
+                # The agent's own holds up nothing: whether it runs is told by what it reports.
+                if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
                     deployments[name] = entry.deployment
                 elif entry.job is not None:
                     jobs[name] = entry.job
@@ -228,6 +231,7 @@ class World:
             months=self.months(key),
             orders=self.orders(key),
             engine=engine,
+            recovery=self._recovery(key),
         )
 
     def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
@@ -267,6 +271,11 @@ class World:
         return tuple(
             entry.month for entry in entries if entry.instance == key.name and entry.month is not None
         )
+
+    def _recovery(self, key: Key) -> Kept | None:
+        """The recovery agent's record."""
+        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
+        return entry.recovery if entry is not None and entry.instance == key.name else None
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""

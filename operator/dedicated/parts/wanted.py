@@ -11,6 +11,7 @@ from dedicated.api.catalogue import ResolvedRelease
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.resource import Instance
 from dedicated.parts.database.engine import EngineWanted
+from dedicated.parts.recovery_agent import AgentWanted
 
 PORT = 8080
 EXTERNAL_PORT = 443
@@ -24,7 +25,8 @@ class Wanted:
 
     `database_mark` changes when the database Secret's content does, and tells nothing of it; `keys_mark`
     when a system user's key pair was made anew. `database_port` is None where the Secret is not known,
-    `engine` where no engine of ours runs the database, or none can.
+    `engine` where no engine of ours runs the database, or none can; `agent` where nothing can be measured
+    beside the instance.
     """
 
     instance: Instance
@@ -35,6 +37,7 @@ class Wanted:
     database_mark: str = ""
     keys_mark: str = ""
     engine: EngineWanted | None = None
+    agent: AgentWanted | None = None
 
     @property
     def spec(self) -> InstanceSpec:

@@ -14,12 +14,15 @@ from dedicated.contract.releases import Support
 from dedicated.contract.responsibilities import check_options, responsible
 from dedicated.parts import config, keys, schema, server
 from dedicated.parts.database import external
+from dedicated.parts.recovery_agent import AgentWanted
+from dedicated.parts.recovery_source import source_of
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import databases
+from dedicated.reconcile import databases, recovery
 from dedicated.reconcile.databases import DatabaseView
 from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.recovery import Recovery
 
 REFUSALS = frozenset({"ApplyRefused", "EngineVersionUnsupported", "NameTaken"})
 
@@ -28,7 +31,7 @@ REFUSALS = frozenset({"ApplyRefused", "EngineVersionUnsupported", "NameTaken"})
 class Judgement:
     """Findings, and what they leave possible. `wanted` is None where nothing can be rendered.
 
-    `support` is what is said of the release that serves.
+    `support` is what is said of the release that serves, `recovery` of what could be restored.
     """
 
     findings: tuple[Finding, ...]
@@ -39,6 +42,7 @@ class Judgement:
     support: Support
     located: Located
     database: DatabaseView
+    recovery: Recovery
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -65,8 +69,15 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     installed = is_installed(observed)
     owed = obligations(instance, observed, now=now)
     zones, findings = agreements.zones_in_force(instance.spec, agreed=owed.agreed)
+    engine = databases.view(instance, observed, agreed=owed.agreed, zone=owed.terms.zone, now=now)
+    recoverable = recovery.judge(instance, observed, owed, engine, now=now)
     located = locate(
-        instance.spec.infrastructure, observed, installed=installed, backup=instance.spec.backup, now=now
+        instance.spec.infrastructure,
+        observed,
+        installed=installed,
+        backup=instance.spec.backup,
+        stores=recoverable.report.stores if recoverable.report else (),
+        now=now,
     )
     found = [
         *isolation.check_namespace(instance.namespace, senior=observed.senior),
@@ -82,7 +93,6 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     )
     found += [key_finding] if key_finding else []
     # Without a usable masterkey the database Secret is not judged: its mark is keyed with it.
-    engine = databases.view(instance, observed, agreed=owed.agreed, zone=owed.terms.zone, now=now)
     found += engine.findings
     if instance.spec.database.external is not None and observed.masterkey.found:
         secret = external.judge(instance, observed.database)
@@ -96,6 +106,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     kept_back = floor.responsible if floor else "Provider"
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
+    found += recoverable.findings
     engine = databases.held_back(engine, found, observed)
     wanted = None
     if release is not None:
@@ -108,11 +119,14 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
             database_mark=observed.database.mark,
             keys_mark=_keys_mark(instance, observed),
             engine=engine.wanted,
+            agent=_agent(instance, observed, recoverable),
         )
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
-    return Judgement(tuple(found), wanted, zones, installed, owed, supported, located, engine)
+    return Judgement(
+        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable
+    )
 
 
 def _prerequisites(
@@ -173,6 +187,14 @@ def serving_version(instance: Instance, observed: Observed) -> str:
     deployment = observed.deployment(instance.name, server.COMPONENT)
     versions += [deployment.version] if deployment else []
     return max((v for v in versions if version_key(v)), key=version_key, default="")
+
+
+def _agent(instance: Instance, observed: Observed, found: Recovery) -> AgentWanted | None:
+    """The recovery agent; none without an image, or where it cannot read what there is."""
+    source = source_of(instance) if observed.agent_image else None
+    if source is None or found.promised is None:
+        return None
+    return AgentWanted(instance, observed.agent_image, source, found.promised.objectives)
 
 
 def _keys_mark(instance: Instance, observed: Observed) -> str:

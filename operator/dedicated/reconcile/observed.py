@@ -8,9 +8,10 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
-from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING
+from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING, parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
@@ -34,11 +35,12 @@ from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
-from dedicated.contract.recovery.report import Report
+from dedicated.parts import recovery_agent
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
+from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, Order
 from dedicated.reconcile.drift import Drift
@@ -120,7 +122,7 @@ class DeploymentState:
 @dataclass(frozen=True, slots=True)
 class PodState:
     """A pod of the instance: where it is, and whether it serves. `primary`: of a database's servers, the one
-    that its engine has labelled so."""
+    that its engine has labelled so. `ready_since` is None where it does not serve."""
 
     name: str
     component: str
@@ -130,6 +132,8 @@ class PodState:
     deleting: bool
     problem: str
     primary: bool = False
+    ready_since: datetime | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ class Observed:
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
     which records both stand. `asked` are its `Maintenance` objects. `forged` is what a full audit has found,
-    in the pass after it.
+    in the pass after it. `recovery` is the recovery agent's record.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -178,6 +182,8 @@ class Observed:
     nodes: tuple[Node, ...] | None = ()
     platform: Platform = field(default_factory=Platform)
     atlas: Atlas = field(default_factory=built_in)
+    agent_image: str = ""
+    """Image of the agents beside the instance; empty: there are none."""
     identity: Identity | None = None
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
@@ -190,11 +196,10 @@ class Observed:
     facts: tuple[Fact, ...] = ()
     asked: tuple[Asked, ...] = ()
     orders: tuple[Order, ...] = ()
-    report: Report | None = None
-    """The recovery agent's newest word, of whatever incarnation."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
+    recovery: Kept | None = None
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None
@@ -229,13 +234,14 @@ def child_of(manifest: Manifest) -> Child:
     """The reduced form of a child's manifest or metadata."""
     metadata = get_map(manifest, "metadata")
     annotations = get_map(metadata, "annotations")
-    ours, foreign = _owners(get_list(metadata, "managedFields"))
+    component = shared(metadata, "labels", LABEL_COMPONENT)
+    ours, foreign = _owners(get_list(metadata, "managedFields"), component)
     owners = get_list(metadata, "ownerReferences")
     return Child(
         ref=Ref(shared(manifest, "kind"), get_str(metadata, "name")),
         uid=get_str(metadata, "uid"),
         resource_version=get_str(metadata, "resourceVersion"),
-        component=shared(metadata, "labels", LABEL_COMPONENT),
+        component=component,
         applied=get_str(annotations, ANNOTATION_APPLIED),
         owner_uid=shared(owners[0], "uid") if owners else "",
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -298,18 +304,18 @@ def job_of(manifest: Manifest) -> JobState:
 def pod_of(manifest: Manifest) -> PodState:
     """A pod as far as the plan asks."""
     status = get_map(manifest, "status")
-    ready = any(
-        get_str(item, "type") == "Ready" and get_str(item, "status") == "True"
-        for item in get_list(status, "conditions")
-    )
+    found = [item for item in get_list(status, "conditions") if get_str(item, "type") == "Ready"]
+    ready = next((item for item in found if get_str(item, "status") == "True"), None)
     return PodState(
         name=get_str(manifest, "metadata", "name"),
         component=shared(manifest, "metadata", "labels", LABEL_COMPONENT),
         node=shared(manifest, "spec", "nodeName"),
-        ready=ready,
+        ready=ready is not None,
         finished=get_str(status, "phase") in ("Succeeded", "Failed"),
         deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
         problem=_pod_problem(status),
+        ready_since=parse_time(get_str(ready, "lastTransitionTime")),
+        address=get_str(status, "podIP"),
     )
 
 
@@ -358,7 +364,8 @@ def _pod_problem(status: Manifest) -> str:
     return ""
 
 
-def _owners(entries: list[JsonValue]) -> tuple[str, tuple[Ownership, ...]]:
+def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Ownership, ...]]:
+    """Our field set, and those of others. What the recovery agent writes is nobody's modification."""
     ours, foreign = "", []
     for entry in entries:
         manager, operation = get_str(entry, "manager"), get_str(entry, "operation")
@@ -367,6 +374,8 @@ def _owners(entries: list[JsonValue]) -> tuple[str, tuple[Ownership, ...]]:
             if operation == "Apply" and not subresource:
                 ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
+            if recovery_agent.is_report(component, manager, get_map(entry, "fieldsV1")):
+                continue
             operation = f"{operation} ({subresource})" if subresource else operation
             fields = _compact(get_map(entry, "fieldsV1"))
             foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))

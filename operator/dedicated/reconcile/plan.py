@@ -12,8 +12,10 @@ from dedicated.api.conditions import (
     ALARMS,
     AVAILABLE,
     DATA_LOCATION_COMPLIANT,
+    DATA_PROTECTED,
     EMERGENCY_PERMITTED,
     ESCALATION_DUE,
+    FAILOVER_READY,
     HIGHLY_AVAILABLE,
     MAINTENANCE_PENDING,
     MAINTENANCE_RUNNING,
@@ -83,9 +85,13 @@ TOLD = {
     SERVICE_LEVEL_MET: ("ServiceLevelMet", "ServiceLevelMissed"),
     VERSION_SUPPORTED: ("VersionSupported", "VersionNotSupported"),
     DATA_LOCATION_COMPLIANT: ("DataLocationCompliant", "DataOutsideRegion"),
+    DATA_PROTECTED: ("DataProtected", "DataNotProtected"),
+    FAILOVER_READY: ("FailoverReady", "FailoverNotReady"),
 }
 """Conditions whose transitions become events: the event's reason when it turns True, and False."""
-COUNTED = frozenset({SERVICE_LEVEL_MET, VERSION_SUPPORTED, DATA_LOCATION_COMPLIANT})
+COUNTED = frozenset(
+    {SERVICE_LEVEL_MET, VERSION_SUPPORTED, DATA_LOCATION_COMPLIANT, DATA_PROTECTED, FAILOVER_READY}
+)
 """Of these, the ones judged by figures and dates: after `Unknown`, False is news and True is none."""
 NOTE_LIMIT = 1024
 
@@ -311,7 +317,7 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
         instance,
         observed,
         judgement.database,
-        report=observed.report,
+        report=judgement.recovery.report,
         current=on.current,
         zone=judgement.obligations.terms.zone,
         now=sight.now,

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from dedicated.api.conditions import (
     AVAILABLE,
+    FAILOVER_READY,
     HIGHLY_AVAILABLE,
     PREREQUISITES_MET,
     READY,
@@ -19,6 +20,7 @@ from dedicated.api.conditions import (
     TYPES,
     UP_TO_DATE,
     Condition,
+    Status,
     condition_list,
     transition_time,
 )
@@ -37,6 +39,11 @@ from dedicated.reconcile import databases, service_level
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
+
+FACTS = (
+    "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
+)  # fmt: skip
+"""Fields of the status that stay as they were while the spec cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         judgement.support.condition,
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
+        *judgement.recovery.conditions,
         judgement.located.condition,
         *databases.conditions(instance, agreed=owed.agreed),
         *_test_clock(observed),
@@ -111,8 +119,11 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     shown = service_level.status_of(level.judgement)
     if shown is not None:
         status["serviceLevel"] = shown
+    if judgement.recovery.status is not None:
+        status["recovery"] = judgement.recovery.status
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    changes = (forgotten, expiry, judgement.support.wake_at, owed.wake_at, level.wake_at)
+    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
+    changes = (forgotten, expiry, *wakes)
     return status, min((at for at in changes if at is not None), default=None)
 
 
@@ -139,8 +150,7 @@ def render_invalid(
 ) -> Manifest:
     """The status of a spec that cannot be read: what was known stays, the judgement is stalled."""
     text = "; ".join(finding.message for finding in findings)
-    facts = ("url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel")
-    kept: Manifest = {key: meta.status[key] for key in facts if key in meta.status}
+    kept: Manifest = {key: meta.status[key] for key in FACTS if key in meta.status}
     conditions = (
         Condition(READY, "False", "InvalidSpec", text),
         Condition(RECONCILING, "False", "Stalled", "nothing is changed until the spec is corrected"),
@@ -259,15 +269,28 @@ def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: boo
     if not installed:
         return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
     survives, figures = availability.survives_any_zone(uses)
-    if facts.judgement.database.full is not None:
-        spread, servers = availability.survives_any_zone((_servers(facts.observed),))
-        survives, text = survives and spread, f"{figures}; {servers}"
-    else:
-        text = f"{figures}; the external database's zones are its owner's duty"
-    if survives:
-        return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
-    text = f"{text}; {READY_ZONES} zones are needed"
-    return Condition(HIGHLY_AVAILABLE, "False", "ZoneLossNotSurvived", text)
+    database, told = _database_survives(facts)
+    text = f"{figures}; {told}"
+    if not survives:
+        text = f"{text}; {READY_ZONES} zones are needed"
+        return Condition(HIGHLY_AVAILABLE, "False", "ZoneLossNotSurvived", text)
+    match database:
+        case "True":
+            return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
+        case "False":
+            return Condition(HIGHLY_AVAILABLE, "False", "DatabaseZoneLossNotSurvived", text)
+        case _:
+            return Condition(HIGHLY_AVAILABLE, "Unknown", "DatabaseUnknown", text)
+
+
+def _database_survives(facts: Facts) -> tuple[Status, str]:
+    """Whether the database would survive the loss of a zone, and why; an external one is not judged."""
+    recovery = facts.judgement.recovery
+    if not recovery.managed:
+        return "True", "the external database's zones are its owner's duty"
+    spread, servers = availability.survives_any_zone((_servers(facts.observed),))
+    found = recovery.condition(FAILOVER_READY)
+    return found.status if spread else "False", f"{servers}; {found.message}"
 
 
 def _prerequisites(facts: Facts) -> Condition:

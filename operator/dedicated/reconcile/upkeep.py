@@ -14,21 +14,23 @@ from datetime import datetime
 from typing import Literal
 
 from dedicated.api.catalogue import Catalogue, ResolvedRelease, version_key
-from dedicated.api.conditions import rfc3339, shorten
+from dedicated.api.conditions import RPO_MET, WAL_CONTINUOUS, rfc3339, shorten
 from dedicated.api.findings import Finding
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.record import Gate
 from dedicated.api.resource import Instance
 from dedicated.contract import gates as gating
 from dedicated.contract import notice
-from dedicated.contract.gates import Replicas
+from dedicated.contract.gates import Protection, Replicas
 from dedicated.contract.holidays import swiss_holidays
 from dedicated.contract.records import Statement
+from dedicated.contract.recovery.verdict import fresh_backup
 from dedicated.contract.releases import may_follow
 from dedicated.contract.runs import Standing, next_to_run, standings
 from dedicated.parts import login, schema, server
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.recovery import Recovery
 from dedicated.reconcile.requests import release_in
 from dedicated.reconcile.status import is_served
 
@@ -68,6 +70,7 @@ def upkeep(
         answers = gating.gates(
             current,
             replicas=replicas(instance, observed),
+            protection=_protection(judgement.recovery, now),
             version=release.version if release else "",
             catalogue=catalogue,
             zone=owed.terms.zone,
@@ -87,6 +90,17 @@ def upkeep(
             *notice.findings(found, owed.terms, holidays=holidays, now=now),
         ),
         wake_at=min(wakes, default=None),
+    )
+
+
+def _protection(found: Recovery, now: datetime) -> Protection | None:
+    """What the agent reported, for the gates; None with a database that somebody else runs."""
+    if not found.managed:
+        return None
+    return Protection(
+        found.condition(RPO_MET),
+        found.condition(WAL_CONTINUOUS),
+        fresh_backup(found.report, now=now) if found.report else None,
     )
 
 

@@ -37,13 +37,17 @@ FRESH_BACKUP = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """What is promised of an instance's backups now, and from when on they were to be made."""
+    """What is promised of an instance's backups now, and from when on they were to be made.
+
+    `told` are backups that the engine tells of and the repository cannot: those that failed, or run.
+    """
 
     objectives: RecoveryObjectives
     full: Schedule
     differential: Schedule
     zone: str
     since: datetime | None
+    told: tuple[BackupRun, ...] = ()
 
 
 def doubt(report: Report | None, *, incarnation: str, zone: str, now: datetime) -> str:
@@ -81,8 +85,11 @@ def condensed(report: Report) -> Report:
 
 
 def runs_of(report: Report, promised: Promised) -> Runs | None:
-    """The backups as the report has them; None where the repository was not listed."""
-    return None if report.found is None else _runs(report, since=promised.since)
+    """The backups as report and engine have them; None where the repository was not listed."""
+    if report.found is None:
+        return None
+    found = _runs(report, since=promised.since)
+    return replace(found, runs=(*found.runs, *promised.told))
 
 
 def _runs(report: Report, *, since: datetime | None) -> Runs:

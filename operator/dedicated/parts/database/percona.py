@@ -9,7 +9,7 @@ the same Secret, with the same keys, serves every engine and the recovery agent.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
-from dedicated.api.backup import Repository
+from dedicated.api.backup import Backup, Repository
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
@@ -168,7 +168,7 @@ def _servers(wanted: EngineWanted) -> Manifest:
         "replicas": cluster.instances,
         "dataVolumeClaimSpec": claim,
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
-        "env": _credentials(wanted),
+        "env": credentials(wanted.backup),
     }
     if amounts := resources(cluster.resources, default={}):
         found["resources"] = amounts
@@ -195,7 +195,7 @@ def _backups(wanted: EngineWanted) -> Manifest:
     schedules: Manifest = {"full": wanted.full.cron}
     if wanted.differential is not None:
         schedules["differential"] = wanted.differential.cron
-    for name, repository in _repositories(wanted):
+    for name, repository in _repositories(wanted.backup):
         options |= _options(wanted, name, repository)
         repositories.append(
             {
@@ -210,7 +210,7 @@ def _backups(wanted: EngineWanted) -> Manifest:
         )
     return {
         "image": wanted.cluster.backup_image,
-        "env": _credentials(wanted),
+        "env": credentials(wanted.backup),
         "global": options,
         "repos": repositories,
     }
@@ -233,15 +233,15 @@ def _options(wanted: EngineWanted, name: str, repository: Repository) -> Manifes
     return found
 
 
-def _repositories(wanted: EngineWanted) -> list[tuple[str, Repository]]:
-    every = (wanted.backup.repository, *wanted.backup.copies)
+def _repositories(backup: Backup) -> list[tuple[str, Repository]]:
+    every = (backup.repository, *backup.copies)
     return [(f"repo{number}", repository) for number, repository in enumerate(every, 1)]
 
 
-def _credentials(wanted: EngineWanted) -> list[JsonValue]:
+def credentials(backup: Backup) -> list[JsonValue]:
     """pgBackRest's options of these names, out of the user's Secrets."""
     found: list[JsonValue] = []
-    for name, repository in _repositories(wanted):
+    for name, repository in _repositories(backup):
         prefix = f"PGBACKREST_{name.upper()}"
         access, cipher = repository.secret_name, repository.encryption.client_side
         if access is not None:

@@ -1,0 +1,255 @@
+"""The recovery agent: one small pod beside the instance that says what could be restored, and its record.
+
+The agent holds what the operator must not: the monitoring role's access to the database, and access to the
+repository, as environment by reference to their Secrets. It tells what it found in one ConfigMap, the record:
+the operator makes it empty, the agent writes its data and nothing else, which its Role, and the protection
+of the instance, hold it to. What it writes there is nobody's modification; anything else that differs is.
+One replica, and never two at once: two samplers would write over each other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dedicated.api.conditions import parse_time
+from dedicated.api.json import JsonValue, Manifest, digest, get_map, get_str
+from dedicated.api.names import GROUP, LABEL_INSTANCE
+from dedicated.api.objects import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    NETWORK_POLICY,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+)
+from dedicated.api.resource import Instance
+from dedicated.contract.recovery.objectives import RecoveryObjectives
+from dedicated.contract.recovery.report import Report, from_json
+from dedicated.contract.recovery.verdict import condensed
+from dedicated.parts import stores
+from dedicated.parts.instruction import RBAC
+from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
+
+COMPONENT = "recovery"
+MANAGER = "dedicated-recovery-agent"
+"""Field manager of what the agent writes."""
+REPORT, SAMPLES = "report", "samples"
+"""Keys of the record: what the operator reads, and what the agent remembers over its restarts."""
+PORT = 8080
+"""Of the agent's metrics and its health, by default."""
+HOME = "/etc/dedicated/agent"
+DSN, CONFIGURATION, STORES = "dsn", "pgbackrest.conf", "stores.json"
+"""Files in it."""
+ANNOTATION_SETTINGS = f"{GROUP}/settings"
+API_PORTS = (443, 6443)
+"""Of API servers, inside and outside of a Service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What of an instance the agent reads, as its engine has it.
+
+    `dsn` is a connection string and `configuration` that of pgBackRest, both without a credential: these come
+    as `environment`, by reference to Secrets. `stanza` is what the repository calls the server; the ports are
+    the agent's ways out.
+    """
+
+    dsn: str
+    configuration: str
+    stanza: str
+    environment: tuple[JsonValue, ...]
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWanted:
+    """Input of the agent's manifests: its image is the operator's own."""
+
+    instance: Instance
+    image: str
+    source: Source
+    objectives: RecoveryObjectives
+
+    @property
+    def name(self) -> str:
+        """Name of the record, and of all else of the agent."""
+        return record_name(self.instance.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The record as read: since when there is one, and the report; None where it holds none to be read."""
+
+    made: datetime | None
+    report: Report | None
+
+
+def record_name(instance: str) -> str:
+    """Name of an instance's record."""
+    return f"{instance}-{COMPONENT}"
+
+
+def kept_of(manifest: Manifest) -> Kept:
+    """The record of a manifest, as far as a judgement asks for it."""
+    found = from_json(get_str(manifest, "data", REPORT))
+    made = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
+    return Kept(made, condensed(found) if found else None)
+
+
+def is_report(component: str, manager: str, fields: Manifest) -> bool:
+    """Whether what a manager owns of an object is the agent's word in the record."""
+    told = set(get_map(fields, "f:data")) - {"."}
+    return (
+        component == COMPONENT
+        and manager == MANAGER
+        and set(fields) == {"f:data"}
+        and told <= {f"f:{REPORT}", f"f:{SAMPLES}"}
+    )
+
+
+def record(instance: Instance) -> Manifest:
+    """The record, empty: its data is the agent's."""
+    return child(CONFIG_MAP, instance, COMPONENT, COMPONENT)
+
+
+def manifests(wanted: AgentWanted) -> tuple[Manifest, ...]:
+    """All that the agent is made of."""
+    return (
+        record(wanted.instance),
+        _settings(wanted),
+        *_rights(wanted),
+        _policy(wanted),
+        _deployment(wanted),
+    )
+
+
+def _settings(wanted: AgentWanted) -> Manifest:
+    """What it reads when it starts."""
+    head = child(CONFIG_MAP, wanted.instance, f"{COMPONENT}-settings", COMPONENT)
+    files: Manifest = {
+        DSN: wanted.source.dsn,
+        CONFIGURATION: wanted.source.configuration,
+        STORES: stores.document(wanted.instance),
+    }
+    return {**head, "data": files}
+
+
+def _rights(wanted: AgentWanted) -> tuple[Manifest, Manifest, Manifest]:
+    """Its ServiceAccount, and the right to read and write the record alone."""
+    instance = wanted.instance
+    account: Manifest = {
+        **child(SERVICE_ACCOUNT, instance, COMPONENT, COMPONENT),
+        "automountServiceAccountToken": False,
+    }
+    rule: Manifest = {
+        "apiGroups": [""],
+        "resources": [CONFIG_MAP.plural],
+        "resourceNames": [wanted.name],
+        "verbs": ["get", "patch"],
+    }
+    subject: Manifest = {
+        "kind": SERVICE_ACCOUNT.kind,
+        "name": wanted.name,
+        "namespace": instance.namespace,
+    }
+    binding: Manifest = {
+        **child(ROLE_BINDING, instance, COMPONENT, COMPONENT),
+        "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": wanted.name},
+        "subjects": [subject],
+    }
+    return account, {**child(ROLE, instance, COMPONENT, COMPONENT), "rules": [rule]}, binding
+
+
+def _policy(wanted: AgentWanted) -> Manifest:
+    """Out to database, API server and store; in from pods of no instance, such as the monitoring's."""
+    outside: Manifest = {"matchExpressions": [{"key": LABEL_INSTANCE, "operator": "DoesNotExist"}]}
+    ports = sorted({*wanted.source.ports, *API_PORTS})
+    spec: Manifest = {
+        "podSelector": {"matchLabels": selector(wanted.instance, COMPONENT)},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {
+                "from": [{"namespaceSelector": {}, "podSelector": outside}],
+                "ports": [{"port": PORT, "protocol": "TCP"}],
+            }
+        ],
+        "egress": [
+            {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+            {"ports": [{"port": port, "protocol": "TCP"} for port in ports]},
+        ],
+    }
+    return {**child(NETWORK_POLICY, wanted.instance, COMPONENT, COMPONENT), "spec": spec}
+
+
+def _deployment(wanted: AgentWanted) -> Manifest:
+    chosen = selector(wanted.instance, COMPONENT)
+    pod: Manifest = {
+        "serviceAccountName": wanted.name,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": restricted_pod(),
+        "containers": [_container(wanted)],
+        "volumes": [
+            {"name": "settings", "configMap": {"name": f"{wanted.name}-settings"}},
+            *stores.volumes(wanted.instance),
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+    # A change of the settings is a change of the template: the agent reads them when it starts.
+    mark: Manifest = {ANNOTATION_SETTINGS: digest(_settings(wanted)["data"])}
+    return {
+        **child(DEPLOYMENT, wanted.instance, COMPONENT, COMPONENT),
+        "spec": {
+            "replicas": 1,
+            "revisionHistoryLimit": 1,
+            "selector": {"matchLabels": chosen},
+            "strategy": {"type": "Recreate"},
+            "template": {
+                "metadata": {"labels": labels(wanted.instance, COMPONENT), "annotations": mark},
+                "spec": pod,
+            },
+        },
+    }
+
+
+def _container(wanted: AgentWanted) -> Manifest:
+    return {
+        "name": COMPONENT,
+        "image": wanted.image,
+        "args": [*_arguments(wanted)],
+        "env": [*wanted.source.environment],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "10m", "memory": "80Mi"}, "limits": {"memory": "160Mi"}},
+        "securityContext": restricted_container(),
+        "volumeMounts": [
+            {"name": "settings", "mountPath": HOME, "readOnly": True},
+            *stores.mounts(wanted.instance),
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": "http"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 6,
+        },
+    }
+
+
+def _arguments(wanted: AgentWanted) -> tuple[str, ...]:
+    instance, objectives = wanted.instance, wanted.objectives
+    return (
+        *("agent", COMPONENT),
+        *("--instance", instance.name),
+        *("--namespace", instance.namespace),
+        *("--uid", instance.meta.uid),
+        *("--dsn-file", f"{HOME}/{DSN}"),
+        *("--repository-config", f"{HOME}/{CONFIGURATION}"),
+        *("--stanza", wanted.source.stanza),
+        *("--stores", f"{HOME}/{STORES}"),
+        *("--disaster-rpo", _seconds(objectives.disaster_rpo)),
+        *("--archive-interval", _seconds(objectives.archive_interval)),
+    )
+
+
+def _seconds(length: timedelta) -> str:
+    return str(int(length.total_seconds()))

@@ -1,0 +1,235 @@
+"""Recoverability in a pass: the agent's report, judged, as conditions, findings and `status.recovery`.
+
+The newest recoverable point advances with each report, every minute; the status follows every five, unless
+something else changes: then all of it is told anew. What is published is instants, so that it is right
+whenever it is read; who reads a `measuredAt` that is older than `STALE` knows that nobody measures any more.
+With engine `external` nothing is judged: its provider answers for it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from dedicated.api.backup import DifferentialBackup, FullBackup
+from dedicated.api.conditions import (
+    BACKUP_ENCRYPTED,
+    BACKUP_SCHEDULE_MET,
+    DATA_PROTECTED,
+    FAILOVER_READY,
+    RPO_MET,
+    WAL_ARCHIVING,
+    WAL_CONTINUOUS,
+    Condition,
+    condition_in,
+    parse_time,
+)
+from dedicated.api.findings import Finding
+from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.resource import Instance
+from dedicated.contract import failover
+from dedicated.contract.dates import when
+from dedicated.contract.failover import DatabasePod
+from dedicated.contract.recovery import store
+from dedicated.contract.recovery.conditions import aggregate
+from dedicated.contract.recovery.report import Report, Trouble
+from dedicated.contract.recovery.schedule import parse_schedule
+from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
+from dedicated.parts.database.engine import COMPONENT
+from dedicated.parts.recovery_source import source_of
+from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile.obligations import Obligations
+from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.recovery_status import MOVING, recovery_status
+
+PUBLISHED_EVERY = timedelta(minutes=5)
+"""Between two writes of the status that tell of nothing but time."""
+STALE = timedelta(minutes=10)
+"""A report that is older is told as missing: the longest that one at rest is old, and as much again."""
+EXTERNAL = "engine external: its provider answers for backups and failover, and nothing is measured here"
+_WHAT = {
+    RPO_MET: ("RecoveryPointMissed", "find out by dedicated recovery what is not archived, and mend it"),
+    WAL_ARCHIVING: ("LogNotArchived", "read the database's log: the archive command tells why it fails"),
+    WAL_CONTINUOUS: ("LogHasGap", "have a differential backup made: it closes the gap"),
+    BACKUP_SCHEDULE_MET: ("BackupMissing", "have the backup made, and find out why it was not"),
+    FAILOVER_READY: ("FailoverNotReady", "bring the standby back; one that has diverged is cloned anew"),
+}
+"""Of each condition: the finding's code where it is False, and what to do. The store's are its own."""
+
+
+CODES = frozenset(
+    {
+        *(code for code, _ in _WHAT.values()),
+        *("RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer"),
+        *("DatabaseNotReached", "RepositoryNotReached", "StoreNotReached"),
+        *("StoreNotChecked", "StoreNotReadable", "StoreNotWritable", "StorePublic"),
+        *("StoreNotVersioned", "StoreNotLocked", "BackupNotEncrypted", "BackupEncryptionUnknown"),
+        *("ObjectiveImpossible", "ScheduleInvalid", "DifferentialsTooRare", "DifferentialsNotMoreOften"),
+    }
+)
+"""Codes of the findings about recoverability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What is said of recoverability.
+
+    `report` is what was believed, None where nothing was or the engine is external, and `managed` tells these
+    two apart. `status` is `status.recovery`.
+    """
+
+    managed: bool
+    report: Report | None
+    promised: Promised | None
+    conditions: tuple[Condition, ...]
+    findings: tuple[Finding, ...]
+    status: Manifest | None
+    wake_at: datetime | None
+
+    def condition(self, kind: str) -> Condition:
+        """One of the conditions."""
+        return next(one for one in self.conditions if one.type == kind)
+
+
+def judge(
+    instance: Instance,
+    observed: Observed,
+    owed: Obligations,
+    view: DatabaseView,
+    *,
+    now: datetime,
+) -> Recovery:
+    """Judge what the agent reported, by the objectives and schedules in `view`."""
+    backup, kept, zone = instance.spec.backup, observed.recovery, owed.terms.zone
+    if backup is None:
+        kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED)
+        unknown = tuple(Condition(kind, "Unknown", "NotMeasured", EXTERNAL) for kind in kinds)
+        return Recovery(False, None, None, unknown, (), None, None)
+    terms = _promised(view, observed, zone)
+    report = kept.report if kept else None
+    why = _no_agent(instance, observed) or doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
+    believed = None if why else report
+    last = believed.written if believed else terms.since
+    stores = believed.stores if believed else ()
+    encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
+    infrastructure = instance.spec.infrastructure
+    told = store.check(backup, stores, infrastructure=infrastructure, zone=zone, now=now)
+    silent = tuple(_missing(last, why or "nobody knows what could be restored", zone, now))
+    due = last + STALE if last is not None and not silent else None
+    if believed is None:
+        judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
+        every = _with_whole((*judged, encrypted))
+        return Recovery(True, None, terms, every, (*told, *silent), None, due)
+    judged, status = _held(
+        (*conditions(believed, terms, _pods(observed), now=now), encrypted),
+        recovery_status(believed, terms, _pods(observed)),
+        instance.meta.status,
+    )
+    return Recovery(
+        managed=True,
+        report=believed,
+        promised=terms,
+        conditions=_with_whole(judged),
+        findings=(*told, *silent, *_findings(believed, terms, judged, now)),
+        status=status,
+        wake_at=_earliest(
+            due, changes_at(believed, terms, now=now), store.next_change(stores, now=now)
+        ),
+    )
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+def _with_whole(judged: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The conditions, behind the one that stands for all of them but failover: that loses no data."""
+    return (aggregate(one for one in judged if one.type != FAILOVER_READY), *judged)
+
+
+def _findings(
+    report: Report, terms: Promised, judged: tuple[Condition, ...], now: datetime
+) -> Iterator[Finding]:
+    for condition in judged:
+        if condition.status == "False" and condition.type in _WHAT:
+            code, action = _WHAT[condition.type]
+            text = condition.message.replace(". Provider must act", "")
+            yield Finding(code=code, responsible="Provider", message=text, action=action)
+    for trouble in report.troubles:
+        yield _trouble(trouble, terms.zone)
+    objective = terms.objectives.failover_rto
+    yield from failover.findings(report.failover, objective=objective, zone=terms.zone, now=now)
+
+
+def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
+    """What is judged by. A schedule that cannot be read is the contract's own until it is corrected. Of the
+    engine's runs, those that failed or run: that one succeeded is believed when the repository lists it."""
+    kept, runs = observed.recovery, (item.run for item in observed.engine.runs)
+    return Promised(
+        objectives=view.objectives,
+        full=view.full or parse_schedule(FullBackup().schedule),
+        differential=view.differential or parse_schedule(DifferentialBackup().schedule),
+        zone=zone,
+        since=kept.made if kept else None,
+        told=tuple(run for run in runs if not run.completed),
+    )
+
+
+def _no_agent(instance: Instance, observed: Observed) -> str:
+    """Why there is no agent that could report; empty where there is one."""
+    if source_of(instance) is None:
+        return "no recovery agent: it cannot list the repository of this engine yet"
+    if not observed.agent_image:
+        return "no recovery agent: the operator was started without --agent-image"
+    return ""
+
+
+def _pods(observed: Observed) -> tuple[DatabasePod, ...]:
+    zones = {node.name: node.zone for node in observed.nodes or ()}
+    return tuple(
+        DatabasePod(pod.name, zones.get(pod.node, ""), pod.ready_since, pod.address)
+        for pod in observed.pods
+        if pod.component == COMPONENT and not pod.deleting
+    )
+
+
+def _held(
+    judged: tuple[Condition, ...], status: Manifest, before: Manifest
+) -> tuple[tuple[Condition, ...], Manifest]:
+    """Words and instants as they were published, while nothing but time has changed since."""
+    known = get_map(before, "recovery")
+    told, measured = parse_time(get_str(known, "measuredAt")), parse_time(get_str(status, "measuredAt"))
+    if told is None or measured is None or not told <= measured < told + PUBLISHED_EVERY:
+        return judged, status
+    if _firm(known) != _firm(status):
+        return judged, status
+    published = [condition_in(before, one.type) for one in judged]
+    for one, old in zip(judged, published, strict=True):
+        if (one.status, one.reason) != (get_str(old, "status"), get_str(old, "reason")):
+            return judged, status
+    held = zip(judged, published, strict=True)
+    return tuple(replace(one, message=get_str(old, "message")) for one, old in held), known
+
+
+def _firm(status: Manifest) -> Manifest:
+    return {key: value for key, value in status.items() if key not in MOVING}
+
+
+def _missing(since: datetime | None, why: str, zone: str, now: datetime) -> Iterator[Finding]:
+    """The finding that the agent tells nothing that is believed."""
+    if since is not None and now >= since + STALE:
+        yield Finding(
+            code="RecoveryNotMeasured",
+            responsible="Provider",
+            message=f"no report of the recovery agent since {when(since, zone)}: {why} (B-3)",
+            action="look at the agent's pod, and at its way to the API server",
+        )
+
+
+def _trouble(trouble: Trouble, zone: str) -> Finding:
+    return Finding(
+        code="ClocksDiffer" if trouble.what == "Clock" else f"{trouble.what}NotReached",
+        responsible="Provider",
+        message=f"the recovery agent has trouble with the {trouble.what.lower()} since "
+        f"{when(trouble.since, zone)}: {trouble.cause}",
+        action="mend the cause; the agent goes on by itself",
+    )

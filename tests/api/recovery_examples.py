@@ -1,0 +1,30 @@
+"""What a status says of recoverability, with every field."""
+
+from dedicated.api.json import Manifest
+
+_BACKUP: Manifest = {
+    "kind": "full",
+    "started": "2026-03-01T01:00:00Z",
+    "finished": "2026-03-01T01:05:00Z",
+    "label": "20260301-010000F",
+    "bytes": 40000000,
+    "error": "none",
+}
+RECOVERY_STATUS: Manifest = {
+    "measuredAt": "2026-03-01T12:00:00Z",
+    "objective": "1h",
+    "newestRecoverablePoint": "2026-03-01T11:59:30Z",
+    "earliestRecoverablePoint": "2026-02-15T01:05:00Z",
+    "estimatedRestore": "12m",
+    "frontier": "0/9000000",
+    "timeline": 1,
+    "gaps": ["0000000000000005, 1 segments"],
+    "lastFull": _BACKUP,
+    "lastDifferential": {**_BACKUP, "kind": "differential"},
+    "lastFailure": _BACKUP,
+    "replication": {
+        "primary": {"name": "db-0", "zone": "z1"},
+        "synchronous": [{"name": "db-1", "zone": "z2"}],
+    },
+    "lastFailover": {"at": "2026-02-20T10:00:00Z", "outage": "12s", "timeline": 1},
+}
