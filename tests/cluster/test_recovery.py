@@ -1,0 +1,152 @@
+"""The recovery agent's record on the real API server: whose word it is, what it changes, how it stays."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builders import clustered
+from cluster.instances import condition, instance, wait_for
+from cluster.observing import SECONDS
+from cluster.standing import SIMULATED, Standing, modifications, until
+from contract.recovery_facts import backup, listing
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, INSTANCE
+from dedicated.api.store import Store
+from dedicated.contract.recovery.points import recoverability
+from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.runs import BackupRun
+from dedicated.contract.recovery.sampling import Memory, Sample
+from dedicated.contract.recovery.wal import SEGMENT
+from dedicated.parts.recovery_agent import MANAGER
+from testbed import protection
+from testbed.client import Api, ApiError
+from testbed.cluster import Cluster
+from testbed.fixtures import MakeNamespace, RunOperator
+
+pytestmark = pytest.mark.cluster
+
+RECORD = "acme-recovery"
+FIELDS = {"host": "db.example.test", "port": "5432", "dbname": "zitadel", "user": "zitadel", "password": "x"}
+
+
+def secret(namespace: str, name: str, fields: dict[str, str]) -> Manifest:
+    data: dict[str, JsonValue] = {
+        key: base64.b64encode(value.encode()).decode() for key, value in fields.items()
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": data,
+    }
+
+
+def report(uid: str) -> Report:
+    """All is well now."""
+    now = datetime.now(UTC)
+    begun = now - timedelta(minutes=1)
+    memory = Memory((Sample(now, int(7.5 * SEGMENT), 1),))
+    full = replace(backup(3), started=begun, completed=begun)
+    found = recoverability(replace(listing({1: range(3, 9)}, full), at=now), memory, now=now)
+    store = Store(
+        now,
+        "acme-backup",
+        endpoint="s3.eu-central-2.amazonaws.com",
+        region="eu-central-2",
+        targets=(),
+        encryption="AES256",
+        versioned=True,
+        lock_days=14,
+        public=False,
+        writable=True,
+    )
+    return Report(now, uid, found, memory, (BackupRun("full", begun, now),), stores=(store,))
+
+
+def tell(agent: Api, namespace: str, text: str) -> None:
+    agent.patch(CONFIG_MAP, namespace, RECORD, {"data": {"report": text, "samples": "[]"}}, manager=MANAGER)
+
+
+@pytest.fixture
+def at(cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator) -> Standing:
+    """An instance with a database that an engine runs, whose record is there."""
+    namespace = make_namespace(labels=SIMULATED)
+    operator = run_operator(namespace, extra=("--agent-image", "registry.test/dedicated-operator:test"))
+    cluster.api.create(secret(namespace, "acme-database-pguser-zitadel", FIELDS))
+    changes = clustered()
+    given = get_map(changes, "database")
+    database: JsonValue = {key: value for key, value in given.items() if value is not None}
+    cluster.api.create(instance(namespace, database=database, backup=changes["backup"]))
+    found = Standing(cluster, namespace, operator)
+    until(lambda: cluster.api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record", seconds=SECONDS)
+    found.rest()
+    return found
+
+
+def protected(body: Manifest | None) -> bool:
+    return condition(body, "DataProtected").get("status") == "True"
+
+
+def test_the_agents_word_is_believed_and_nobody_elses(at: Standing) -> None:
+    api, namespace = at.api, at.namespace
+    agent = at.cluster.as_account(namespace, RECORD)
+    uid = get_str(at.body(), "metadata", "uid")
+    policies = protection.policies(namespace, watch=(namespace,))
+    protection.replace(at.cluster, namespace, old=(), new=policies)
+    try:
+        assert condition(at.body(), "DataProtected").get("status") == "Unknown"
+        tell(agent, namespace, to_json(report(uid)))
+        body = wait_for(api, namespace, protected, seconds=SECONDS, what="DataProtected=True")
+        assert get_map(body, "status", "recovery")["frontier"] == "0/9000000"
+        at.rest()
+        assert modifications(at.body()) == [], "its word is nobody's modification"
+        _others_are_refused(at, agent)
+    finally:
+        protection.replace(at.cluster, namespace, old=policies, new=())
+
+
+def _others_are_refused(at: Standing, agent: Api) -> None:
+    """Another account with the right to it, the agent elsewhere, and the agent with more than its word."""
+    namespace = at.namespace
+    accounts = [f"--serviceaccount={namespace}:{name}" for name in ("default", RECORD)]
+    rights = ("--verb=get,patch,update,delete", "--resource=configmaps")
+    at.cluster.kubectl("-n", namespace, "create", "role", "power", *rights)
+    at.cluster.kubectl("-n", namespace, "create", "rolebinding", "power", "--role=power", *accounts)
+    other = at.cluster.as_account(namespace, "default")
+    text: Manifest = {"data": {"report": "{}"}}
+    attempts: list[tuple[Api, str, Manifest]] = [
+        (other, RECORD, text),
+        (agent, "acme-recovery-settings", text),
+        (agent, RECORD, {"data": {"other": "x"}}),
+        (agent, RECORD, {"metadata": {"labels": {"app.kubernetes.io/component": "config"}}}),
+        (agent, RECORD, {"metadata": {"annotations": {"a": "b"}}}),
+        (agent, RECORD, {"metadata": {"ownerReferences": None}}),
+    ]
+    for who, name, change in attempts:
+        with pytest.raises(ApiError, match="only the provider may do this"):
+            who.patch(CONFIG_MAP, namespace, name, change, manager=MANAGER)
+    with pytest.raises(ApiError, match="only the provider may do this"):
+        agent.delete(CONFIG_MAP, namespace, RECORD)
+
+
+def test_without_more_rights_it_reaches_its_record_alone(at: Standing) -> None:
+    agent = at.cluster.as_account(at.namespace, RECORD)
+    assert get_str(agent.get(CONFIG_MAP, at.namespace, RECORD), "metadata", "name") == RECORD
+    for kind, name in ((CONFIG_MAP, "acme-identity"), (DEPLOYMENT, "acme-recovery"), (INSTANCE, "acme")):
+        with pytest.raises(ApiError, match="forbidden"):
+            agent.get(kind, at.namespace, name)
+    with pytest.raises(ApiError, match="forbidden"):
+        agent.delete(CONFIG_MAP, at.namespace, RECORD)
+
+
+def test_a_record_that_was_deleted_is_made_again_and_claims_nothing(at: Standing) -> None:
+    api, namespace = at.api, at.namespace
+    agent = at.cluster.as_account(namespace, RECORD)
+    tell(agent, namespace, to_json(report(get_str(at.body(), "metadata", "uid"))))
+    wait_for(api, namespace, protected, seconds=SECONDS, what="DataProtected=True")
+    api.delete(CONFIG_MAP, namespace, RECORD)
+    until(lambda: api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record again")
+    wait_for(api, namespace, lambda body: not protected(body), seconds=SECONDS, what="no claim")
+    assert "recovery" not in get_map(at.body(), "status")
