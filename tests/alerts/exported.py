@@ -3,17 +3,27 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
+from contract.recovery_facts import backup, listing
+from dedicated.agents.recovery.clock import Clock
+from dedicated.agents.recovery.knowledge import Knowledge
+from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
 from dedicated.api.maintenance_request import Phase
 from dedicated.api.objects import Key
 from dedicated.api.record import Gate
 from dedicated.contract.facts import Kind, Notified, Request
+from dedicated.contract.recovery.objectives import CONTRACT
+from dedicated.contract.recovery.points import recoverability
+from dedicated.contract.recovery.report import Failover, Replication
+from dedicated.contract.recovery.sampling import Memory, Sample
+from dedicated.contract.recovery.wal import SEGMENT
 from dedicated.contract.runs import RunSlot, Standing
 from dedicated.controllers.figures import figures_of
 from dedicated.controllers.metrics import make_metrics
@@ -56,6 +66,11 @@ STATUS: Manifest = {
             "allowedMinutes": 43,
         },
         "downSince": "2026-03-05T12:00:00Z",
+    },
+    "recovery": {
+        "measuredAt": "2026-03-08T00:59:00Z",
+        "objective": "1h",
+        "newestRecoverablePoint": "2026-03-08T00:58:30Z",
     },
 }
 AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)
@@ -106,10 +121,33 @@ def registry() -> CollectorRegistry:
     return metrics.registry
 
 
+def agent_registry() -> CollectorRegistry:
+    """The recovery agent's registry with a series of every metric."""
+    clock = Clock(wall=lambda: AT, monotonic=lambda: 0.0)
+    known = Knowledge(incarnation="uid", clock=clock, monotonic=lambda: 0.0)
+    full = replace(backup(3), started=AT, completed=AT)
+    known.memory = Memory((Sample(AT, 8 * SEGMENT, 1),))
+    known.listing = replace(listing({1: range(3, 9)}, full), at=AT)
+    known.found = recoverability(known.listing, known.memory, now=AT)
+    known.replication = Replication(AT, "db-0", 1, 71)
+    known.failover = Failover(AT, AT, 1)
+    labels = {"namespace": "acme", "name": "login"}
+    return make_registry(
+        RecoveryCollector(
+            knowledge=known, clock=clock, objectives=CONTRACT, labels=labels, record_problem=lambda: ""
+        )
+    )
+
+
+def _metrics() -> Iterator[Metric]:
+    yield from registry().collect()
+    yield from agent_registry().collect()
+
+
 def families() -> dict[str, Family]:
-    """Every metric by its name, counters with their `_total`."""
+    """Every metric by its name, counters with their `_total`; operator's and agent's."""
     found: dict[str, Family] = {}
-    for metric in registry().collect():
+    for metric in _metrics():
         name = f"{metric.name}_total" if metric.type == "counter" else metric.name
         labels = frozenset().union(*(frozenset(sample.labels) for sample in metric.samples))
         assert metric.samples, f"{name} has no series: fill it here"
@@ -121,7 +159,7 @@ def series() -> dict[str, frozenset[str]]:
     """Every series by its name, with its labels."""
     return {
         sample.name: frozenset(sample.labels)
-        for metric in registry().collect()
+        for metric in _metrics()
         for sample in metric.samples
         if not sample.name.endswith("_created")
     }

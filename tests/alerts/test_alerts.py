@@ -24,9 +24,20 @@ from testbed.home import CHECKOUT
 RULES = rules()
 SEVERITIES = {
     "1": ["DedicatedInstanceUnavailable"],
-    "2": ["DedicatedInstanceNotHighlyAvailable", "DedicatedOperatorDown", "DedicatedOperatorNoLeader"],
+    "2": [
+        "DedicatedInstanceNotHighlyAvailable",
+        "DedicatedOperatorDown",
+        "DedicatedOperatorNoLeader",
+        "DedicatedRecoveryPointAtRisk",
+        "DedicatedRecoveryPointMissed",
+        "DedicatedRecoveryLogHasGap",
+        "DedicatedRecoveryNotMeasured",
+        "DedicatedRecoveryBlind",
+        "DedicatedDatabaseFailoverNotReady",
+    ],
 }
-"""SU-4: a core service failed; redundancy lost, or nobody who would see either. All else is 3."""
+"""SU-4: a core service failed; redundancy lost, the recovery point at risk, or nobody who would see it. All
+else is 3."""
 
 
 def name_of(rule: Manifest) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from prometheus_client.exposition import generate_latest
 
-from alerts.exported import CASES, DASHBOARD, RULES, dashboard_queries, registry
+from alerts.exported import CASES, DASHBOARD, RULES, agent_registry, dashboard_queries, registry
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from helm_charts import OPERATOR, of_kind, render
 from testbed.tools import binary
@@ -50,8 +50,9 @@ def test_the_dashboard_s_queries_are_promql(tmp_path: Path) -> None:
 
 
 def test_the_page_of_metrics_follows_the_conventions() -> None:
-    code, said = promtool("check", "metrics", given=generate_latest(registry()).decode())
-    assert (code, said) == (0, "")
+    for page in (registry(), agent_registry()):
+        code, said = promtool("check", "metrics", given=generate_latest(page).decode())
+        assert (code, said) == (0, "")
 
 
 def test_the_chart_ships_the_rule_file_with_links_to_the_runbook() -> None:

@@ -6,10 +6,12 @@ import re
 import pytest
 import yaml
 
+from builders import instance
 from dedicated.api.catalogue import Catalogue, resolve
 from dedicated.api.instance import Release
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.places import Places
+from dedicated.parts import metadata, recovery_agent
 from helm_charts import CHARTS, CRDS, OPERATOR, HelmError, helm, of_kind, render
 
 pytestmark = pytest.mark.cluster  # Helm is built by the testbed.
@@ -145,7 +147,8 @@ def test_arguments_follow_the_values() -> None:
     )
     arguments = " ".join(map(str, get_list(container, "args")))
     assert arguments == (
-        "run --namespace-of-lease $(POD_NAMESPACE) --releases /etc/dedicated/releases.yaml --http :8080 "
+        "run --namespace-of-lease $(POD_NAMESPACE) --releases /etc/dedicated/releases.yaml "
+        f"--agent-image {container['image']} --http :8080 "
         "--log-level debug --workers 4 --audit-hours 0.5 --watch-namespace acme --watch-namespace globex "
         "--resolve *:443=127.0.0.1:8443 --probe-ca-file /etc/dedicated-ca/ca.crt --log-format text"
     )
@@ -239,6 +242,23 @@ def test_service_monitor_is_optional() -> None:
         "ServiceMonitor",
     )
     assert get_str(monitor, "metadata", "labels", "release") == "prometheus"
+
+
+def test_the_agents_are_scraped_with_the_operator_where_it_looks() -> None:
+    assert not of_kind(operator(), "PodMonitor")
+    scraped: Manifest = {"serviceMonitor": {"enabled": True}}
+    (monitor,) = of_kind(operator(metrics=scraped), "PodMonitor")
+    assert get_map(monitor, "spec", "namespaceSelector") == {"any": True}
+    labels = metadata.labels(instance(), recovery_agent.COMPONENT)
+    assert get_map(monitor, "spec", "selector", "matchLabels").items() <= labels.items()
+    (few,) = of_kind(operator(metrics=scraped, watchNamespaces=["acme"]), "PodMonitor")
+    assert get_map(few, "spec", "namespaceSelector") == {"matchNames": ["acme"]}
+
+
+def test_the_agents_image_is_the_operators_own() -> None:
+    container = container_of(operator())
+    args = get_list(container, "args")
+    assert args[args.index("--agent-image") + 1] == container["image"]
 
 
 def test_rendering_is_repeatable() -> None:

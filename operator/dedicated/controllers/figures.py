@@ -23,6 +23,11 @@ from dedicated.controllers.maintenance_figures import (
     maintenance_families,
     maintenance_figures,
 )
+from dedicated.controllers.recovery_figures import (
+    RecoveryFigures,
+    recovery_families,
+    recovery_figures,
+)
 
 STATUSES = ("True", "False", "Unknown")
 
@@ -72,6 +77,7 @@ class InstanceFigures:
     slot: float | None
     maintenance: MaintenanceFigures
     service_level: ServiceLevelFigures | None
+    recovery: RecoveryFigures | None
     version: str
     plan: str
 
@@ -96,6 +102,7 @@ def figures_of(
         slot=_timestamp(get_str(slots[0], "start")) if slots else None,
         maintenance=maintenance_figures(status, requests, gates),
         service_level=_service_level(get_map(status, "serviceLevel")),
+        recovery=recovery_figures(get_map(status, "recovery")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
     )
@@ -167,6 +174,7 @@ class InstanceCollector(Collector):
         yield from _date_families(figures)
         yield from maintenance_families({key: found.maintenance for key, found in figures.items()})
         yield from _service_level_families(figures)
+        yield from recovery_families({key: found.recovery for key, found in figures.items()})
 
 
 def _info(instances: Mapping[Key, InstanceFigures]) -> Metric:
