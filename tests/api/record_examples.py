@@ -35,6 +35,7 @@ _FIELDS: dict[Fact, Manifest] = {
     "Failed": _REQUEST,
     "MonthClosed": {"closed": {"month": "2026-01", "records": [{"name": "a-1", "at": TIME, "spec": "{}"}]}},
     "NotMeasured": {"stretch": _SLOT},
+    "FailedOver": {"stretch": _SLOT},
     "Notified": {
         **_REQUEST,
         "notice": {

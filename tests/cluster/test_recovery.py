@@ -78,7 +78,10 @@ def at(cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperato
     changes = clustered()
     given = get_map(changes, "database")
     database: JsonValue = {key: value for key, value in given.items() if value is not None}
-    cluster.api.create(instance(namespace, database=database, backup=changes["backup"]))
+    anywhere: JsonValue = {"dataLocation": {"region": "Global"}}
+    cluster.api.create(
+        instance(namespace, infrastructure=anywhere, database=database, backup=changes["backup"])
+    )
     found = Standing(cluster, namespace, operator)
     until(lambda: cluster.api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record", seconds=SECONDS)
     found.rest()

@@ -71,6 +71,7 @@ WANTED: Mapping[Fact, facts.Fact] = {
         "as agreed",
     ),
     "NotMeasured": facts.Stretch("r", RESTORED, BY, "NotMeasured", RESTORED, UNTIL, "T-1"),
+    "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
 }
 """What every example says, but for a modification and for a month."""

@@ -12,6 +12,7 @@ from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import Ref
 from dedicated.api.status import InstanceStatus
 from dedicated.api.store import Store
+from dedicated.contract.facts import Stretch
 from dedicated.contract.recovery.points import recoverability
 from dedicated.contract.recovery.report import Failover, Replication, Report, Standby, Trouble
 from dedicated.contract.recovery.runs import BackupRun
@@ -268,6 +269,11 @@ def test_what_the_agent_cannot_reach_and_a_slow_failover_are_findings() -> None:
     tell(cluster, replace(report(now), failover=slow, troubles=(trouble,)))
     assert set(cluster.findings()) == {"FailoverTooSlow", "RepositoryNotReached"}
     assert get_str(recovery(cluster), "lastFailover", "outage") == "2m"
+    recorded = [fact for fact in cluster.facts.values() if isinstance(fact, Stretch)]
+    assert [(fact.word, fact.start, fact.end) for fact in recorded] == [
+        ("FailedOver", now - 3 * MINUTE, now - MINUTE)
+    ]
+    assert cluster.after_restart().actions == (), "recorded once"
 
 
 def test_looser_objectives_do_not_hold_without_an_agreement() -> None:

@@ -19,7 +19,8 @@ from dedicated.api.duration import Duration
 from dedicated.api.rules import ApiModel, Rule
 
 OperatorFact = Literal[
-    "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured"
+    "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
+    "FailedOver",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -51,7 +52,7 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "slot": ("Permitted",),
     "run": ("Started",),
     "closed": ("MonthClosed",),
-    "stretch": ("NotMeasured", "ForceMajeure"),
+    "stretch": ("NotMeasured", "FailedOver", "ForceMajeure"),
     "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
     "agreement": ("Agreement",),
     "instruction": ("Instruction",),

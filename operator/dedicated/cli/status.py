@@ -104,6 +104,8 @@ def _figures(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
         state = "overdue since" if owed.clocks.overdue else "due before"
         yield "quarterly floor", f"{state} {when(floor.due, owed.terms)}: {floor.responsible} (M-3)"
     yield "availability", _measured(get_map(source.body, "status", "serviceLevel"), owed)
+    if recovery := get_map(source.body, "status", "recovery"):
+        yield "recovery", _recoverable(recovery, owed)
     if owed.clocks.void is not None:
         yield "service level", f"void since {when(owed.clocks.void.start, owed.terms)} (M-11)"
     if owed.slots:
@@ -124,6 +126,16 @@ def _measured(level: Manifest, owed: Obligations) -> str:
     since = parse_time(get_str(level, "downSince"))
     parts += [f"down since {when(since, owed.terms)}"] if since else []
     return "; ".join(parts)
+
+
+def _recoverable(recovery: Manifest, owed: Obligations) -> str:
+    """What could be restored, as the operator wrote it; it says when it was measured."""
+    newest, measured = (
+        parse_time(get_str(recovery, key)) for key in ("newestRecoverablePoint", "measuredAt")
+    )
+    told = f"newest point {when(newest, owed.terms)}" if newest else "nothing can be restored"
+    at = f", measured {utc(measured)}" if measured else ""
+    return f"{told}; {get_str(recovery, 'objective')} may be lost (B-3){at}"
 
 
 def _conditions(source: Source) -> None:

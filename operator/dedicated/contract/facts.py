@@ -17,6 +17,7 @@ from dedicated.contract.calendar import Slot
 Kind = Literal["Regular", "Security", "Performance"]
 Word = Literal["Permitted", "Refused", "Withdrawn", "Blocked"]
 Stage = Literal["Started", "Completed", "Failed"]
+StretchWord = Literal["NotMeasured", "FailedOver", "ForceMajeure"]
 Step = Literal["Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"]
 
 
@@ -139,12 +140,13 @@ class Agreed:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A stretch in which nothing was measured, or which nobody answers for (A-5), until before its end."""
+    """A stretch in which nothing was measured, in which the database failed over (B-5), or which nobody
+    answers for (A-5), until before its end."""
 
     name: str
     at: datetime
     by: str
-    word: Literal["NotMeasured", "ForceMajeure"]
+    word: StretchWord
     start: datetime
     end: datetime
     reference: str = ""

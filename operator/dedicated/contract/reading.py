@@ -150,7 +150,9 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = ServiceStarted(name, at, by)
         case RecordSpec(fact="Escalated" | "TerminationNotice" | "TerminationWithdrawn" | "Waiver" as step):
             fact = Act(name, at, by, _kept(spec.issue), step, reference)
-        case RecordSpec(fact="NotMeasured" | "ForceMajeure" as word, stretch=RecordedStretch() as stretch):
+        case RecordSpec(
+            fact="NotMeasured" | "FailedOver" | "ForceMajeure" as word, stretch=RecordedStretch() as stretch
+        ):
             fact = Stretch(name, at, by, word, instant(stretch.start), instant(stretch.end), reference)
         case RecordSpec(agreement=RecordedAgreement() as agreed):
             until = instant(agreed.valid_until) if agreed.valid_until else None

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dedicated.api.conditions import parse_time
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, digest
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import RECORD
@@ -62,6 +62,13 @@ def statement_of(record: Record) -> Statement:
 def service_started(instance: str) -> Statement:
     """The statement that an instance is Ready for the first time: its months begin (M-7)."""
     return Statement(f"{instance}-service-started", instance, "ServiceStarted")
+
+
+def failed_over(instance: str, start: datetime, end: datetime) -> Statement:
+    """The statement that the database failed over: no commit from the last heartbeat before it to the first
+    one after it (B-5)."""
+    fields: Manifest = {"stretch": {"start": rfc3339(start), "end": rfc3339(end)}}
+    return Statement(f"{instance}-failed-over-{end:%Y%m%d%H%M%S}", instance, "FailedOver", fields)
 
 
 def manifest_of(statement: Statement, *, namespace: str, by: str) -> Manifest:

@@ -76,7 +76,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         observed,
         installed=installed,
         backup=instance.spec.backup,
-        stores=recoverable.report.stores if recoverable.report else (),
+        stores=recoverable.stores,
         now=now,
     )
     found = [
@@ -92,11 +92,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         instance, identity=observed.identity, masterkey=observed.masterkey, used=installed
     )
     found += [key_finding] if key_finding else []
-    # Without a usable masterkey the database Secret is not judged: its mark is keyed with it.
-    found += engine.findings
-    if instance.spec.database.external is not None and observed.masterkey.found:
-        secret = external.judge(instance, observed.database)
-        found += [secret] if secret else []
+    found += [*engine.findings, *_database_secret(instance, observed), *recoverable.findings]
     serving = serving_version(instance, observed)
     release = releases.chosen(instance.spec.release, catalogue, serving=serving)
     zone, floor = owed.terms.zone, owed.clocks.floor
@@ -106,7 +102,6 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     kept_back = floor.responsible if floor else "Provider"
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
-    found += recoverable.findings
     engine = databases.held_back(engine, found, observed)
     wanted = None
     if release is not None:
@@ -187,6 +182,15 @@ def serving_version(instance: Instance, observed: Observed) -> str:
     deployment = observed.deployment(instance.name, server.COMPONENT)
     versions += [deployment.version] if deployment else []
     return max((v for v in versions if version_key(v)), key=version_key, default="")
+
+
+def _database_secret(instance: Instance, observed: Observed) -> Iterator[Finding]:
+    """The Secret of an external database. Without a usable masterkey it is not judged: its mark is keyed with
+    it."""
+    if instance.spec.database.external is not None and observed.masterkey.found:
+        finding = external.judge(instance, observed.database)
+        if finding is not None:
+            yield finding
 
 
 def _agent(instance: Instance, observed: Observed, found: Recovery) -> AgentWanted | None:

@@ -26,6 +26,7 @@ from dedicated.api.conditions import (
 from dedicated.api.findings import Finding
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.resource import Instance
+from dedicated.api.store import Store
 from dedicated.contract import failover
 from dedicated.contract.dates import when
 from dedicated.contract.failover import DatabasePod
@@ -84,6 +85,11 @@ class Recovery:
     findings: tuple[Finding, ...]
     status: Manifest | None
     wake_at: datetime | None
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """What is known of the places of the backups."""
+        return self.report.stores if self.report else ()
 
     def condition(self, kind: str) -> Condition:
         """One of the conditions."""

@@ -95,9 +95,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         judgement.support.condition,
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
-        *judgement.recovery.conditions,
-        judgement.located.condition,
-        *databases.conditions(instance, agreed=owed.agreed),
+        *_of_data(instance, judgement),
         *_test_clock(observed),
     )
     status: Manifest = {
@@ -105,22 +103,19 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "url": public_url(instance.spec.domain),
         **_in_short(instance, facts, uses, findings),
         "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
-        "conditions": condition_list(
-            conditions, previous=meta.status, generation=meta.generation, now=now
-        ),
+        "conditions": condition_list(conditions, previous=meta.status, generation=meta.generation, now=now),
         "responsibilities": responsibilities(instance.spec),
         "findings": finding_list(findings, instance.spec.contacts),
         "modifications": [fact.status() for fact in modified],
         "pendingActions": [*facts.later],
         "maintenance": maintenance_status(owed),
     }
-    if keys.needs_admin_secret(instance):
-        status["adminSecret"] = f"{instance.name}-{keys.ADMIN}"
-    shown = service_level.status_of(level.judgement)
-    if shown is not None:
-        status["serviceLevel"] = shown
-    if judgement.recovery.status is not None:
-        status["recovery"] = judgement.recovery.status
+    shown: Manifest = {
+        "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
+        "serviceLevel": service_level.status_of(level.judgement),
+        "recovery": judgement.recovery.status,
+    }
+    status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
     changes = (forgotten, expiry, *wakes)
@@ -143,6 +138,13 @@ def _in_short(
         },
         "versions": _versions(instance, facts, on_server, on_login),
     }
+def _of_data(instance: Instance, judgement: Judgement) -> tuple[Condition, ...]:
+    """Could the data be restored, where is it, and what is the engine good for?"""
+    return (
+        *judgement.recovery.conditions,
+        judgement.located.condition,
+        *databases.conditions(instance, agreed=judgement.obligations.agreed),
+    )
 
 
 def render_invalid(
