@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dedicated.agents.recovery.loops import StoreError
+from dedicated.agents.recovery.settings import Settings
 from dedicated.agents.recovery.stores import barman_in, checking
 from dedicated.api.store import PLACES, BucketPlace, VolumePlace
 from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
@@ -79,12 +80,16 @@ def test_a_server_of_barman_is_in_the_bucket_that_is_the_repository(tmp_path: Pa
 def test_an_agent_is_told_its_repository(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_recovery_arguments(parser, environment={})
-    base = ["--instance", "acme", "--uid", "u", "--dsn-file", "dsn"]
+
+    def settings(*more: str) -> Settings:
+        base = ["--instance", "acme", "--uid", "u", "--dsn-file", "dsn"]
+        return recovery_settings_of(parser.parse_args([*base, *more]), environment={})
+
     stores = ["--stores", str(tmp_path / "stores.json")]
     for more in ([], stores, ["--barman-server", "login"]):
         with pytest.raises(ValueError, match="name a repository"):
-            recovery_settings_of(parser.parse_args([*base, *more]))
-    found = recovery_settings_of(parser.parse_args([*base, *stores, "--barman-server", "login"]))
+            settings(*more)
+    found = settings(*stores, "--barman-server", "login")
     assert (found.barman_server, found.stores_file) == ("login", tmp_path / "stores.json")
-    plain = recovery_settings_of(parser.parse_args([*base, "--stanza", "db", "--repository-config", "c"]))
+    plain = settings("--stanza", "db", "--repository-config", "c")
     assert (plain.barman_server, plain.stores_file, plain.repository_config) == ("", None, Path("c"))

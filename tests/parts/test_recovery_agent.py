@@ -87,15 +87,16 @@ def test_there_is_one_and_never_two_and_it_meets_pod_security_restricted() -> No
 
 def test_the_agent_understands_what_it_is_started_with() -> None:
     parser = argparse.ArgumentParser()
-    add_recovery_arguments(parser, environment={"PGBACKREST_REPO1_S3_KEY": "k", "HOME": "/"})
+    environment = {"PGBACKREST_REPO1_S3_KEY": "k", "HOME": "/"}
+    add_recovery_arguments(parser, environment=environment)
     words = [str(word) for word in get_list(container(), "args")]
     assert words[:2] == ["agent", "recovery"]
-    found = recovery_settings_of(parser.parse_args(words[2:]))
+    found = recovery_settings_of(parser.parse_args(words[2:]), environment=environment)
     assert (found.instance, found.namespace, found.incarnation) == ("acme", "acme-ns", UID)
     assert found.record == record_name("acme")
     assert found.objectives == CONTRACT
     assert found.stanza == "db"
-    assert found.repository_credentials == {"PGBACKREST_REPO1_S3_KEY": "k"}
+    assert found.environment == {"PGBACKREST_REPO1_S3_KEY": "k"}
     assert "'k'" not in repr(found)
     ports = get_list(container(), "ports")
     assert [get_map(port)["containerPort"] for port in ports] == [found.http_address[1]]
