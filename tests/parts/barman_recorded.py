@@ -45,7 +45,7 @@ NEWER = (
 )
 INFOS = {"base/20261128T102741/backup.info": OLDER, "base/20261128T102803/backup.info": NEWER}
 HISTORY_NAME = "wals/00000002.history.gz"
-HISTORY = gzip.compress(b"1\t0/5000060\tno recovery target specified\n")
+HISTORY = gzip.compress(b"1\t0/5000060\tno recovery target specified\n", mtime=0)
 SIZES = {
     "base/20261128T102741/backup.info": 1273,
     "base/20261128T102741/data.tar.gz": 3104450,

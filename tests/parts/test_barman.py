@@ -92,6 +92,7 @@ def test_the_archive_is_of_whole_segments_in_their_own_folder() -> None:
         ("wals/00000002.history", b"\xff", ()),
         ("", b"", ()),
     ],
+    ids=range(12),
 )
 def test_a_history_is_unpacked_or_not_believed(
     name: str, content: bytes, found: tuple[Ancestor, ...]
