@@ -144,20 +144,20 @@ def test_it_is_small(tmp_path: Path) -> None:
 @pytest.mark.timeout(400)
 def test_after_a_start_the_first_segment_does_not_wait_for_the_checkpoint_interval(tmp_path: Path) -> None:
     """PostgreSQL's archiver sleeps through its interval after a start, unless a checkpoint is asked for."""
-    archived = "select coalesce(last_archived_wal, '') from pg_stat_archiver"
     with trial(tmp_path, settings={"checkpoint_timeout": "600s"}) as made:
         made.until_good()
-        made.lab.primary.stop()
+        # After a crash: with fsync off, a clean start is over before the archiver's clock falls asleep.
+        made.lab.primary.stop("immediate")
         made.lab.primary.start()
-        last, begun = made.lab.primary.one(archived), time.monotonic()
-        until(lambda: made.lab.primary.one(archived) != last, "a segment is archived", seconds=60)
-        assert time.monotonic() - begun < 2 * ARCHIVE_INTERVAL + 5
+        begun = made.lab.primary.one("select pg_walfile_name(pg_current_wal_insert_lsn())")
+        archived = f"select coalesce(last_archived_wal, '') >= '{begun}' from pg_stat_archiver"
+        made.lab.primary.until(archived, True, seconds=2 * ARCHIVE_INTERVAL + 5)
 
 
 @pytest.mark.slow
 def test_in_an_idle_database_the_exposure_stays_small(tmp_path: Path) -> None:
     with trial(tmp_path) as made:
         made.until_good()
-        made.ended.wait(3 * ARCHIVE_INTERVAL)
+        made.ended.wait(6 * ARCHIVE_INTERVAL)
         late = made.scraped[-int(2 * ARCHIVE_INTERVAL / 0.3) :]
         assert max(claim.said - claim.up_to for claim in late) < 2 * ARCHIVE_INTERVAL + 5

@@ -1,5 +1,6 @@
 """What the probes read of a real primary and a real repository, with the rights that the agent has."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -115,6 +116,18 @@ async def test_a_repository_that_cannot_be_read_is_told_by_number(lab: Lab) -> N
     with pytest.raises(RepositoryError) as error:
         await repository(lab).read()
     assert "another" not in str(error.value)
+
+
+async def test_a_secret_setting_may_come_by_the_environment_and_is_not_shown(lab: Lab) -> None:
+    config = lab.repository.config
+    lines = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(line for line in lines if CIPHER_PASS not in line))
+    plain = repository(lab)
+    with pytest.raises(RepositoryError):
+        await plain.read()
+    given = replace(plain, environment={"PGBACKREST_REPO1_CIPHER_PASS": CIPHER_PASS})
+    assert pgbackrest.archive_of((await given.read()).files).newest == 1
+    assert CIPHER_PASS not in repr(given)
 
 
 async def test_what_takes_too_long_is_ended(lab: Lab, tmp_path: Path) -> None:
