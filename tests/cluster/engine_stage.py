@@ -1,11 +1,15 @@
 """Instances whose database an engine runs, on a control plane on which that engine is played."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from cluster.instances import instance
 from dedicated.api.json import Manifest
 from engines import definitions
 from testbed.cluster import Cluster
+from testbed.nodes import REGION
 
 SERVERS: Manifest = {
     "postgresVersion": 18,
@@ -26,9 +30,17 @@ def clustered(namespace: str, engine: str) -> Manifest:
     """An instance with this engine."""
     return instance(
         namespace,
+        infrastructure={"dataLocation": {"region": "Switzerland"}},
         database={"engine": engine, "cluster": SERVERS},
         backup={"repository": REPOSITORY},
     )
+
+
+def places(folder: Path) -> tuple[str, str]:
+    """The operator's arguments: the testbed's nodes are in Switzerland."""
+    file = folder / "places.json"
+    file.write_text(json.dumps({"places": {REGION: ["CH"]}}))
+    return "--places", str(file)
 
 
 def install_engines(cluster: Cluster) -> None:

@@ -1,21 +1,31 @@
 """Database engines on the real API server: what is rendered is taken, what the engine makes is waited for."""
 
+import contextlib
+import json
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
 import pytest
 
-from cluster.engine_stage import clustered, install_engines
+from cluster.engine_stage import clustered, install_engines, places
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import API_VERSION
 from dedicated.api.objects import (
+    BARMAN_STORE,
     CNPG_BACKUP,
     CNPG_CLUSTER,
     CNPG_SCHEDULE,
     CONFIG_MAP,
+    INSTANCE,
     INSTANCE_BACKUP,
     PERCONA_BACKUP,
     PERCONA_CLUSTER,
+    Kind,
 )
 from dedicated.parts.database.engines import ADAPTERS
 from engines.simulator import Simulator, playing
@@ -66,11 +76,11 @@ def status_of(api: Api, namespace: str, name: str) -> Manifest:
 
 
 def test_percona_is_waited_for_and_makes_the_backups(
-    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
 ) -> None:
     install_engines(cluster)
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
-    run_operator(namespace, watch=(namespace,))
+    run_operator(namespace, watch=(namespace,), extra=places(tmp_path))
     api.create(clustered(namespace, "percona"))
     wait_for(
         api,
@@ -110,11 +120,11 @@ def test_percona_is_waited_for_and_makes_the_backups(
 
 
 def test_what_others_change_in_the_cluster_is_undone_and_it_outlives_the_instance(
-    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
 ) -> None:
     install_engines(cluster)
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
-    run_operator(namespace, watch=(namespace,))
+    run_operator(namespace, watch=(namespace,), extra=places(tmp_path))
     api.create(clustered(namespace, "cloudnative-pg"))
     with playing(Simulator(api, namespace, NOWHERE)):
         body = wait_applied(api, namespace)
@@ -128,14 +138,70 @@ def test_what_others_change_in_the_cluster_is_undone_and_it_outlives_the_instanc
             lambda: status_of(api, namespace, "differential").get("reason") == "DifferentialUnsupported",
             "a refusal",
         )
-        api.delete("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme")
+        api.delete(INSTANCE, namespace, "acme")
         until(
-            lambda: api.find("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme") is None,
+            lambda: api.find(INSTANCE, namespace, "acme") is None,
             "the end of the instance",
         )
     assert api.find(CNPG_CLUSTER, namespace, "acme-database") is not None
     assert api.find(CNPG_SCHEDULE, namespace, "acme-full") is not None
     assert api.find("v1/secrets", namespace, "acme-database-monitor") is not None
+
+
+def test_what_others_delete_is_made_again_and_what_is_over_goes(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    install_engines(cluster)
+    clock = tmp_path / "clock.json"
+    clock.write_text('{"steps": []}')
+    names = {"percona": make_namespace(labels=SIMULATED), "cloudnative-pg": make_namespace(labels=SIMULATED)}
+    api, spaces = cluster.api, tuple(names.values())
+    run_operator(spaces[0], watch=spaces, extra=(*places(tmp_path), f"--test-clock={clock}"))
+    for engine, namespace in names.items():
+        api.create(clustered(namespace, engine))
+        api.create(ordered(namespace, "once", "Full"))
+    with contextlib.ExitStack() as stack:
+        for namespace in spaces:
+            stack.enter_context(playing(Simulator(api, namespace, NOWHERE)))
+        for engine, namespace in names.items():
+            wait_applied(api, namespace)
+            until(partial(has_ended, api, namespace), "the order done")
+            for kind, name in LASTING[engine]:
+                before = get_str(api.get(kind, namespace, name), "metadata", "uid")
+                api.delete(kind, namespace, name)
+                until(partial(is_another, api, kind, namespace, name, before), f"{kind.kind} made again")
+        later = datetime.now(UTC) + timedelta(days=15)
+        step: Manifest = {"since": rfc3339(datetime.now(UTC)), "becomes": later.isoformat()}
+        clock.write_text(json.dumps({"steps": [step]}))
+        for engine, namespace in names.items():
+            backup = PERCONA_BACKUP if engine == "percona" else CNPG_BACKUP
+            made = str(status_of(api, namespace, "once")["object"])
+            api.patch(INSTANCE, namespace, "acme", {"metadata": {"annotations": {"tests/turned": "true"}}})
+            until(partial(is_gone, api, INSTANCE_BACKUP, namespace, "once"), "the order gone")
+            assert is_gone(api, backup, namespace, made)
+
+
+LASTING: dict[str, tuple[tuple[Kind, str], ...]] = {
+    "percona": ((PERCONA_CLUSTER, "acme-database"),),
+    "cloudnative-pg": (
+        (CNPG_CLUSTER, "acme-database"),
+        (CNPG_SCHEDULE, "acme-full"),
+        (BARMAN_STORE, "acme-database"),
+    ),
+}
+
+
+def has_ended(api: Api, namespace: str) -> bool:
+    return status_of(api, namespace, "once").get("state") == "Completed"
+
+
+def is_gone(api: Api, kind: Kind, namespace: str, name: str) -> bool:
+    return api.find(kind, namespace, name) is None
+
+
+def is_another(api: Api, kind: Kind, namespace: str, name: str, before: str) -> bool:
+    found = api.find(kind, namespace, name)
+    return found is not None and get_str(found, "metadata", "uid") != before
 
 
 def durability(api: Api, namespace: str) -> str:
@@ -149,7 +215,7 @@ def durability(api: Api, namespace: str) -> str:
 
 
 def highly_available(api: Api, namespace: str) -> str:
-    body = api.get("dedicated.zitadel.com/v1alpha1/dedicatedinstances", namespace, "acme")
+    body = api.get(INSTANCE, namespace, "acme")
     found = condition(body, "HighlyAvailable")
     return get_str(found, "message")
 
