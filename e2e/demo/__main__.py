@@ -32,10 +32,12 @@ def _up(demo: Demo) -> None:
     begun = time.monotonic()
     steps = (
         ("control plane of Kubernetes 1.36, three zones", demo.start_control_plane),
+        ("definitions of database engines", demo.install_engines),
         ("Helm chart of the operator", demo.install_chart),
         ("operator, under its own ServiceAccount", demo.start_operator),
         ("database, Secret and DedicatedInstance by kubectl", demo.apply_instance),
         ("instance", demo.wait_ready),
+        ("instance with a database engine", demo.apply_clustered),
     )
     for number, (title, step) in enumerate(steps, start=1):
         started = time.monotonic()

@@ -1,19 +1,24 @@
 """The demo's steps. Each is done again without harm, and says what it does line by line."""
 
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
+import yaml
 
-from dedicated.api.json import Manifest, get_list, get_str
+from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.objects import INSTANCE
+from engines import definitions
 from testbed import operator_process, session, tools
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT, Home
+from testbed.nodes import REGION
 from testbed.processes import end, free_port, identify, read_identities, tail, write_identities
 
 NAMESPACE = "dedicated-system"
@@ -24,6 +29,11 @@ INSTANCE_NAMESPACE = INSTANCE_NAME = "acme"
 SECRET_NAME = "acme-database"
 IMAGE = "registry.example/dedicated-operator"
 READY_SECONDS = 180
+ENGINE_INSTANCE = CHECKOUT / "examples" / "percona.yaml"
+ENGINE_NAMESPACE = "globex"
+ENGINE_USER = "zitadel"
+PLACES = {"places": {REGION: ["CH"]}}
+"""The testbed's nodes are in Switzerland, as the example asks for."""
 
 
 class DemoError(RuntimeError):
@@ -59,6 +69,47 @@ class Demo:
         self.cluster = Cluster.of(self.home, state)
         yield f"{'started' if started else 'was up already'}: {state.server}"
 
+    def install_engines(self) -> Iterator[str]:
+        """Definitions of the database engines, where they are at hand: they are no part of the project."""
+        source = definitions.folder()
+        if source is None:
+            yield f"none: {definitions.REASON}; the demo shows engine external"
+            return
+        definitions.install(self.running(), source)
+        yield "Percona's and CloudNativePG's; their operators are played"
+
+    def apply_clustered(self) -> Iterator[str]:
+        """An instance whose database an engine runs, with its backups; the engine is played."""
+        cluster = self.running()
+        if definitions.folder() is None:
+            yield "left out"
+            return
+        kubectl = tools.binary("kubectl")
+        if cluster.api.find("v1/namespaces", "", ENGINE_NAMESPACE) is None:
+            self._run(kubectl, "create", "namespace", ENGINE_NAMESPACE)
+            dsn = cluster.postgres.create_database(ENGINE_USER)
+            self._play(dsn)
+        manifest = as_manifest(yaml.safe_load(ENGINE_INSTANCE.read_text(encoding="utf-8")))
+        get_map(manifest, "metadata")["namespace"] = ENGINE_NAMESPACE
+        get_map(manifest, "spec")["domain"] = "login.globex.example"
+        cluster.api.apply(manifest)
+        yield f"dedicatedinstance/{INSTANCE_NAME} in namespace {ENGINE_NAMESPACE}, engine percona"
+        yield from self._await_ready(ENGINE_NAMESPACE)
+
+    def _play(self, dsn: str) -> None:
+        """Start the engines' operators, which end with the demo."""
+        with (self.home.logs / "engines.log").open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "engines", str(self.running().kubeconfig), ENGINE_NAMESPACE, dsn],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                start_new_session=True,
+            )
+        played = identify("engines", process.pid)
+        write_identities(self.record, [*read_identities(self.record), *([played] if played else [])])
+
     def install_chart(self) -> Iterator[str]:
         """`helm upgrade --install`, as a user would."""
         answer = self._run(
@@ -74,7 +125,10 @@ class Demo:
             yield "runs already"
             return
         cluster = self.running()
-        settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo")
+        places = self.home.run / "places.json"
+        places.write_text(json.dumps(PLACES))
+        extra = ("--places", str(places))
+        settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo", extra=extra)
         releases = self.home.run / "releases.yaml"
         releases.write_text(operator_process.releases_of(operator_process.render(settings)))
         config = cluster.account_kubeconfig(NAMESPACE, RELEASE)
@@ -113,11 +167,14 @@ class Demo:
 
     def wait_ready(self) -> Iterator[str]:
         """Until the instance is Ready, telling how it goes."""
+        yield from self._await_ready(INSTANCE_NAMESPACE)
+
+    def _await_ready(self, namespace: str) -> Iterator[str]:
         cluster = self.running()
         deadline = time.monotonic() + READY_SECONDS
         told = ""
         while time.monotonic() < deadline:
-            body = cluster.api.get(INSTANCE, INSTANCE_NAMESPACE, INSTANCE_NAME)
+            body = cluster.api.get(INSTANCE, namespace, INSTANCE_NAME)
             ready = next(
                 (item for item in get_list(body, "status", "conditions") if get_str(item, "type") == "Ready"),
                 None,

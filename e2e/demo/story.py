@@ -2,11 +2,16 @@
 
 import os
 
-from demo.cluster import INSTANCE_NAME, INSTANCE_NAMESPACE, Demo
+from demo.cluster import ENGINE_NAMESPACE, INSTANCE_NAME, INSTANCE_NAMESPACE, Demo
+from engines import definitions
 
 PODS = (
     "custom-columns=POD:.metadata.name,"
     "READY:.status.conditions[?(@.type=='Ready')].status,NODE:.spec.nodeName"
+)
+BACKUPS = (
+    "custom-columns=BACKUP:.metadata.name,STATE:.status.state,"
+    "BYTES:.status.size,LABEL:.status.backupName"
 )
 RUNNING = ("--field-selector", "status.phase=Running", "--sort-by", ".spec.nodeName")
 
@@ -14,6 +19,7 @@ REAL = """\
 Real: etcd, API server, controller-manager and scheduler 1.36; the chart, installed by Helm 4; the operator,
 under its own ServiceAccount with the chart's rights; PostgreSQL; the Jobs and pods of the instance, each a
 process with its own files and variables, running a small stand-in for ZITADEL.
+Played: the database engine of the instance in namespace globex, where there is one: servers, backups.
 Simulated: nodes and kubelets, container images, the pod network, ZITADEL itself, and the operator's own two
 pods in namespace dedicated-system (the operator runs as a process beside them)."""
 
@@ -28,6 +34,7 @@ To try (first: eval "$(make -s env)"):
                                                              the public name answers
   kubectl scale deploy acme-server -n acme --replicas=1      warned, repaired within a second
   kubectl get crec -n acme                                   the record of it: who, what, when
+  kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
   kubectl delete namespace acme                              refused: the instance goes first
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'
                                                              an upgrade: setup, server, login
@@ -41,6 +48,9 @@ def tell(demo: Demo) -> str:
     cluster = demo.running()
     instance = demo.kubectl("get", "di", INSTANCE_NAME, "-n", INSTANCE_NAMESPACE)
     pods = demo.kubectl("get", "pods", "-n", INSTANCE_NAMESPACE, "-o", PODS, *RUNNING)
+    if definitions.folder() is not None:
+        shown_backups = demo.kubectl("get", "perconapgbackups", "-n", ENGINE_NAMESPACE, "-o", BACKUPS)
+        pods += f"\n$ kubectl get perconapgbackups -n {ENGINE_NAMESPACE}\n{shown_backups}"
     tour = TOUR.format(front=cluster.front, ca=os.path.relpath(cluster.ca))
     shown = ("$ kubectl get di -n acme", instance, "$ kubectl get pods -n acme", pods)
     return "\n".join((*shown, REAL, "", tour))

@@ -128,7 +128,8 @@ class Simulator:
             wanted: Manifest = {**labels, role: "primary" if is_primary else "replica"}
             found = self.api.find("v1/pods", self.namespace, server)
             if found is None:
-                pod = stub_pods.pod(self.namespace, stub_pods.container(name="database"), name=server)
+                database = stub_pods.container("sleep", name="database")
+                pod = stub_pods.pod(self.namespace, database, name=server)
                 get_map(pod, "metadata")["labels"] = wanted
                 get_map(pod, "metadata")["ownerReferences"] = [owner]
                 get_map(pod, "spec")["affinity"] = affinity

@@ -25,6 +25,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from testbed.pki import Authority
 from testbed.processes import free_port, spawn, stop, tail
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -152,9 +153,25 @@ def prepare(directory: Path) -> Prepared:
         raise
     version = int((data / "PG_VERSION").read_text().split(".", 1)[0])
     server = PostgresServer(free_port(), password)
-    settings = {**SETTINGS, "port": str(server.port)}
+    settings = {**SETTINGS, "port": str(server.port), **_with_tls(binaries, data, user)}
     chosen = [f"-c{name}={value}" for name, value in settings.items() if version >= _SINCE.get(name, 0)]
     return Prepared(server, (str(binaries / "postgres"), "-D", str(data), *chosen), user, directory)
+
+
+def _with_tls(binaries: Path, data: Path, user: int | None) -> dict[str, str]:
+    """A certificate, and the setting that uses it; nothing where the build knows no TLS."""
+    authority = Authority(data)
+    authority.create()
+    files = authority.issue_files("server", "postgres", hosts=("127.0.0.1",))
+    for file in files:
+        if user is not None:
+            os.chown(file, user, user)
+    asked = [str(binaries / "postgres"), "-D", str(data), "-c", "ssl=on", "-C", "ssl"]
+    groups: list[int] | None = [] if user is not None else None
+    answer = subprocess.run(
+        asked, user=user, group=user, extra_groups=groups, capture_output=True, check=False, cwd="/"
+    )
+    return {"ssl": "on"} if answer.returncode == 0 else {}
 
 
 def _unprivileged() -> int:
