@@ -7,8 +7,10 @@ from typing import get_args
 import pytest
 
 import dedicated
-from builders import instance
+from builders import body, clustered, instance, valid
+from builders import spec as example
 from dedicated.api.instance import BookedOption, Infrastructure, Party
+from dedicated.api.json import get_list
 from dedicated.contract.responsibilities import ROWS, Duty, check_options, responsibilities, responsible
 
 TABLE: dict[Duty, tuple[Party, Party]] = {
@@ -97,3 +99,9 @@ def test_every_finding_in_the_code_names_party_and_action() -> None:
 def is_empty(value: ast.expr) -> bool:
     """Whether an argument is an empty text."""
     return isinstance(value, ast.Constant) and value.value == ""
+
+
+def test_a_database_that_an_engine_runs_is_the_providers() -> None:
+    spec = valid({**body(), "spec": example(**clustered("percona"))}).spec
+    assert "Database" in get_list(responsibilities(spec), "provider")
+    assert "Database" in get_list(responsibilities(instance().spec), "customer")

@@ -45,15 +45,21 @@ ROWS: tuple[Duty, ...] = (
 
 
 def responsible(
-    duty: Duty, infrastructure: Infrastructure, *, booked: Collection[BookedOption] = ()
+    duty: Duty,
+    infrastructure: Infrastructure,
+    *,
+    booked: Collection[BookedOption] = (),
+    external: bool = True,
 ) -> Party:
-    """The party of a duty. `Compute` is the nodes; replicas are the application's."""
+    """The party of a duty. `Compute` is the nodes; replicas are the application's. `external`: somebody else
+    runs the database, who is the customer's."""
     match duty:
         case "Application":
             return "Provider"
-        case "Data" | "Database" | "Domain" | "SMS" | "SMTP" | "Spec" | "UserAccess":
-            # The only engine so far is external: its owner runs it. A spec is written by its users.
-            return "Customer"
+        case "Data" | "Domain" | "SMS" | "SMTP" | "Spec" | "UserAccess":
+            return "Customer"  # a spec is written by its users
+        case "Database":
+            return "Customer" if external else "Provider"
         case "DDoSProtection" | "WAF":
             return "Provider" if duty in booked and infrastructure.class_ != "SelfHosted" else "Customer"
         case "Backup" | "Compute" | "Networking":
@@ -78,6 +84,7 @@ def check_options(spec: InstanceSpec) -> tuple[Finding, ...]:
 def responsibilities(spec: InstanceSpec) -> Manifest:
     """The table for `status.responsibilities`: the rows of each side."""
     found: dict[Party, list[JsonValue]] = {"Provider": [], "Customer": []}
+    external = spec.database.engine == "external"
     for row in ROWS:
-        found[responsible(row, spec.infrastructure, booked=spec.options)].append(row)
+        found[responsible(row, spec.infrastructure, booked=spec.options, external=external)].append(row)
     return {"provider": found["Provider"], "customer": found["Customer"]}

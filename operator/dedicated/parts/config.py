@@ -109,11 +109,12 @@ def pool_size(wanted: Wanted) -> tuple[int, Finding | None]:
     if share >= POOL_LEAST:
         return min(share, POOL_MOST), None
     needed = POOL_LEAST * processes + RESERVED_CONNECTIONS
+    external = wanted.spec.database.engine == "external"
     return max(share, 1), Finding(
         code="ConnectionBudget",
-        responsible=responsible("Database", wanted.spec.infrastructure),
-        message=f"spec.database.external.maxConnections is {budget}: {share} for each of {processes} "
-        f"processes, at least {POOL_LEAST} are needed",
+        responsible=responsible("Database", wanted.spec.infrastructure, external=external),
+        message=f"spec.database.{'external' if external else 'cluster'}.maxConnections is {budget}: "
+        f"{share} for each of {processes} processes, at least {POOL_LEAST} are needed",
         action=f"raise max_connections of the database and maxConnections to {needed}, or use fewer replicas",
     )
 
