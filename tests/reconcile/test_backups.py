@@ -86,6 +86,8 @@ def test_what_the_engines_schedule_did_not_bring_is_asked_for() -> None:
 @pytest.mark.parametrize("state", ["Pending", "Running"])
 def test_one_at_a_time(state: RunState) -> None:
     assert asked(run("full", MINUTE, state)).asks == ()
+    running = (*GOOD, run("differential", MINUTE, state, name="c"))
+    assert asked(*running, report=reported(gaps=(Stretch(4, 5),))).asks == ()
 
 
 def test_asking_twice_asks_for_the_same_object_and_another_run_changes_it() -> None:
