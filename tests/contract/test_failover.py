@@ -1,5 +1,6 @@
 """Failover in words, at the edges of its rule: what counts is what the primary shows, never a ready pod."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_ready_pod_that_the_primary_does_not_know_is_told_by_name(ready_for: f
     found = failover_ready(seen(standby(1)), (*PODS[:2], late), zone=ZONE, now=second(0))
     assert found.reason == reason
     assert ("db-2 ready, but not on the timeline" in found.message) == (reason == "Diverged")
+
+
+def test_a_primary_may_be_told_by_its_address_and_one_that_is_not_known_accuses_nobody() -> None:
+    addressed = tuple(replace(pod, address=f"10.0.0.{number}") for number, pod in enumerate(PODS))
+    known = replace(seen(standby(1), standby(2)), primary="10.0.0.0")
+    assert judged(known, *addressed) == ("True", "InAnotherZone")
+    assert judged(replace(known, standbys=(standby(1),)), *addressed) == ("False", "Diverged")
+    assert judged(replace(known, primary="10.9.9.9"), *addressed) == ("Unknown", "NotMeasured")
 
 
 def test_a_pod_that_is_not_ready_has_not_diverged() -> None:
