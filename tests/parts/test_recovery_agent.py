@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import UID, body, clustered, containers, instance, named, spec, valid, walk
+from builders import BUCKET, UID, body, clustered, containers, instance, named, spec, valid, walk
 from contract.test_recovery_report import FULL
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
@@ -26,7 +26,7 @@ from dedicated.parts.recovery_source import source_of
 
 def managed(engine: str = "percona", **changes: JsonValue) -> AgentWanted:
     found = valid({**body(), "spec": spec(**clustered(engine, **changes))})
-    source = source_of(found)
+    source = source_of(found, connected=True)
     assert source is not None
     return AgentWanted(found, "images.example.test/operator:1", source, CONTRACT)
 
@@ -152,14 +152,23 @@ def test_settings_that_change_start_it_anew() -> None:
     assert template(wanted) != template(other)
 
 
-@pytest.mark.parametrize("engine", ["external", "cloudnative-pg"])
-def test_what_cannot_be_read_has_no_agent(engine: str) -> None:
-    found = (
-        instance()
-        if engine == "external"
-        else valid({**body(), "spec": spec(**clustered("cloudnative-pg"))})
-    )
-    assert source_of(found) is None
+def test_what_cannot_be_read_has_no_agent() -> None:
+    volume: Manifest = {"provider": "volume", "claimName": "claim"}
+    copies: list[JsonValue] = [BUCKET]
+    of: Manifest = spec(**clustered(backup={"repository": volume, "copies": copies}))
+    assert source_of(instance(), connected=True) is None
+    assert source_of(valid({**body(), "spec": of}), connected=True) is None
+
+
+def test_barmans_repository_is_named_by_its_server_and_the_primary_by_its_service() -> None:
+    made = list(manifests(managed("cloudnative-pg")))
+    (found,) = containers(get_map(named(made, "Deployment", "acme-recovery"), "spec", "template"))
+    words = [str(word) for word in get_list(found, "args")]
+    assert words[words.index("--barman-server") + 1] == f"acme-{UID}"
+    assert "--stanza" not in words
+    assert {"name": "PGHOST", "value": "acme-database-rw"} in get_list(found, "env")
+    files = get_map(named(made, "ConfigMap", "acme-recovery-settings"), "data")
+    assert set(files) == {"dsn", "stores.json"}
 
 
 def test_the_record_is_read_as_it_was_written() -> None:

@@ -9,7 +9,7 @@ from builders import NOW, UID, body, clustered, nodes, spec
 from contract.recovery_facts import backup, listing
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.api.objects import Ref
+from dedicated.api.objects import PERCONA_CLUSTER, Ref
 from dedicated.api.status import InstanceStatus
 from dedicated.api.store import Store
 from dedicated.contract.facts import Stretch
@@ -338,11 +338,26 @@ def test_the_agent_is_made_with_its_image_and_holds_up_nothing() -> None:
     assert cluster.after_restart().actions == ()
 
 
-def test_an_engine_whose_repository_cannot_be_listed_is_told_to_have_no_agent() -> None:
-    cluster = managed("cloudnative-pg", secret="acme-database-app", agent_image=IMAGE)
-    cluster.step()
-    assert "cannot list the repository" in cluster.message("RecoveryPointObjectiveMet")
-    assert not [action for action in cluster.done if "recovery" in str(getattr(action, "ref", ""))]
+def test_the_agent_looks_at_the_store_before_there_is_a_database() -> None:
+    """Nothing is stored before it was found good, so the agent cannot wait for the database's Secret."""
+    cluster = managed(agent_image=IMAGE)
+    cluster.engine, cluster.secrets = EngineState(), {}
+    cluster.settle()
+    assert "StoreNotChecked" in cluster.findings()
+    assert cluster.names(PERCONA_CLUSTER.kind) == []
+    assert "PGHOST" not in variables(cluster)
+    cluster.recovery = Kept(cluster.server.now, report(cluster.server.now))
+    cluster.settle()
+    assert cluster.names(PERCONA_CLUSTER.kind) == ["acme-database"]
+    cluster.engine, cluster.secrets[SECRET] = managed().engine, FIELDS
+    cluster.settle()
+    assert "PGHOST" in variables(cluster), "the agent starts anew, and samples"
+
+
+def variables(cluster: Cluster) -> list[str]:
+    """Names of the agent's environment."""
+    pod = get_map(cluster.manifest("Deployment", "acme-recovery"), "spec", "template", "spec")
+    return [get_str(item, "name") for item in get_list(get_list(pod, "containers")[0], "env")]
 
 
 def test_an_external_instance_gets_nothing_from_the_agents_image() -> None:

@@ -48,14 +48,14 @@ API_PORTS = (443, 6443)
 class Source:
     """What of an instance the agent reads, as its engine has it.
 
-    `dsn` is a connection string and `configuration` that of pgBackRest, both without a credential: these come
-    as `environment`, by reference to Secrets. `stanza` is what the repository calls the server; the ports are
-    the agent's ways out.
+    `dsn` is a connection string and `configuration` that of pgBackRest, empty where another tool stores; both
+    without a credential: these come as `environment`, by reference to Secrets. `repository` are the arguments
+    that name it; the ports are the agent's ways out.
     """
 
     dsn: str
     configuration: str
-    stanza: str
+    repository: tuple[str, ...]
     environment: tuple[JsonValue, ...]
     ports: tuple[int, ...]
 
@@ -125,11 +125,9 @@ def manifests(wanted: AgentWanted) -> tuple[Manifest, ...]:
 def _settings(wanted: AgentWanted) -> Manifest:
     """What it reads when it starts."""
     head = child(CONFIG_MAP, wanted.instance, f"{COMPONENT}-settings", COMPONENT)
-    files: Manifest = {
-        DSN: wanted.source.dsn,
-        CONFIGURATION: wanted.source.configuration,
-        STORES: stores.document(wanted.instance),
-    }
+    files: Manifest = {DSN: wanted.source.dsn, STORES: stores.document(wanted.instance)}
+    if wanted.source.configuration:
+        files[CONFIGURATION] = wanted.source.configuration
     return {**head, "data": files}
 
 
@@ -243,8 +241,7 @@ def _arguments(wanted: AgentWanted) -> tuple[str, ...]:
         *("--namespace", instance.namespace),
         *("--uid", instance.meta.uid),
         *("--dsn-file", f"{HOME}/{DSN}"),
-        *("--repository-config", f"{HOME}/{CONFIGURATION}"),
-        *("--stanza", wanted.source.stanza),
+        *wanted.source.repository,
         *("--stores", f"{HOME}/{STORES}"),
         *("--disaster-rpo", _seconds(objectives.disaster_rpo)),
         *("--archive-interval", _seconds(objectives.archive_interval)),

@@ -1,50 +1,64 @@
 """What the recovery agent reads of an instance: the database as its monitoring role, and the repository.
 
 Nothing here is a credential. libpq and pgBackRest take theirs from the agent's environment, which refers to
-the engine's Secret and to the user's.
-Limit: a repository of pgBackRest in a bucket is the only one that can be listed, so an instance with engine
-cloudnative-pg, or with its repository on a volume, has no agent, and nothing is claimed of it.
+the engine's Secret and to the user's. The agent is there before the database is: nothing is stored before it
+found the store good. The engine's Secret comes later, and with it the agent starts anew.
+Limit: only a repository in a bucket can be listed; with one on a volume there is no agent, and nothing is
+claimed.
 """
 
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.json import JsonValue
 from dedicated.api.resource import Instance
 from dedicated.contract.places import is_amazon
-from dedicated.parts.database import percona
-from dedicated.parts.database.engine import USER, Connection, folder
-from dedicated.parts.recovery_agent import Source
+from dedicated.parts.database import cloudnative_pg, percona
+from dedicated.parts.database.engine import USER, cluster_name, folder
+from dedicated.parts.database.engines import adapter_of
+from dedicated.parts.recovery_agent import CONFIGURATION, HOME, Source
 
 STANZA = "db"
-"""What the engine calls its only stanza."""
+"""What Percona's engine calls its only stanza."""
 DATABASE_PORT, STORE_PORT = 5432, 443
 VARIABLES = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password": "PGPASSWORD"}
 """Fields of a connection, as libpq reads them."""
 
 
-def source_of(instance: Instance) -> Source | None:
-    """What the agent reads; None where it cannot read it, or there is none."""
-    backup = instance.spec.backup
-    if backup is None or instance.spec.database.engine != "percona" or backup.repository.provider != "s3":
+def source_of(instance: Instance, *, connected: bool) -> Source | None:
+    """What the agent reads; None where it cannot, or there is nothing. `connected`: there is a database."""
+    backup, connection = instance.spec.backup, adapter_of(instance).monitor(instance)
+    if backup is None or connection is None or backup.repository.provider != "s3":
         return None
+    of_percona = instance.spec.database.engine == "percona"
     alone = backup.model_copy(update={"copies": []})
-    connection = percona.monitor(instance)
     return Source(
         dsn=f"dbname={USER} sslmode={connection.ssl_mode}",
-        configuration=_configuration(instance, backup),
-        stanza=STANZA,
-        environment=(*_connecting(connection), *percona.credentials(alone)),
+        configuration=_configuration(instance, backup) if of_percona else "",
+        repository=(
+            ("--repository-config", f"{HOME}/{CONFIGURATION}", "--stanza", STANZA)
+            if of_percona
+            else ("--barman-server", cloudnative_pg.server_name(instance))
+        ),
+        environment=(
+            *(_connecting(instance) if connected else ()),
+            *(percona.credentials(alone) if of_percona else ()),
+        ),
         ports=(DATABASE_PORT, *(_port(one) for one in (backup.repository, *backup.copies))),
     )
 
 
-def _connecting(connection: Connection) -> list[JsonValue]:
-    return [
-        {
-            "name": variable,
-            "valueFrom": {"secretKeyRef": {"name": connection.secret, "key": connection.keys[field]}},
-        }
-        for field, variable in VARIABLES.items()
-    ]
+def _connecting(instance: Instance) -> list[JsonValue]:
+    """Where the primary is, and as whom to ask it: by the engine's Secret, as far as that says."""
+    connection = adapter_of(instance).monitor(instance)
+    assert connection is not None
+    told: dict[str, JsonValue] = {
+        VARIABLES[field]: {"secretKeyRef": {"name": connection.secret, "key": key}}
+        for field, key in connection.keys.items()
+        if field in VARIABLES
+    }
+    found: list[JsonValue] = [{"name": name, "valueFrom": value} for name, value in told.items()]
+    if VARIABLES["host"] not in told:
+        found.append({"name": VARIABLES["host"], "value": f"{cluster_name(instance.name)}-rw"})
+    return found
 
 
 def _configuration(instance: Instance, backup: Backup) -> str:

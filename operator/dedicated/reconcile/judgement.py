@@ -195,7 +195,8 @@ def _database_secret(instance: Instance, observed: Observed) -> Iterator[Finding
 
 def _agent(instance: Instance, observed: Observed, found: Recovery) -> AgentWanted | None:
     """The recovery agent; none without an image, or where it cannot read what there is."""
-    source = source_of(instance) if observed.agent_image else None
+    connected = observed.database.usable or is_installed(observed)
+    source = source_of(instance, connected=connected) if observed.agent_image else None
     if source is None or found.promised is None:
         return None
     return AgentWanted(instance, observed.agent_image, source, found.promised.objectives)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dedicated.api.backup import DifferentialBackup, FullBackup
+from dedicated.api.backup import Backup, DifferentialBackup, FullBackup
 from dedicated.api.conditions import (
     BACKUP_ENCRYPTED,
     BACKUP_SCHEDULE_MET,
@@ -112,13 +112,13 @@ def judge(
         return Recovery(False, None, None, unknown, (), None, None)
     terms = _promised(view, observed, zone)
     report = kept.report if kept else None
-    why = _no_agent(instance, observed) or doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
+    without = _no_agent(instance, observed)
+    why = without or doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
     believed = None if why else report
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
-    infrastructure = instance.spec.infrastructure
-    told = store.check(backup, stores, infrastructure=infrastructure, zone=zone, now=now)
+    told = () if without else _of_store(instance, backup, stores, zone, now)
     silent = tuple(_missing(last, why or "nobody knows what could be restored", zone, now))
     due = last + STALE if last is not None and not silent else None
     if believed is None:
@@ -180,10 +180,19 @@ def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
     )
 
 
+def _of_store(
+    instance: Instance, backup: Backup, stores: tuple[Store, ...], zone: str, now: datetime
+) -> tuple[Finding, ...]:
+    """What is not as it must be where backups are stored. Where no agent can look, nothing is waited for."""
+    return store.check(
+        backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
+    )
+
+
 def _no_agent(instance: Instance, observed: Observed) -> str:
     """Why there is no agent that could report; empty where there is one."""
-    if source_of(instance) is None:
-        return "no recovery agent: it cannot list the repository of this engine yet"
+    if source_of(instance, connected=False) is None:
+        return "no recovery agent: it cannot list a repository on a volume"
     if not observed.agent_image:
         return "no recovery agent: the operator was started without --agent-image"
     return ""
