@@ -5,14 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import CATALOGUE, DATABASE_FOUND, NOW, clustered, instance, wanted
+from builders import CATALOGUE, DATABASE_FOUND, NOW, UID, clustered, instance, wanted
+from contract.test_recovery_store import GOOD
 from dedicated.api.conditions import Condition
 from dedicated.api.findings import Finding
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import ENGINE_KINDS, PERCONA_CLUSTER
 from dedicated.contract.recovery.objectives import CONTRACT
+from dedicated.contract.recovery.report import Report
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import ClusterState, EngineState
+from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.databases import DatabaseView, conditions, held_back, view
 from dedicated.reconcile.desired import compose
@@ -190,13 +193,14 @@ def test_nothing_is_rendered_before_the_store_was_found_good_and_nothing_is_take
 
 
 def test_a_bucket_outside_the_region_keeps_the_whole_database_from_being_made() -> None:
-    frankfurt: Manifest = {"endpoint": "s3.eu-central-1.amazonaws.com", "region": "eu-central-1"}
-    inside, outside = of("percona"), of("percona", backup={"repository": frankfurt})
-    observed = Observed(nodes=())
-    engines = [
-        judgement.wanted.engine
-        for one in (inside, outside)
-        if (judgement := judge(one, observed, CATALOGUE, now=NOW)).wanted is not None
-    ]
-    assert engines[0] is not None
-    assert engines[1] is None
+    """Of two stores that are good in all else."""
+    made = []
+    for region in ("eu-central-2", "eu-central-1"):
+        endpoint = f"s3.{region}.amazonaws.com"
+        one = of("percona", backup={"repository": {"endpoint": endpoint, "region": region}})
+        told = Report(NOW, UID, stores=(replace(GOOD, name="acme-backup", at=NOW, endpoint=endpoint),))
+        observed = Observed(nodes=(), agent_image="agent", recovery=Kept(NOW, told))
+        wanted_now = judge(one, observed, CATALOGUE, now=NOW).wanted
+        assert wanted_now is not None
+        made.append(wanted_now.engine is not None)
+    assert made == [True, False]
