@@ -38,10 +38,10 @@ env: ## settings for a shell: eval "$$(make -s env)"
 tools: $(STAMP) ## build the control plane's programs, once (tests and demo do it by themselves)
 	@$(BIN)/python -m testbed build
 
-test-fast: $(STAMP) ## pure tests, without a control plane
-	$(PYTEST) -n $(WORKERS) -m 'not cluster'
+test-fast: $(STAMP) ## pure tests, without a control plane or a database
+	$(PYTEST) -n $(WORKERS) -m 'not cluster and not lab'
 
-test: tools ## pure tests and a fair sample on the control plane
+test: tools ## pure tests and a fair sample on the control plane and in the lab
 	$(PYTEST) -n $(WORKERS) -m 'not slow' --all-rights
 
 test-faults: tools ## all crash points and seeds; ARGS='--crash-point S:N:before' or '--fault-seed N' replays one

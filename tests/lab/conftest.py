@@ -1,12 +1,21 @@
 """The lab's programs: without them its tests are skipped, but where they are required."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from lab import programs
 from lab.laboratory import Lab, laboratory
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """All tests in this folder are the lab's."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.lab)
 
 
 @pytest.fixture(autouse=True)
