@@ -4,15 +4,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from lab.programs import Programs, find
 from lab.repository import Repository
 from lab.server import Server
 from testbed.processes import free_port
 
+PLACE, PREFIX = "/tmp", "dedicated-lab-"
+"""Not below the test's own folder: the path of a socket is limited to 107 bytes."""
 MONITOR = "recovery_agent"
 PASSWORD = "planted-database-password"
 SCHEMA = """
@@ -136,10 +140,21 @@ class Lab:
 
     def close(self) -> None:
         """End every process, remove the folder."""
-        for data in (self.folder / "pg").iterdir():
-            if (data / "postmaster.pid").exists():
-                Server(data.name, 0, data, self.folder, self.programs).kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _end(self.folder, self.programs)
+
+
+def _end(folder: Path, programs: Programs) -> None:
+    for pid_file in (folder / "pg").glob("*/postmaster.pid"):
+        Server(pid_file.parent.name, 0, pid_file.parent, folder, programs).kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_orphans(programs: Programs) -> None:
+    """End the labs of processes that were killed: servers are nobody's children, so nothing else does."""
+    for owner in Path(PLACE).glob(f"{PREFIX}*/owner"):
+        with suppress(ValueError, OSError):
+            if not psutil.pid_exists(int(owner.read_text())):
+                _end(owner.parent, programs)
 
 
 @contextmanager
@@ -155,9 +170,10 @@ def laboratory(
     Raises LookupError where programs are missing.
     """
     programs = find()
-    # Not below the test's own folder: the path of a socket is limited to 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
+    _end_orphans(programs)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=PLACE))
     folder.chmod(0o755)
+    (folder / "owner").write_text(str(os.getpid()))
     for name in ("pg", "run"):
         (folder / name).mkdir(mode=0o700)
         if programs.user is not None:
