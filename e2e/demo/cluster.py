@@ -100,7 +100,7 @@ class Demo:
         """Start the engines' operators, which end with the demo."""
         with (self.home.logs / "engines.log").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "engines", str(self.running().kubeconfig), ENGINE_NAMESPACE, dsn],
+                [sys.executable, "-m", "engines", ENGINE_NAMESPACE, dsn],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -127,7 +127,7 @@ class Demo:
         cluster = self.running()
         places = self.home.run / "places.json"
         places.write_text(json.dumps(PLACES))
-        extra = ("--places", str(places))
+        extra = ("--places", str(places), "--agent-image", IMAGE)
         settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo", extra=extra)
         releases = self.home.run / "releases.yaml"
         releases.write_text(operator_process.releases_of(operator_process.render(settings)))

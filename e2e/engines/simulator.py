@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
@@ -205,16 +206,24 @@ class Simulator:
             self.api.patch(kind, self.namespace, name, {"status": status}, subresource="status")
 
 
+class Steps(Protocol):
+    """What plays in steps."""
+
+    def step(self) -> None:
+        """What would have been done by now."""
+
+
 @contextlib.contextmanager
-def playing(simulator: Simulator) -> Iterator[Simulator]:
-    """Step until the block is left; an error in a step is raised there."""
+def playing(simulator: Simulator, *others: Steps) -> Iterator[Simulator]:
+    """Step until the block is left, and others with it; an error in a step is raised there."""
     over = threading.Event()
     errors: list[Exception] = []
 
     def play() -> None:
         while not over.wait(PAUSE):
             try:
-                simulator.step()
+                for played in (simulator, *others):
+                    played.step()
             except Exception as error:  # noqa: BLE001 - told to the test, in its own thread
                 errors.append(error)
                 return
