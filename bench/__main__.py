@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from bench import creation, drift, rest
+from bench import creation, drift, recovery, rest
 from bench.figure import Figure
 from bench.stage import Stage, set_up
 
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     "metadata": rest.foreign_metadata,
     "drift": drift.repairs,
     "restart": rest.restart,
+    "recovery": recovery.status_writes,
 }
 """In this order: instances made for one stay for the next."""
 ALONE = {"plan": "bench.plan", "simulate": "bench.simulate", "probes": "bench.probes"}

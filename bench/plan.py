@@ -1,7 +1,7 @@
 """Time of `plan()` for one instance at rest: what every event of a fleet costs. Run: `python -m bench.plan`.
 
 In a process of its own, on a snapshot made by the tests' simulation; the median of 200 passes, without
-records and with two years of them under nightly windows.
+records, with two years of them under nightly windows, and with a database that an engine runs.
 """
 
 import time
@@ -16,6 +16,8 @@ from dedicated.contract.dates import Month
 from dedicated.contract.facts import Fact
 from dedicated.reconcile.plan import plan
 from reconcile.simulation import Cluster
+from reconcile.test_plan_recovery import report as told
+from reconcile.test_plan_recovery import stand, tell
 
 ROUNDS = 200
 WINDOWS: list[JsonValue] = [
@@ -32,6 +34,17 @@ def measure(spec: Manifest, facts: Sequence[Fact]) -> float:
     cluster.facts |= {fact.name: fact for fact in facts}
     cluster.server.now = NOW
     cluster.settle()
+    return _median(cluster)
+
+
+def measure_managed() -> float:
+    """The same where an engine runs the database, and its agent has just reported."""
+    cluster = stand()
+    tell(cluster, told(cluster.server.now))
+    return _median(cluster)
+
+
+def _median(cluster: Cluster) -> float:
     instance, observed = parse_instance(cluster.body), cluster.observed()
     took = []
     for _ in range(ROUNDS):
@@ -53,3 +66,4 @@ if __name__ == "__main__":
     print(below("plan_one_instance", measure({}, ()), "ms", 2).line())
     records = two_years(Month(2026, 2))
     print(below("plan_one_instance_with_two_years_of_records", measure(NIGHTLY, records), "ms", 3).line())
+    print(below("plan_one_instance_with_recovery", measure_managed(), "ms", 2).line())

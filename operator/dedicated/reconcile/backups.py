@@ -134,11 +134,11 @@ def _next_look(
     """When something may be owed that is not now: past a due time's grace, a retry, a slot's approach."""
     assert view.full is not None
     assert view.differential is not None
-    dates = [
-        due + GRACE
-        for schedule in (view.full, view.differential)
-        for due in due_times(schedule, zone, after=now - GRACE, until=now + 2 * ONE_DAY)
-    ]
+    dates = []
+    for schedule in (view.full, view.differential):
+        # The first that is not past its grace already, and no more of them: this is asked at every pass.
+        ahead = due_times(schedule, zone, after=now - GRACE, until=now + 2 * ONE_DAY)
+        dates.append(next(due + GRACE for due in ahead if due + GRACE > now))
     if (again := retry_at(known)) is not None:
         dates.append(again)
     if current is not None and current.slot is not None:
