@@ -5,8 +5,8 @@ minute: the operator's wall clock and the agents' are the same file's. The limit
 `reconcile/recovery.py`: where nothing but time changes, a status is written every five minutes.
 """
 
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -26,6 +26,8 @@ from testbed.operator_process import Settings
 
 INSTANCES, MINUTES = 20, 15
 AGENT = ("--agent-image", "registry.test/dedicated-operator:test")
+WORKERS = 6
+"""Namespaces that are played at once."""
 PERIOD = 5
 """Minutes in which a status may be written once."""
 
@@ -70,32 +72,35 @@ def _measured(stage: Stage, clock: Clock) -> Iterator[Figure]:
     for name in namespaces:
         stage.cluster.api.create(clustered(name, "percona"))
 
+    def play() -> None:
+        with ThreadPoolExecutor(WORKERS) as workers:
+            list(workers.map(_step, played))
+
     def protected() -> bool:
-        for engine, agents in played:
-            engine.step()
-            agents.step()
+        play()
         return all(_is_protected(body) for body in _bodies(stage, namespaces))
 
     stage.say(f"{INSTANCES} instances on a played engine")
     until("all data protected", protected, seconds=SETTLE_SECONDS)
-    stage.say("all data protected")
-    stage.rest(namespaces, quiet=4)
+    stage.rest(namespaces, quiet=3)
     since = stage.cluster.audit_position()
     for minute in range(1, MINUTES + 1):
         ahead = timedelta(minutes=minute)
         clock.step(ahead.total_seconds())
-        for _, agents in played:
-            agents.step()
-        time.sleep(0.5)
+        play()
     until("all data protected to the end", protected)
     written = [call for call in stage.writes(since) if call.namespace in namespaces]
     statuses = [call for call in written if call.resource == "dedicatedinstances/status"]
-    stage.say("; ".join(sorted({str(call) for call in written})))
     periods = INSTANCES * MINUTES / PERIOD
     yield at_most("recovery_status_writes_per_instance_in_5_min", len(statuses) / periods, "writes", 1)
     yield report("recovery_other_writes", len(written) - len(statuses), "writes")
     for name in namespaces:
         stage.remove(name)
+
+
+def _step(played: tuple[Simulator, RecoveryAgents]) -> None:
+    for one in played:
+        one.step()
 
 
 def _agents(stage: Stage, namespace: str, ahead: Callable[[], timedelta]) -> RecoveryAgents:

@@ -19,7 +19,8 @@ REAL = """\
 Real: etcd, API server, controller-manager and scheduler 1.36; the chart, installed by Helm 4; the operator,
 under its own ServiceAccount with the chart's rights; PostgreSQL; the Jobs and pods of the instance, each a
 process with its own files and variables, running a small stand-in for ZITADEL.
-Played: the database engine of the instance in namespace globex, where there is one: servers, backups.
+Played: the database engine of the instance in namespace globex, where there is one: servers, backups; and its
+recovery agent, which reckons by the real one's rules on a log and a repository that are simulated.
 Simulated: nodes and kubelets, container images, the pod network, ZITADEL itself, and the operator's own two
 pods in namespace dedicated-system (the operator runs as a process beside them)."""
 
@@ -35,6 +36,7 @@ To try (first: eval "$(make -s env)"):
   kubectl scale deploy acme-server -n acme --replicas=1      warned, repaired within a second
   kubectl get crec -n acme                                   the record of it: who, what, when
   kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
+  dedicated recovery acme -n globex                          what could be restored of it, and until when
   kubectl delete namespace acme                              refused: the instance goes first
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'
                                                              an upgrade: setup, server, login

@@ -10,7 +10,6 @@ which may jump ahead. A failover begins another timeline where the last closed s
 Limit: what the archive kept back while it was stopped arrives all at once.
 """
 
-import contextlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -164,8 +163,8 @@ class RecoveryAgents:
         self._look(instance, beside, now)
         report = beside.known.report()
         signature = _signature(report)
-        if _is_due(beside.written, WRITTEN_EVERY, now) or signature != beside.told:
-            self._write(name, report)
+        due = _is_due(beside.written, WRITTEN_EVERY, now) or signature != beside.told
+        if due and self._write(name, report):
             beside.written, beside.told = now, signature
 
     def _beside_of(self, instance: Instance) -> Beside:
@@ -250,12 +249,16 @@ class RecoveryAgents:
                 standbys.append(name)
         return primary, standbys
 
-    def _write(self, record: str, report: Report) -> None:
-        if record not in self._writers:
-            self._writers[record] = self.account(record)
+    def _write(self, record: str, report: Report) -> bool:
+        """Write the report; False where that is not possible yet, or no more: the next step tries again."""
         change: Manifest = {"data": {REPORT: to_json(report)}}
-        with contextlib.suppress(ApiError):  # gone meanwhile: the next step looks again
-            self._writers[record].patch(CONFIG_MAP, self.namespace, record, change, manager=MANAGER)
+        try:
+            writer = self._writers.get(record) or self.account(record)
+            writer.patch(CONFIG_MAP, self.namespace, record, change, manager=MANAGER)
+        except ApiError:
+            return False
+        self._writers[record] = writer
+        return True
 
 
 def reading(log: Log, primary: str, standbys: Iterable[str], cut: set[str], now: datetime) -> Reading:
