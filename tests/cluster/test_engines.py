@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from builders import wanted as an_instance
 from cluster.engine_stage import clustered, install_engines, places
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
@@ -23,10 +25,12 @@ from dedicated.api.objects import (
     CONFIG_MAP,
     INSTANCE,
     INSTANCE_BACKUP,
+    NETWORK_POLICY,
     PERCONA_BACKUP,
     PERCONA_CLUSTER,
     Kind,
 )
+from dedicated.parts import network
 from dedicated.parts.database.engines import ADAPTERS
 from engines.simulator import Simulator, playing
 from parts.engine_examples import of, wanted
@@ -47,7 +51,8 @@ def ordered(namespace: str, name: str, kind: str, of: str = "acme") -> Manifest:
 
 
 def plural_of(item: Manifest) -> Resource:
-    kinds = {kind.kind: kind for kind in (*(r.kind for a in ADAPTERS.values() for r in a.requirements),)}
+    required = (r.kind for a in ADAPTERS.values() for r in a.requirements)
+    kinds = {kind.kind: kind for kind in (*required, NETWORK_POLICY)}
     return kinds.get(get_str(item, "kind"), CONFIG_MAP)
 
 
@@ -56,7 +61,12 @@ def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: s
     install_engines(cluster)
     adapter = next(found for name, found in ADAPTERS.items() if name == engine)
     copy: Manifest = {"copies": []}
-    objects = (*adapter.render(wanted(engine, backup=copy)), adapter.trigger(of(engine), "differential", "1"))
+    asked = wanted(engine, backup=copy)
+    objects = (
+        *adapter.render(asked),
+        adapter.trigger(of(engine), "differential", "1"),
+        *network.policies(replace(an_instance(), instance=asked.instance)),
+    )
     for item in objects:
         body = {**item, "metadata": {**get_map(item, "metadata"), "namespace": namespace}}
         kind = plural_of(item)

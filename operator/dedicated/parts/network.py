@@ -4,29 +4,41 @@ A pod of one instance cannot reach a pod of another: ingress is open to pods tha
 (the cluster's gateways and monitoring) and to pods of the same instance.
 Limit: until the limiter stands, the way in from gateways leads to server and login directly. The server may
 go out anywhere: identity providers, mail and webhooks are the customer's choice.
+
+The pods of a database that an engine runs carry the engine's labels, not ours, and have a policy by these. It
+outlives the instance, as they do. Limits: the engine's operator is known by its labels, in any namespace, so
+it must not run in the host's network; of stores and API servers the ports are known, not the addresses.
 """
 
+from collections.abc import Iterator
+
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.api.names import LABEL_INSTANCE
+from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import NETWORK_POLICY
-from dedicated.parts import login, schema, server
-from dedicated.parts.metadata import child, selector
+from dedicated.parts import login, recovery_agent, schema, server
+from dedicated.parts.database import engine
+from dedicated.parts.database.engine import Flows
+from dedicated.parts.database.engines import ADAPTERS, adapter_of
+from dedicated.parts.metadata import child, lasting, selector
+from dedicated.parts.recovery_source import store_ports
 from dedicated.parts.wanted import PORT, Wanted
 
 COMPONENT = "network"
+CLIENTS = (server.COMPONENT, schema.COMPONENT, recovery_agent.COMPONENT)
+"""Who of an instance connects to its database."""
+DNS: JsonValue = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 
 
 def policies(wanted: Wanted) -> tuple[Manifest, ...]:
     """All NetworkPolicies of an instance."""
     everything: Manifest = {LABEL_INSTANCE: wanted.name}
-    dns: JsonValue = {"ports": [_port(53, "UDP"), _port(53, "TCP")]}
     to_server: JsonValue = {
         "to": [{"podSelector": {"matchLabels": selector(wanted.instance, server.COMPONENT)}}],
         "ports": [_port(PORT)],
     }
     anywhere: JsonValue = {}
     found = (
-        _policy(wanted, "default-deny", everything, ingress=[], egress=[dns]),
+        _policy(wanted, "default-deny", everything, ingress=[], egress=[DNS]),
         _policy(
             wanted,
             server.COMPONENT,
@@ -39,14 +51,54 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
             login.COMPONENT,
             selector(wanted.instance, login.COMPONENT),
             ingress=[_from_gateways_and_own(wanted, login.PORT)],
-            egress=[dns, to_server],
+            egress=[DNS, to_server],
         ),
+        *_of_database(wanted),
     )
     if wanted.database_port is None:  # the Jobs' way out is made, or left as it is, when the port is known
         return found
     jobs = selector(wanted.instance, schema.COMPONENT)
     to_database: JsonValue = {"ports": [_port(wanted.database_port)]}
-    return (*found, _policy(wanted, schema.COMPONENT, jobs, ingress=[], egress=[dns, to_database]))
+    return (*found, _policy(wanted, schema.COMPONENT, jobs, ingress=[], egress=[DNS, to_database]))
+
+
+def _of_database(wanted: Wanted) -> Iterator[Manifest]:
+    """Of the engine's servers, Jobs and hosts, wherever an engine is to run the database."""
+    adapter, backup = adapter_of(wanted.instance), wanted.spec.backup
+    if adapter.pods is None or adapter.flows is None or backup is None:
+        return
+    members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(wanted.name)}}
+    between = _ports(engine.PORT, *adapter.flows.members)
+    outside = _ports(*sorted({*store_ports(backup), *recovery_agent.API_PORTS}))
+    yield {
+        **lasting(NETWORK_POLICY, wanted.instance, engine.COMPONENT, COMPONENT),
+        "spec": {
+            "podSelector": members,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"from": [{"podSelector": members}], "ports": between},
+                {"from": [{"podSelector": _clients(wanted)}], "ports": _ports(engine.PORT)},
+                *_from_outside(adapter.flows),
+            ],
+            "egress": [DNS, {"to": [{"podSelector": members}], "ports": between}, {"ports": outside}],
+        },
+    }
+
+
+def _clients(wanted: Wanted) -> Manifest:
+    components: Manifest = {"key": LABEL_COMPONENT, "operator": "In", "values": [*CLIENTS]}
+    return {"matchLabels": {LABEL_INSTANCE: wanted.name}, "matchExpressions": [components]}
+
+
+def _from_outside(flows: Flows) -> Iterator[JsonValue]:
+    """The engine's operator, and the monitoring: pods of no instance, and of no database of one."""
+    every = [pods.cluster for other in ADAPTERS.values() if (pods := other.pods) is not None]
+    none: list[JsonValue] = [{"key": key, "operator": "DoesNotExist"} for key in (LABEL_INSTANCE, *every)]
+    operator: Manifest = {**flows.operator}
+    for chosen, ports in ((operator, flows.operator_ports), ({}, flows.metrics)):
+        if ports:
+            who: Manifest = {"matchLabels": chosen, "matchExpressions": none}
+            yield {"from": [{"namespaceSelector": {}, "podSelector": who}], "ports": _ports(*ports)}
 
 
 def _from_gateways_and_own(wanted: Wanted, port: int) -> JsonValue:
@@ -71,5 +123,9 @@ def _policy(
     return {**child(NETWORK_POLICY, wanted.instance, suffix, COMPONENT), "spec": spec}
 
 
-def _port(number: int, protocol: str = "TCP") -> JsonValue:
-    return {"port": number, "protocol": protocol}
+def _port(number: int) -> JsonValue:
+    return {"port": number, "protocol": "TCP"}
+
+
+def _ports(*numbers: int) -> list[JsonValue]:
+    return [_port(number) for number in numbers]

@@ -7,18 +7,18 @@ Limit: only a repository in a bucket can be listed; with one on a volume there i
 claimed.
 """
 
-from dedicated.api.backup import Backup, Repository
+from dedicated.api.backup import Backup
 from dedicated.api.json import JsonValue
 from dedicated.api.resource import Instance
 from dedicated.contract.places import is_amazon
 from dedicated.parts.database import cloudnative_pg, percona
-from dedicated.parts.database.engine import USER, cluster_name, folder
+from dedicated.parts.database.engine import PORT, USER, cluster_name, folder
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.recovery_agent import CONFIGURATION, HOME, Source
 
 STANZA = "db"
 """What Percona's engine calls its only stanza."""
-DATABASE_PORT, STORE_PORT = 5432, 443
+STORE_PORT = 443
 VARIABLES = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password": "PGPASSWORD"}
 """Fields of a connection, as libpq reads them."""
 
@@ -42,7 +42,7 @@ def source_of(instance: Instance, *, connected: bool) -> Source | None:
             *(_connecting(instance) if connected else ()),
             *(percona.credentials(alone) if of_percona else ()),
         ),
-        ports=(DATABASE_PORT, *(_port(one) for one in (backup.repository, *backup.copies))),
+        ports=(PORT, *store_ports(backup)),
     )
 
 
@@ -82,6 +82,7 @@ def _configuration(instance: Instance, backup: Backup) -> str:
     return f"[global]\n{lines}[{STANZA}]\n"
 
 
-def _port(repository: Repository) -> int:
-    _, _, port = (repository.endpoint or "").partition(":")
-    return int(port) if port else STORE_PORT
+def store_ports(backup: Backup) -> tuple[int, ...]:
+    """Where the stores of the backups answer."""
+    endpoints = (repository.endpoint or "" for repository in (backup.repository, *backup.copies))
+    return tuple(int(port) if (port := at.partition(":")[2]) else STORE_PORT for at in endpoints)

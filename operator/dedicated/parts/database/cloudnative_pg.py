@@ -17,6 +17,7 @@ from dedicated.contract.recovery.repository import BackupKind
 from dedicated.parts.database.engine import (
     COMPONENT,
     MONITOR,
+    PORT,
     USER,
     Adapter,
     Capabilities,
@@ -24,6 +25,7 @@ from dedicated.parts.database.engine import (
     Connection,
     EngineRun,
     EngineWanted,
+    Flows,
     Gap,
     PodLabels,
     Requirement,
@@ -42,6 +44,10 @@ MONITOR_SECRET = f"{COMPONENT}-monitor"
 """Suffix of the Secret with the agent's password, which the operator makes once."""
 HEALTHY = "Cluster in healthy state"
 """Phase of a cluster at rest (api/v1/cluster_types.go, PhaseHealthy)."""
+STATUS_PORT, METRICS_PORT = 8000, 9187
+"""Of the instance manager (pkg/management/url/url.go): the operator asks it, and members ask each other."""
+OPERATOR = {"app.kubernetes.io/name": "cloudnative-pg"}
+"""The engine's operator, by its manifest and its chart (docs/src/samples/networkpolicy-example.yaml)."""
 HIBERNATION = "cnpg.io/hibernation"
 STATES: dict[str, RunState] = {
     "": "Pending",
@@ -246,6 +252,12 @@ CLOUDNATIVE_PG = Adapter(
     cluster_kind=CNPG_CLUSTER,
     backup_kind=CNPG_BACKUP,
     pods=PodLabels("cnpg.io/podRole=instance", "cnpg.io/cluster", "cnpg.io/instanceRole"),
+    flows=Flows(
+        members=(STATUS_PORT,),
+        operator=OPERATOR,
+        operator_ports=(PORT, STATUS_PORT),
+        metrics=(METRICS_PORT,),
+    ),
     connection=connection,
     monitor=monitor,
     made_by_us=lambda instance: monitor(instance).secret,

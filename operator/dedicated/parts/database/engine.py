@@ -26,6 +26,8 @@ USER = "zitadel"
 """Name of the database, and of the user that owns what is in it."""
 MONITOR = "dedicated-monitor"
 """Role of the recovery agent: it reads statistics, writes heartbeats and asks for checkpoints."""
+PORT = 5432
+"""Of PostgreSQL, with every engine."""
 SPARE_CONNECTIONS = 20
 """Beside the instance's own: standbys, the engine's operator, the recovery agent, people."""
 AMAZON = ".amazonaws.com"
@@ -81,6 +83,21 @@ class PodLabels:
     cluster: str
     role: str
     primaries: frozenset[str] = frozenset({"primary"})
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """The ports that an engine's pods need beside PostgreSQL's own.
+
+    `members` are between the pods of one cluster. `operator` are the labels of the engine's operator, in
+    whatever namespace it is, and `operator_ports` what it connects to; empty where it only runs commands in
+    the pods, which no policy sees. `metrics` are for the monitoring.
+    """
+
+    members: tuple[int, ...]
+    operator: Mapping[str, str] = field(default_factory=dict)
+    operator_ports: tuple[int, ...] = ()
+    metrics: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +194,7 @@ class Adapter:
     cluster_kind: Kind | None
     backup_kind: Kind | None
     pods: PodLabels | None
+    flows: Flows | None
     connection: Callable[[Instance], Connection]
     monitor: Callable[[Instance], Connection | None]
     made_by_us: Callable[[Instance], str]

@@ -212,6 +212,7 @@ EXTERNAL = Adapter(
     cluster_kind=None,
     backup_kind=None,
     pods=None,
+    flows=None,
     connection=connection,
     monitor=lambda instance: None,  # noqa: ARG005 - the owner has given no such role
     made_by_us=lambda instance: "",  # noqa: ARG005 - there is none

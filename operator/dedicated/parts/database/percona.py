@@ -27,6 +27,7 @@ from dedicated.parts.database.engine import (
     Connection,
     EngineRun,
     EngineWanted,
+    Flows,
     PodLabels,
     Requirement,
     RunState,
@@ -56,6 +57,9 @@ DATA_LABEL = "postgres-operator.crunchydata.com/data"
 ROLE_LABEL = "postgres-operator.crunchydata.com/role"
 LEASE, LOOP, RETRY = 20, 5, 7
 """Seconds of Patroni's lease, loop and retries: a dead primary is seen within lease + loop (B-5)."""
+PATRONI, PGBACKREST = 8008, 8432
+"""Ports of Patroni's API and of pgBackRest's TLS server, by which servers and repository host ask each other.
+The engine's operator asks nobody: it runs patronictl and pgbackrest in the pods (internal/patroni/api.go)."""
 INIT_SQL = f"""DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{MONITOR}') THEN
     CREATE ROLE "{MONITOR}" LOGIN;
@@ -263,6 +267,7 @@ PERCONA = Adapter(
     cluster_kind=PERCONA_CLUSTER,
     backup_kind=PERCONA_BACKUP,
     pods=PodLabels(f"{DATA_LABEL}=postgres", CLUSTER_LABEL, ROLE_LABEL, frozenset({"primary", "master"})),
+    flows=Flows(members=(PATRONI, PGBACKREST)),
     connection=connection,
     monitor=monitor,
     made_by_us=lambda instance: "",  # noqa: ARG005 - the engine makes it
