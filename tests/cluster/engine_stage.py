@@ -1,12 +1,20 @@
 """Instances whose database an engine runs, on a control plane on which that engine is played."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from cluster.instances import instance
-from dedicated.api.json import Manifest
+from cluster.observing import SECONDS
+from cluster.standing import until
+from contract.test_recovery_store import GOOD
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.objects import CONFIG_MAP, INSTANCE
+from dedicated.contract.recovery.report import Report, to_json
+from dedicated.parts.recovery_agent import MANAGER
 from engines import definitions
 from testbed.cluster import Cluster
 from testbed.nodes import REGION
@@ -36,11 +44,22 @@ def clustered(namespace: str, engine: str) -> Manifest:
     )
 
 
-def places(folder: Path) -> tuple[str, str]:
-    """The operator's arguments: the testbed's nodes are in Switzerland."""
+def arguments(folder: Path) -> tuple[str, ...]:
+    """The operator's: the testbed's nodes are in Switzerland, and there are recovery agents."""
     file = folder / "places.json"
     file.write_text(json.dumps({"places": {REGION: ["CH"]}}))
-    return "--places", str(file)
+    return "--places", str(file), "--agent-image", "registry.test/dedicated-operator:test"
+
+
+def found_good(cluster: Cluster, namespace: str) -> None:
+    """Tell in the agent's place that the store is good: no engine's cluster is made before."""
+    api = cluster.api
+    until(lambda: api.find(CONFIG_MAP, namespace, "acme-recovery") is not None, "the record", seconds=SECONDS)
+    uid = get_str(api.get(INSTANCE, namespace, "acme"), "metadata", "uid")
+    now = datetime.now(UTC)
+    store = replace(GOOD, at=now, name="acme-backup", endpoint="s3.eu-central-2.amazonaws.com")
+    said: Manifest = {"report": to_json(Report(now, uid, stores=(store,))), "samples": "[]"}
+    api.patch(CONFIG_MAP, namespace, "acme-recovery", {"data": said}, manager=MANAGER)
 
 
 def install_engines(cluster: Cluster) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builders import wanted as an_instance
-from cluster.engine_stage import clustered, install_engines, places
+from cluster.engine_stage import arguments, clustered, found_good, install_engines
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
@@ -90,8 +90,9 @@ def test_percona_is_waited_for_and_makes_the_backups(
 ) -> None:
     install_engines(cluster)
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
-    run_operator(namespace, watch=(namespace,), extra=places(tmp_path))
+    run_operator(namespace, watch=(namespace,), extra=arguments(tmp_path))
     api.create(clustered(namespace, "percona"))
+    found_good(cluster, namespace)
     wait_for(
         api,
         namespace,
@@ -134,8 +135,9 @@ def test_what_others_change_in_the_cluster_is_undone_and_it_outlives_the_instanc
 ) -> None:
     install_engines(cluster)
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
-    run_operator(namespace, watch=(namespace,), extra=places(tmp_path))
+    run_operator(namespace, watch=(namespace,), extra=arguments(tmp_path))
     api.create(clustered(namespace, "cloudnative-pg"))
+    found_good(cluster, namespace)
     with playing(Simulator(api, namespace, NOWHERE)):
         body = wait_applied(api, namespace)
         assert condition(body, "BackupPolicySatisfied")["reason"] == "DifferentialUnsupported"
@@ -166,9 +168,10 @@ def test_what_others_delete_is_made_again_and_what_is_over_goes(
     clock.write_text('{"steps": []}')
     names = {"percona": make_namespace(labels=SIMULATED), "cloudnative-pg": make_namespace(labels=SIMULATED)}
     api, spaces = cluster.api, tuple(names.values())
-    run_operator(spaces[0], watch=spaces, extra=(*places(tmp_path), f"--test-clock={clock}"))
+    run_operator(spaces[0], watch=spaces, extra=(*arguments(tmp_path), f"--test-clock={clock}"))
     for engine, namespace in names.items():
         api.create(clustered(namespace, engine))
+        found_good(cluster, namespace)
         api.create(ordered(namespace, "once", "Full"))
     with contextlib.ExitStack() as stack:
         for namespace in spaces:

@@ -24,7 +24,7 @@ def add_run_arguments(
         "--agent-image",
         default="",
         metavar="IMAGE",
-        help="of the recovery agents beside instances: the operator's own; default: no agents",
+        help="of the recovery agents, the operator's own; default: no agents, and no new database",
     )
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)

@@ -35,6 +35,7 @@ from dedicated.contract.recovery.conditions import aggregate
 from dedicated.contract.recovery.report import Report, Trouble
 from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
+from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
 from dedicated.parts.recovery_source import source_of
 from dedicated.reconcile.databases import DatabaseView
@@ -60,7 +61,7 @@ _WHAT = {
 CODES = frozenset(
     {
         *(code for code, _ in _WHAT.values()),
-        *("RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer"),
+        *("AgentMissing", "RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer"),
         *("DatabaseNotReached", "RepositoryNotReached", "StoreNotReached"),
         *("StoreNotChecked", "StoreNotReadable", "StoreNotWritable", "StorePublic"),
         *("StoreNotVersioned", "StoreNotLocked", "BackupNotEncrypted", "BackupEncryptionUnknown"),
@@ -112,13 +113,13 @@ def judge(
         return Recovery(False, None, None, unknown, (), None, None)
     terms = _promised(view, observed, zone)
     report = kept.report if kept else None
-    without = _no_agent(instance, observed)
-    why = without or doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
+    without = _without_agent(instance, observed)
+    why = without.message if without else doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
     believed = None if why else report
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
-    told = () if without else _of_store(instance, backup, stores, zone, now)
+    told = (without,) if without else _of_store(instance, backup, stores, zone, now)
     silent = tuple(_missing(last, why or "nobody knows what could be restored", zone, now))
     due = last + STALE if last is not None and not silent else None
     if believed is None:
@@ -183,19 +184,30 @@ def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
 def _of_store(
     instance: Instance, backup: Backup, stores: tuple[Store, ...], zone: str, now: datetime
 ) -> tuple[Finding, ...]:
-    """What is not as it must be where backups are stored. Where no agent can look, nothing is waited for."""
+    """What is not as it must be where backups are stored."""
     return store.check(
         backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
     )
 
 
-def _no_agent(instance: Instance, observed: Observed) -> str:
-    """Why there is no agent that could report; empty where there is one."""
+def _without_agent(instance: Instance, observed: Observed) -> Finding | None:
+    """Why there is no agent that could report; None where there is one. Nobody looks at the place of the
+    backups then, so nothing new is stored there (D-1, D-2)."""
     if source_of(instance, connected=False) is None:
-        return "no recovery agent: it cannot list a repository on a volume"
-    if not observed.agent_image:
-        return "no recovery agent: the operator was started without --agent-image"
-    return ""
+        cause = "it cannot list a repository on a volume"
+        action = "create the instance with a repository of provider s3"
+    elif not observed.agent_image:
+        cause = "the operator was started without --agent-image"
+        action = "set --agent-image to the operator's own image, as its chart does"
+    else:
+        return None
+    return Finding(
+        code="AgentMissing",
+        responsible="Provider",
+        message=f"no recovery agent: {cause}",
+        action=action,
+        blocks=STORING,
+    )
 
 
 def _pods(observed: Observed) -> tuple[DatabasePod, ...]:
