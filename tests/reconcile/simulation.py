@@ -33,6 +33,7 @@ from dedicated.reconcile.actions import (
     Ask,
     CreateAdmin,
     CreateKeyPair,
+    CreateMonitor,
     Delete,
     EstablishIdentity,
     MarkNamespace,
@@ -60,6 +61,7 @@ from dedicated.reconcile.plan import plan
 from dedicated.reconcile.removal import removal_patch
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
+from reconcile.made_once import secret_of
 
 MOST_PASSES = 12
 
@@ -298,11 +300,8 @@ class Cluster:
                 self.mark = instance
             case EstablishIdentity():
                 self._establish_identity(self.instance())
-            case CreateKeyPair(suffix):
-                pair = keys.key_pair_secret(self.instance(), suffix, private_pem=b"p", public_pem=b"q")
-                self.server.create(pair, manager=FIELD_MANAGER)
-            case CreateAdmin():
-                self.server.create(keys.admin_secret(self.instance(), "first"), manager=FIELD_MANAGER)
+            case CreateKeyPair() | CreateAdmin() | CreateMonitor():
+                self.server.create(secret_of(self.instance(), action), manager=FIELD_MANAGER)
             case Apply():
                 self._apply(action)
             case RollUp():

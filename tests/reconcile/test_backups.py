@@ -15,6 +15,7 @@ from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import Report
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.sampling import Memory
+from dedicated.contract.recovery.verdict import is_fresh
 from dedicated.contract.recovery.wal import Stretch
 from dedicated.contract.runs import RunSlot, Standing
 from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, RunState
@@ -149,6 +150,30 @@ def test_a_maintenance_begins_with_a_fresh_differential(
     assert options(asked(*GOOD, current=standing(phase, start))) == expected
     fresh = (*GOOD, run("differential", 2 * MINUTE, name="c"))
     assert options(asked(*fresh, current=standing(phase, start))) == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "start", "ago", "asks"),
+    [
+        # Young enough when the slot begins, though not by much.
+        ("Scheduled", NOW + 5 * MINUTE, 9 * MINUTE, False),
+        ("Scheduled", NOW + 5 * MINUTE, 10 * MINUTE, True),
+        ("Scheduled", NOW + 10 * MINUTE, 4 * MINUTE, False),
+        ("Scheduled", NOW + 10 * MINUTE, 5 * MINUTE, True),
+        # Renewed before the gates call it too old.
+        ("Gates", NOW - HOUR, 9 * MINUTE, False),
+        ("Gates", NOW - HOUR, 10 * MINUTE, True),
+    ],
+)
+def test_the_gates_rule_tells_when_it_is_asked_for(
+    phase: str, start: datetime, ago: timedelta, *, asks: bool
+) -> None:
+    runs = (*GOOD, run("differential", ago, name="c"))
+    found = asked(*runs, current=standing(phase, start))
+    assert bool(found.asks) == asks
+    newest = runs[-1].run
+    opens = is_fresh(newest, at=max(start, NOW))
+    assert opens or found.asks, "what the gates refuse is asked for anew"
 
 
 def test_it_is_looked_at_in_time_for_the_slot() -> None:

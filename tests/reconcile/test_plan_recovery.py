@@ -354,32 +354,6 @@ def test_the_agent_looks_at_the_store_before_there_is_a_database() -> None:
     assert "PGHOST" in variables(cluster), "the agent starts anew, and samples"
 
 
-def test_without_an_agent_nothing_is_stored_and_what_is_there_goes_on() -> None:
-    cluster = managed()
-    cluster.engine, cluster.secrets = EngineState(), {}
-    cluster.settle()
-    assert cluster.findings() == ["AgentMissing"]
-    assert cluster.names(PERCONA_CLUSTER.kind) == []
-    assert "nothing is stored before its place" in cluster.message("Reconciling")
-    assert "without --agent-image" in cluster.message("Reconciling")
-    there = managed()
-    there.stand()
-    assert there.findings() == ["AgentMissing"]
-    assert there.condition("Ready")[0] == "True"
-    assert there.names(PERCONA_CLUSTER.kind) == ["acme-database"]
-
-
-def test_a_volume_that_no_agent_can_list_keeps_the_database_from_being_made() -> None:
-    volume: Manifest = {"provider": "volume", "claimName": "claim"}
-    bucket = get_map(clustered(), "backup", "repository")
-    cluster = managed(agent_image=IMAGE)
-    cluster.body["spec"] = spec(**clustered(backup={"repository": volume, "copies": [bucket]}))
-    cluster.engine, cluster.secrets = EngineState(), {}
-    cluster.settle()
-    assert {"AgentMissing", "RepositoryUnsupported"} <= {*cluster.findings()}
-    assert cluster.names(PERCONA_CLUSTER.kind) == []
-
-
 def variables(cluster: Cluster) -> list[str]:
     """Names of the agent's environment."""
     pod = get_map(cluster.manifest("Deployment", "acme-recovery"), "spec", "template", "spec")

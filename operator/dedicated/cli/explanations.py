@@ -138,8 +138,8 @@ EXPLANATIONS: dict[str, Explanation] = {
         docs="docs/service-level.md",
     ),
     api.DATA_PROTECTED: Explanation(
-        asks="Would the data survive the loss of all copies of the database, as promised? It stands for all "
-        "that follows but FailoverReady.",
+        asks="Would the data survive the loss of all copies of the database, as promised? It stands for log "
+        "and backups below, and for BackupPolicySatisfied.",
         good="True",
         clauses="B-1, B-2, B-3, B-7",
         acts="Provider; the owner of an external database for that database",

@@ -16,6 +16,7 @@ from dedicated.contract.recovery.report import Report
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import GRACE, Runs, owed, retry_at
 from dedicated.contract.recovery.schedule import due_times
+from dedicated.contract.recovery.verdict import is_fresh
 from dedicated.contract.runs import Standing
 from dedicated.parts.database.engine import COMPONENT, EngineRun
 from dedicated.parts.database.engines import adapter_of
@@ -23,10 +24,10 @@ from dedicated.reconcile.actions import Ask, Delete
 from dedicated.reconcile.databases import DatabaseView
 from dedicated.reconcile.observed import Observed
 
-FRESH = timedelta(minutes=15)
-"""A maintenance begins with a differential no older than this (M-14)."""
 AHEAD = timedelta(minutes=10)
 """Before a slot, the differential is asked for: it has to be complete when the gates are looked at."""
+RENEWED = timedelta(minutes=5)
+"""While the gates wait, the next is asked for this long before the last is too old for them."""
 KEPT_FAILED = timedelta(days=7)
 """So long an object of ours that failed is left to be looked at."""
 ONE_DAY = timedelta(days=1)
@@ -116,10 +117,9 @@ def _ahead(known: Runs, current: Standing | None, *, now: datetime) -> Wish | No
     """A fresh differential for the maintenance that is next, or that waits for its gates."""
     if current is None or current.slot is None or not _may_retry(known, now=now):
         return None
-    begun = current.phase == "Gates"
-    near = current.phase == "Scheduled" and current.slot.start - now <= AHEAD
-    newest = known.newest()
-    fresh = newest is not None and now - newest.started < (AHEAD if begun else FRESH - AHEAD)
+    begun, start = current.phase == "Gates", current.slot.start
+    near = current.phase == "Scheduled" and start - now <= AHEAD
+    fresh = is_fresh(known.newest(), at=now + RENEWED if begun else max(start, now))
     return Wish("differential", "Maintenance") if (begun or near) and not fresh else None
 
 

@@ -34,6 +34,7 @@ from dedicated.reconcile.observed import Observed
 DIFFERENTIALS = "B-2"
 """The clause of differential backups."""
 NO_DIFFERENTIALS = "DifferentialUnsupported"
+POLICY_REMEDY = "Provider must agree on differential.mode walOnly, or use percona"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _policy(backup: Backup, adapter: Adapter, agreed: Collection[str]) -> Condit
     lacks = "; ".join(f"{gap.text} ({gap.clause})" for gap in gaps)
     without = backup.differential.mode == "walOnly"
     if not adapter.capabilities.differential and not (without and DIFFERENTIALS in agreed):
-        text = f"{adapter.engine}: {lacks}. Provider must agree on differential.mode walOnly, or use percona"
+        text = f"{adapter.engine}: {lacks}. {POLICY_REMEDY}"
         return Condition(kind, "False", NO_DIFFERENTIALS, text)
     if without and DIFFERENTIALS not in agreed:
         text = "no agreement on B-2 is in force: differential backups are made all the same"

@@ -38,7 +38,8 @@ from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, co
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
 from dedicated.parts.recovery_source import source_of
-from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile import databases
+from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.recovery_status import MOVING, recovery_status
@@ -119,12 +120,13 @@ def judge(
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
+    _, policy = databases.conditions(instance, agreed=owed.agreed)
     told = (without,) if without else _of_store(instance, backup, stores, zone, now)
     silent = tuple(_missing(last, why or "nobody knows what could be restored", zone, now))
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
-        every = _with_whole((*judged, encrypted))
+        every = _with_whole((*judged, encrypted), policy)
         return Recovery(True, None, terms, every, (*told, *silent), None, due)
     judged, status = _held(
         (*conditions(believed, terms, _pods(observed), now=now), encrypted),
@@ -135,7 +137,7 @@ def judge(
         managed=True,
         report=believed,
         promised=terms,
-        conditions=_with_whole(judged),
+        conditions=_with_whole(judged, policy),
         findings=(*told, *silent, *_findings(believed, terms, judged, now)),
         status=status,
         wake_at=_earliest(
@@ -148,9 +150,13 @@ def _earliest(*instants: datetime | None) -> datetime | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _with_whole(judged: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """The conditions, behind the one that stands for all of them but failover: that loses no data."""
-    return (aggregate(one for one in judged if one.type != FAILOVER_READY), *judged)
+def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
+    """The conditions, behind the one that stands for them and for what the engine offers; not for failover,
+    which loses no data."""
+    whole = aggregate(one for one in (*judged, policy) if one.type != FAILOVER_READY)
+    if policy.status == "False":
+        whole = replace(whole, message=f"{whole.message}. {POLICY_REMEDY}")
+    return (whole, *judged)
 
 
 def _findings(

@@ -131,5 +131,9 @@ def fresh_backup(report: Report, *, now: datetime) -> BackupRun | None:
     Any kind will do: a full one holds all that a differential would.
     """
     newest = _runs(report, since=None).newest()
-    fresh = newest is not None and now - newest.started < FRESH_BACKUP
-    return newest if fresh else None
+    return newest if is_fresh(newest, at=now) else None
+
+
+def is_fresh(run: BackupRun | None, *, at: datetime) -> bool:
+    """Whether a maintenance may begin at an instant with this as the newest complete backup."""
+    return run is not None and at - run.started < FRESH_BACKUP
