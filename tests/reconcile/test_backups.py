@@ -123,9 +123,15 @@ def test_what_the_agent_reports_is_repaired(report: Report, expected: list[str])
     assert options(asked(*GOOD, report=report)) == expected
 
 
-def test_a_report_older_than_the_repair_asks_for_no_second_one() -> None:
-    old = replace(reported(gaps=(Stretch(4, 5),)), written=NOW - 59 * MINUTE)
-    assert options(asked(*GOOD, report=old)) == []
+@pytest.mark.parametrize("wrong", ["gap", "timeline", "none"])
+def test_a_listing_older_than_the_repair_asks_for_no_second_one(wrong: str) -> None:
+    at = NOW - 59 * MINUTE
+    found = Recoverability(None, None, None if wrong == "none" else stored(3), None, 1, at)
+    found = replace(found, gaps=(Stretch(4, 5),) if wrong == "gap" else ())
+    sampled = Memory((sample(0, 9, line=2 if wrong == "timeline" else 1),))
+    report = Report(NOW, UID, found, sampled)
+    assert options(asked(*GOOD, report=report)) == []
+    assert options(asked(*GOOD, report=replace(report, found=replace(found, listed_at=NOW)))) != []
 
 
 def test_what_the_repository_lists_counts_for_its_incarnation_alone() -> None:
@@ -195,4 +201,3 @@ def test_what_failed_is_left_for_a_week_and_only_ours_is_taken_away() -> None:
     assert asked(*GOOD, old, observed=theirs).prunes == ()
     young = run("differential", timedelta(days=6), "Failed", name="old")
     assert asked(*GOOD, young, observed=observed).prunes == ()
-

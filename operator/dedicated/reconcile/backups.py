@@ -103,9 +103,9 @@ def _repair(known: Runs, report: Report | None, *, now: datetime) -> Wish | None
     if report is None or report.found is None or not _may_retry(known, now=now):
         return None
     newest = known.newest()
-    if newest is not None and newest.finished is not None and newest.finished > report.written:
-        return None  # the report does not know of it yet
     found, latest = report.found, report.memory.latest
+    if newest is not None and newest.finished is not None and newest.finished > found.listed_at:
+        return None  # the listing does not know of it yet, however new the report is
     if found.backup is None:
         return Wish("full", "NoBackup")
     if latest is not None and latest.timeline > found.backup.first.timeline:
