@@ -56,6 +56,15 @@ def test_the_instructed_are_let_through_for_as_long() -> None:
     assert cluster.findings() == []
 
 
+def test_a_binding_is_written_when_its_role_is_there() -> None:
+    cluster = standing()
+    instruct(cluster)
+    stages = [[a.ref for a in stage if isinstance(a, Apply)] for stage in cluster.plan().stages]
+    (role,) = (number for number, refs in enumerate(stages) if ROLE_REF in refs)
+    (binding,) = (number for number, refs in enumerate(stages) if BINDING in refs)
+    assert role < binding
+
+
 def test_a_restart_changes_nothing_of_it() -> None:
     cluster = standing()
     instruct(cluster)

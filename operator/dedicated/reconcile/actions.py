@@ -1,12 +1,13 @@
 """What a plan can ask for. Each action is idempotent, so that a pass may be cut off between any two."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE, MAINTENANCE_KIND
-from dedicated.api.objects import Ref, ref_of
+from dedicated.api.objects import ROLE, ROLE_BINDING, Ref, ref_of
 from dedicated.api.record import Gate
 from dedicated.contract.dates import Month
 from dedicated.contract.records import Record, Statement
@@ -193,3 +194,22 @@ class Plan:
     def actions(self) -> tuple[Action, ...]:
         """All actions in order."""
         return tuple(action for stage in self.stages for action in stage)
+
+
+def roles_first(stages: Iterable[tuple[Action, ...]]) -> tuple[tuple[Action, ...], ...]:
+    """The stages, with a binding in a stage behind that of its role: the API server looks at the role's rules
+    before it takes a binding, and answers 404 where there is none yet."""
+    return tuple(part for stage in stages for part in _split(stage))
+
+
+def _split(stage: tuple[Action, ...]) -> Iterator[tuple[Action, ...]]:
+    applied = [action.ref for action in stage if isinstance(action, Apply)]
+    roles = {ref.name for ref in applied if ref.kind == ROLE.kind}
+    behind = tuple(
+        action
+        for action in stage
+        if isinstance(action, Apply) and action.ref.kind == ROLE_BINDING.kind and action.ref.name in roles
+    )
+    yield tuple(action for action in stage if action not in behind)
+    if behind:
+        yield behind

@@ -55,6 +55,7 @@ from dedicated.reconcile.actions import (
     SetFinalizers,
     Settled,
     TurnStage,
+    roles_first,
 )
 from dedicated.reconcile.backups import backups
 from dedicated.reconcile.changes import Changes, instructed, together
@@ -292,7 +293,7 @@ def _stages(
         stages.append((*made, CreateAdmin(), *actions))
     elif made or actions:
         stages.append((*made, *actions))
-    return tuple(stages)
+    return roles_first(stages)
 
 
 def _marking(meta: Meta, observed: Observed) -> tuple[tuple[Action, ...], ...]:
