@@ -12,7 +12,7 @@ from functools import partial
 
 from bench.figure import Figure, at_most, report
 from bench.stage import SETTLE_SECONDS, Stage, until
-from cluster.engine_stage import clustered, places
+from cluster.engine_stage import arguments, clustered
 from cluster.instances import condition
 from cluster.standing import NOWHERE
 from dedicated.api.json import Manifest, get_str
@@ -25,7 +25,6 @@ from testbed.forked import Clock, fork_server
 from testbed.operator_process import Settings
 
 INSTANCES, MINUTES = 20, 15
-AGENT = ("--agent-image", "registry.test/dedicated-operator:test")
 WORKERS = 6
 """Namespaces that are played at once."""
 PERIOD = 5
@@ -43,7 +42,7 @@ def status_writes(stage: Stage) -> Iterator[Figure]:
     clock = Clock(stage.folder / "clock")
     stage.folder.mkdir(parents=True, exist_ok=True)
     clock.step(0)
-    settings = Settings(stage.home, (), extra=(*places(stage.folder), *AGENT))
+    settings = Settings(stage.home, (), extra=arguments(stage.folder))
     installed = operator_process.install(
         stage.cluster, settings, stage.folder, operator_process.render(settings)
     )

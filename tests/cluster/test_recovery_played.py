@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine_stage import clustered, install_engines, places
+from cluster.engine_stage import arguments, clustered, install_engines
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
@@ -27,8 +27,6 @@ from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
-
-AGENT = ("--agent-image", "registry.test/dedicated-operator:test")
 
 
 @dataclass(slots=True)
@@ -71,7 +69,7 @@ def stage(
     install_engines(cluster)
     namespace, file = make_namespace(labels=SIMULATED), tmp_path / "clock.json"
     file.write_text('{"steps": []}')
-    run_operator(namespace, watch=(namespace,), extra=(*places(tmp_path), *AGENT, f"--test-clock={file}"))
+    run_operator(namespace, watch=(namespace,), extra=(*arguments(tmp_path), f"--test-clock={file}"))
     policies = protection.policies(namespace, watch=(namespace,))
     protection.replace(cluster, namespace, old=(), new=policies)
     time = ContractTime(wall=lambda: datetime.now(UTC), steps=file)
