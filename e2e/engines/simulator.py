@@ -26,6 +26,8 @@ ZONE = "topology.kubernetes.io/zone"
 SIZES = {"full": 120_000_000, "differential": 19_000_000}
 """Bytes in the repository, as measured for a database of 781 MB (database-backup.md, 1.3)."""
 PAUSE = 0.2
+BUSY = frozenset({429, 500, 503, 504})
+"""Refusals after which the next step asks again, such as while a definition was just installed."""
 
 
 @dataclass(slots=True)
@@ -214,16 +216,21 @@ class Steps(Protocol):
 
 
 @contextlib.contextmanager
-def playing(simulator: Simulator, *others: Steps) -> Iterator[Simulator]:
-    """Step until the block is left, and others with it; an error in a step is raised there."""
+def playing(simulator: Simulator, *others: Steps, pause: float = PAUSE) -> Iterator[Simulator]:
+    """Step each `pause` seconds until the block is left, and others with it; an error in a step is raised
+    there."""
     over = threading.Event()
     errors: list[Exception] = []
 
     def play() -> None:
-        while not over.wait(PAUSE):
+        while not over.wait(pause):
             try:
                 for played in (simulator, *others):
                     played.step()
+            except ApiError as error:
+                if error.status not in BUSY:
+                    errors.append(error)
+                    return
             except Exception as error:  # noqa: BLE001 - told to the test, in its own thread
                 errors.append(error)
                 return

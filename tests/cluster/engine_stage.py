@@ -1,7 +1,6 @@
 """Instances whose database an engine runs, on a control plane on which that engine is played."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,15 +9,20 @@ import pytest
 from cluster.instances import instance
 from cluster.observing import SECONDS
 from cluster.standing import until
-from contract.test_recovery_store import GOOD
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import CONFIG_MAP, INSTANCE
+from dedicated.api.names import API_VERSION
+from dedicated.api.objects import CONFIG_MAP, INSTANCE, INSTANCE_BACKUP
+from dedicated.api.store import Store
 from dedicated.contract.recovery.report import Report, to_json
 from dedicated.parts.recovery_agent import MANAGER
 from engines import definitions
+from testbed.client import Api
 from testbed.cluster import Cluster
 from testbed.nodes import REGION
 
+RECORD = "acme-recovery"
+AGENT = ("--agent-image", "registry.test/dedicated-operator:test")
+"""The operator's arguments without which nobody asks for a report."""
 SERVERS: Manifest = {
     "postgresVersion": 18,
     "image": "registry.test/postgres:18",
@@ -44,22 +48,51 @@ def clustered(namespace: str, engine: str) -> Manifest:
     )
 
 
+def store_read(at: datetime) -> Store:
+    """The repository's bucket as it must be, read at a time."""
+    return Store(
+        at,
+        "acme-backup",
+        endpoint="s3.eu-central-2.amazonaws.com",
+        region="eu-central-2",
+        targets=(),
+        encryption="AES256",
+        versioned=True,
+        lock_days=14,
+        public=False,
+        writable=True,
+    )
+
+
+def tell(agent: Api, namespace: str, text: str) -> None:
+    """Write a report as the recovery agent does."""
+    agent.patch(CONFIG_MAP, namespace, RECORD, {"data": {"report": text, "samples": "[]"}}, manager=MANAGER)
+
+
+def ordered(namespace: str, name: str, kind: str, of: str = "acme") -> Manifest:
+    """An InstanceBackup."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": INSTANCE_BACKUP.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"instance": of, "kind": kind},
+    }
+
+
 def arguments(folder: Path) -> tuple[str, ...]:
     """The operator's: the testbed's nodes are in Switzerland, and there are recovery agents."""
     file = folder / "places.json"
     file.write_text(json.dumps({"places": {REGION: ["CH"]}}))
-    return "--places", str(file), "--agent-image", "registry.test/dedicated-operator:test"
+    return "--places", str(file), *AGENT
 
 
 def found_good(cluster: Cluster, namespace: str) -> None:
     """Tell in the agent's place that the store is good: no engine's cluster is made before."""
     api = cluster.api
-    until(lambda: api.find(CONFIG_MAP, namespace, "acme-recovery") is not None, "the record", seconds=SECONDS)
+    until(lambda: api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record", seconds=SECONDS)
     uid = get_str(api.get(INSTANCE, namespace, "acme"), "metadata", "uid")
     now = datetime.now(UTC)
-    store = replace(GOOD, at=now, name="acme-backup", endpoint="s3.eu-central-2.amazonaws.com")
-    said: Manifest = {"report": to_json(Report(now, uid, stores=(store,))), "samples": "[]"}
-    api.patch(CONFIG_MAP, namespace, "acme-recovery", {"data": said}, manager=MANAGER)
+    tell(api, namespace, to_json(Report(now, uid, stores=(store_read(now),))))
 
 
 def install_engines(cluster: Cluster) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from builders import wanted as an_instance
-from cluster.engine_stage import arguments, clustered, found_good, install_engines
+from cluster.engine_stage import arguments, clustered, found_good, install_engines, ordered
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map, get_str
-from dedicated.api.names import API_VERSION
 from dedicated.api.objects import (
     BARMAN_STORE,
     CNPG_BACKUP,
@@ -39,15 +38,6 @@ from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
-
-
-def ordered(namespace: str, name: str, kind: str, of: str = "acme") -> Manifest:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": INSTANCE_BACKUP.kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"instance": of, "kind": kind},
-    }
 
 
 def plural_of(item: Manifest) -> Resource:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import clustered
+from cluster.engine_stage import RECORD, store_read, tell
 from cluster.instances import condition, instance, wait_for
 from cluster.observing import SECONDS
 from cluster.standing import SIMULATED, Standing, modifications, until
 from contract.recovery_facts import backup, listing
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, INSTANCE
-from dedicated.api.store import Store
 from dedicated.contract.recovery.points import recoverability
 from dedicated.contract.recovery.report import Report, to_json
 from dedicated.contract.recovery.runs import BackupRun
@@ -27,7 +27,6 @@ from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
 
-RECORD = "acme-recovery"
 FIELDS = {"host": "db.example.test", "port": "5432", "dbname": "zitadel", "user": "zitadel", "password": "x"}
 
 
@@ -50,23 +49,7 @@ def report(uid: str) -> Report:
     memory = Memory((Sample(now, int(7.5 * SEGMENT), 1),))
     full = replace(backup(3), started=begun, completed=begun)
     found = recoverability(replace(listing({1: range(3, 9)}, full), at=now), memory, now=now)
-    store = Store(
-        now,
-        "acme-backup",
-        endpoint="s3.eu-central-2.amazonaws.com",
-        region="eu-central-2",
-        targets=(),
-        encryption="AES256",
-        versioned=True,
-        lock_days=14,
-        public=False,
-        writable=True,
-    )
-    return Report(now, uid, found, memory, (BackupRun("full", begun, now),), stores=(store,))
-
-
-def tell(agent: Api, namespace: str, text: str) -> None:
-    agent.patch(CONFIG_MAP, namespace, RECORD, {"data": {"report": text, "samples": "[]"}}, manager=MANAGER)
+    return Report(now, uid, found, memory, (BackupRun("full", begun, now),), stores=(store_read(now),))
 
 
 @pytest.fixture

@@ -4,16 +4,26 @@ Values are planted in every Secret that an instance reads, and taken from those 
 it writes elsewhere is seen whole by the fault proxy between it and the API server.
 """
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cluster.engine_stage import arguments, clustered, found_good, install_engines, ordered
 from cluster.instances import condition, instance, wait_for
 from cluster.observing import is_applied, secret, wait_applied
 from cluster.standing import SIMULATED, Standing, until
-from dedicated.api.json import JsonValue, canonical, get_str
-from dedicated.api.objects import INSTANCE, POD, SECRET, SERVICE
+from dedicated.api.json import JsonValue, Manifest, canonical, get_map, get_str
+from dedicated.api.objects import (
+    INSTANCE,
+    INSTANCE_BACKUP,
+    PERCONA_BACKUP,
+    POD,
+    SECRET,
+    SERVICE,
+)
+from engines.simulator import Simulator, playing
 from faultproxy import FaultProxy, fault_proxy
 from hidden import found_in, hidden_values
 from testbed.cluster import Cluster
@@ -25,6 +35,9 @@ MASTERKEY = "Planted-masterkey-of-32-letters-"
 PASSWORD, NEXT_PASSWORD = "planted-database-password", "planted-database-password-two"
 FIRST_PASSWORD, FOREIGN = "Planted-first-password-1!", "planted-foreign-value"
 BROKEN = "planted-in-a-broken-address"
+ACCESS, STORE, PASSPHRASE = "Planted-access-key", "Planted-store-secret", "Planted-cipher-passphrase"
+FAILURE = "no space left"
+PGUSER = "acme-database-pguser-zitadel"
 
 
 def dsn(password: str) -> str:
@@ -80,6 +93,58 @@ def _live_through_a_lot(at: Standing) -> None:
     until(lambda: api.find(SERVICE, namespace, "acme-login") is not None, "the Service again")
     api.patch(INSTANCE, namespace, "acme", {"spec": {"release": {"version": "v9.9.9"}}})
     until(lambda: condition(at.body(), "Stalled")["status"] == "True", "stalled")
+
+
+def test_what_is_in_the_secrets_of_an_engine_is_told_nowhere(
+    cluster: Cluster,
+    crds: None,
+    make_namespace: MakeNamespace,
+    run_operator: RunOperator,
+    proxy: FaultProxy,
+    tmp_path: Path,
+) -> None:
+    install_engines(cluster)
+    api, namespace = cluster.api, make_namespace(labels=SIMULATED)
+    extra = arguments(tmp_path)
+    operator = run_operator(namespace, watch=(namespace,), server=proxy.url, extra=extra)
+    at = Standing(cluster, namespace, operator)
+    api.create(secret(namespace, "repository", **{"access-key-id": ACCESS, "secret-access-key": STORE}))
+    api.create(secret(namespace, "passphrase", passphrase=PASSPHRASE))
+    api.create(clustered(namespace, "percona"))
+    with playing(Simulator(api, namespace, dsn(PASSWORD))) as engine:
+        found_good(cluster, namespace)
+        wait_applied(api, namespace)
+        until(lambda: _backups(at) == ["Succeeded"], "the first backup")
+        engine.failing = f"the store answers: {FAILURE}"
+        api.create(ordered(namespace, "fails", "Full"))
+        until(lambda: FAILURE in str(api.get(INSTANCE_BACKUP, namespace, "fails")), "a failed order")
+        _rotate(at)
+        at.rest()
+
+    values = {f"planted {value}": value for value in (ACCESS, STORE, PASSPHRASE, PASSWORD, NEXT_PASSWORD)}
+    for body in api.list(SECRET, namespace):
+        name = get_str(body, "metadata", "name")
+        values |= {f"{name}/{field}": value for field, value in hidden_values(body).items()}
+    holders = {name.partition("/")[0] for name in values}
+    assert holders >= {"repository", "passphrase", PGUSER, "acme-database-pguser-dedicated-monitor"}
+    orders = {"orders": str(api.list(INSTANCE_BACKUP, namespace))}
+    for where, text in {**_places(at), **_written(proxy), **orders}.items():
+        assert [what for what, value in values.items() if found_in(text, value)] == [], where
+
+
+def _backups(at: Standing) -> list[str]:
+    return [get_str(item, "status", "state") for item in at.api.list(PERCONA_BACKUP, at.namespace)]
+
+
+def _rotate(at: Standing) -> None:
+    """Another password of the engine's, then none at all, then again one."""
+    api, namespace = at.api, at.namespace
+    good = get_map(api.get(SECRET, namespace, PGUSER), "data")
+    for password, word in ((NEXT_PASSWORD, "the rollout"), ("", "the finding"), (PASSWORD, "the rollout")):
+        data: Manifest = {**good, "password": base64.b64encode(password.encode()).decode()}
+        api.patch(SECRET, namespace, PGUSER, {"data": data})
+        wait_for(api, namespace, lambda body: not is_applied(body), what=word)
+    wait_applied(api, namespace)
 
 
 def _places(at: Standing) -> dict[str, str]:

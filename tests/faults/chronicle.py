@@ -15,10 +15,21 @@ from functools import partial
 import urllib3
 
 from dedicated.api.json import Manifest, as_manifest, get_map, get_str
-from dedicated.api.objects import CONFIG_MAP, INSTANCE, JOB, POD, SECRET, Kind
+from dedicated.api.objects import (
+    CONFIG_MAP,
+    INSTANCE,
+    JOB,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
+    POD,
+    SECRET,
+    Kind,
+)
 from testbed.client import Api
 
 KINDS = (INSTANCE, SECRET, CONFIG_MAP, JOB, POD)
+OF_ENGINE = (PERCONA_CLUSTER, PERCONA_BACKUP)
+"""Besides, where an engine's definitions are installed."""
 BUSY = frozenset({429, 500, 503, 504})
 """Codes of refusals after which the same watch misses nothing."""
 _WATCH_SECONDS = 3600
@@ -29,6 +40,7 @@ class Chronicle:
     """The versions so far, oldest first; a deleted object comes as it was last. Made by `chronicle`."""
 
     api: Api
+    kinds: tuple[Kind, ...] = KINDS
     over: bool = False
     holes: list[str] = field(default_factory=list)
     """Why something may be missing: then nothing can be said about what never was."""
@@ -38,11 +50,11 @@ class Chronicle:
     def of(self, namespace: str) -> dict[Kind, Sequence[Manifest]]:
         """A namespace's versions."""
         assert not self.holes, self.holes
-        return {kind: self._bodies[namespace, kind][:] for kind in KINDS}
+        return {kind: self._bodies[namespace, kind][:] for kind in self.kinds}
 
     def forget(self, namespace: str) -> None:
         """A site that is gone."""
-        for kind in KINDS:
+        for kind in self.kinds:
             self._bodies.pop((namespace, kind), None)
 
     def listen(self, kind: Kind, started: threading.Event) -> None:
@@ -88,11 +100,11 @@ class Chronicle:
 
 
 @contextlib.contextmanager
-def chronicle(api: Api) -> Iterator[Chronicle]:
-    """A chronicle for the time of the block."""
-    kept = Chronicle(api)
+def chronicle(api: Api, *, engine: bool = False) -> Iterator[Chronicle]:
+    """A chronicle for the time of the block; `engine`: of an engine's objects too."""
+    kept = Chronicle(api, (*KINDS, *OF_ENGINE) if engine else KINDS)
     threads = []
-    for kind in KINDS:
+    for kind in kept.kinds:
         started = threading.Event()
         thread = threading.Thread(target=partial(kept.listen, kind, started), daemon=True)
         thread.start()

@@ -20,8 +20,11 @@ from dedicated.api.objects import (
     CHILD_KINDS,
     DEPLOYMENT,
     INSTANCE,
+    INSTANCE_BACKUP,
     JOB,
     MAINTENANCE,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
     POD,
     RECORD,
     SECRET,
@@ -36,7 +39,7 @@ SETTLE_SECONDS = 20.0
 """For an end state that is not yet the expected one: a status that follows a reading of the public name."""
 
 EndState = dict[str, JsonValue]
-"""`Kind/name` -> what is compared of it; `pods` and `replica sets` are counted."""
+"""`Kind/name` -> what is compared of it; `pods` and `replica sets` are counted, `backups` listed."""
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -46,7 +49,19 @@ _SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d
 """A slot in words: the provider's window is spread by the instance's namespace."""
 _LEFT = re.compile(r"\d+ min left")
 """Of a slot, when its run began."""
-_WORDS = ((_UID, "UID"), (_TIME, "TIME"), (_WALL, "(WALL)"), (_SLOT, "SLOT"), (_LEFT, "LEFT"))
+_BACKUP = re.compile(r"acme-(full|diff)-(ib-)?[0-9a-f]{8}")
+"""A backup asked for: the order's uid, or a digest in which the name of the one before is."""
+_LABEL = re.compile(r"\d{8}-\d{6}(?=[FD])")
+"""Of a backup: its time."""
+_WORDS = (
+    (_BACKUP, r"acme-\1-\2MARK"),
+    (_LABEL, "LABEL"),
+    (_UID, "UID"),
+    (_TIME, "TIME"),
+    (_WALL, "(WALL)"),
+    (_SLOT, "SLOT"),
+    (_LEFT, "LEFT"),
+)
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
 _ALLOCATED = ("clusterIP", "clusterIPs")
 PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
@@ -54,10 +69,11 @@ _MEASURED = frozenset({measured.COMPONENT, measured.GAPS_COMPONENT})
 _DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
 
 
-def end_state(api: Api, namespace: str) -> EndState:
-    """The namespace's objects as far as they concern an instance."""
+def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
+    """The namespace's objects as far as they concern an instance; `engine`: those of one too."""
     found: EndState = {}
-    for kind in (INSTANCE, MAINTENANCE, RECORD, *CHILD_KINDS):
+    cluster = (PERCONA_CLUSTER,) if engine else ()
+    for kind in (INSTANCE, INSTANCE_BACKUP, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
         for item in api.list(kind, namespace):
             if _concerns(item):
                 name = get_str(item, "metadata", "name")
@@ -73,13 +89,16 @@ def end_state(api: Api, namespace: str) -> EndState:
         for item in api.list("apps/v1/replicasets", namespace)
     )
     found["replica sets"] = dict(sets)
+    if engine:
+        asked = [neutral(reduced(item), namespace) for item in api.list(PERCONA_BACKUP, namespace)]
+        found["backups"] = sorted(asked, key=json.dumps)
     return found
 
 
 def _concerns(item: Manifest) -> bool:
     labels = get_map(item, "metadata", "labels")
     match get_str(item, "kind"):
-        case INSTANCE.kind:
+        case INSTANCE.kind | INSTANCE_BACKUP.kind:
             return True
         case RECORD.kind:
             return get_str(item, "spec", "fact") != MODIFICATION_REPAIRED
@@ -96,7 +115,7 @@ def settled(
     """The end state as seen, once it is the expected one (None: any), or has not become it in time."""
     deadline = time.monotonic() + seconds
     while True:
-        state = seen_as(end_state(site.api, site.namespace))
+        state = seen_as(end_state(site.api, site.namespace, engine=site.engine))
         if expected in (None, state) or time.monotonic() > deadline:
             return state
         time.sleep(5 * LOOK)
@@ -135,8 +154,8 @@ def _status(item: Manifest) -> JsonValue:
     match get_str(item, "kind"):
         case INSTANCE.kind:
             return _unmeasured(status)
-        case MAINTENANCE.kind:
-            return status
+        case MAINTENANCE.kind | INSTANCE_BACKUP.kind | PERCONA_BACKUP.kind:
+            return {key: value for key, value in status.items() if key != "durationSeconds"}
         case DEPLOYMENT.kind:
             counts = ("replicas", "readyReplicas", "updatedReplicas")
             return {count: get_int(status, count) for count in counts}
@@ -185,5 +204,3 @@ def difference(expected: Mapping[str, JsonValue], found: Mapping[str, JsonValue]
         return ""
     old, new = (json.dumps(state, indent=1, sort_keys=True).splitlines() for state in (expected, found))
     return "\n".join(difflib.unified_diff(old, new, "uninterrupted", "this run", lineterm="", n=4))
-
-

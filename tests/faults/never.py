@@ -7,10 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from cluster.observing import schema_pods_at_once
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
-from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, POD, RECORD, SECRET, Kind
+from dedicated.api.objects import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    INSTANCE,
+    JOB,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
+    POD,
+    RECORD,
+    SECRET,
+    Kind,
+)
 from dedicated.parts import measured
 from dedicated.parts.keys import MASTERKEY_FIELD, fingerprint
-from faults.scenarios import KEPT
+from faults.scenarios import KEPT_WITH_ENGINE
 from faults.site import NAME, Site
 
 _REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
@@ -25,6 +36,7 @@ def breaches(site: Site, history: Mapping[Kind, Sequence[Manifest]], *, jobs_sta
         *made_twice("ConfigMap", identities),
         *(made_twice("Job", history[JOB]) if jobs_stay else ()),
         *at_work_at_once(history),
+        *_of_engine(site, history),
         *recorded_twice(site.api.list(RECORD, site.namespace)),
         *_orphans(site),
         *_wrong_fingerprint(site),
@@ -39,6 +51,27 @@ def made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
     for name, seen in uids.items():
         if len(seen) > 1:
             yield f"{kind} {name} was made {len(seen)} times"
+
+
+def _of_engine(site: Site, history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
+    """A cluster or a backup that was made twice, or is gone, and backups at once."""
+    for kind in (PERCONA_CLUSTER, PERCONA_BACKUP):
+        bodies = history.get(kind, ())
+        yield from made_twice(kind.kind, bodies)
+        for name in sorted({get_str(item, "metadata", "name") for item in bodies}):
+            if site.api.find(kind, site.namespace, name) is None:
+                yield f"{kind.kind} {name} was deleted"
+    yield from backed_up_at_once(history.get(PERCONA_BACKUP, ()))
+
+
+def backed_up_at_once(bodies: Sequence[Manifest]) -> Iterator[str]:
+    """Backups that were under way together."""
+    going: set[str] = set()
+    for body in bodies:
+        name, state = get_str(body, "metadata", "name"), get_str(body, "status", "state")
+        (going.discard if state in {"Succeeded", "Failed"} else going.add)(name)
+        if len(going) > 1:
+            yield f"backups at once: {sorted(going)}"
 
 
 def recorded_twice(records: Sequence[Manifest]) -> Iterator[str]:
@@ -71,7 +104,8 @@ def _orphans(site: Site) -> Iterator[str]:
         for item in items:
             name = f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
             owners = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
-            if name in KEPT or get_str(item, "metadata", "labels", LABEL_COMPONENT) == measured.COMPONENT:
+            is_measured = get_str(item, "metadata", "labels", LABEL_COMPONENT) == measured.COMPONENT
+            if is_measured or name in KEPT_WITH_ENGINE:
                 if owners:
                     yield f"{name} lasts, and is owned by {owners}"
             elif not owners & alive:

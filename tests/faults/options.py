@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from cluster.engine_stage import install_engines
 from dedicated.api.json import Manifest
 from faults.crashpoints import Point
 from faults.scenarios import SCENARIOS, Scenario
@@ -134,10 +135,15 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 
 
 @pytest.fixture
-def stage(
-    cluster: Cluster, crds: None, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Stage]:
-    """The fork server and the chronicle of a test; nobody ends the API server meanwhile."""
+def stage(cluster: Cluster, crds: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """The fork server and the chronicle of a test; nobody ends the API server meanwhile.
+
+    Where its scenario has an engine, the definitions of that are installed, or the test is skipped.
+    """
     request.getfixturevalue("_turn")
-    with stage_on(cluster, tmp_path) as made:
+    scenario = getattr(getattr(request.node, "callspec", None), "params", {}).get("scenario")
+    played = isinstance(scenario, Scenario) and scenario.engine
+    if played:
+        install_engines(cluster)
+    with stage_on(cluster, tmp_path, engine=played) as made:
         yield made

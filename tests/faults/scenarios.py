@@ -2,12 +2,30 @@
 crash point from then on (docs/testing.md)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
+from cluster.engine_stage import RECORD as RECORD_OF_AGENT
+from cluster.engine_stage import REPOSITORY, SERVERS, ordered, store_read, tell
 from cluster.instances import condition
 from cluster.observing import is_applied
+from contract.recovery_facts import backup
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import CHILD_KINDS, INSTANCE, MAINTENANCE, POD, RECORD
+from dedicated.api.names import LABEL_INSTANCE
+from dedicated.api.objects import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    INSTANCE,
+    INSTANCE_BACKUP,
+    MAINTENANCE,
+    PERCONA_BACKUP,
+    POD,
+    RECORD,
+)
+from dedicated.contract.recovery.points import Recoverability
+from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.sampling import Memory, Sample
+from dedicated.contract.recovery.wal import SEGMENT, Stretch
 from faults.site import NAME, NEW, Site
 from testbed.cluster import Cluster
 
@@ -21,12 +39,16 @@ KEPT = frozenset(
     }
 )
 """What outlives an instance."""
+KEPT_WITH_ENGINE = KEPT | {"ConfigMap/acme-database-init"}
+"""With its database's cluster."""
 CHANGED: Manifest = {"server": {"config": {"AuditLogRetention": "1h"}}, "login": {"replicas": 6}}
 """Six replicas: as many in each zone, whoever came first."""
 MONTH, SLOT = "2036-12-31T23:00:00Z", ("2037-01-10T01:00:00Z", "2037-01-10T05:00:00Z")
 """A new month in Zurich, and a slot in it."""
 REQUEST = "regular-2037-01"
 REST_SECONDS = 120.0
+OURS = f"{LABEL_INSTANCE}={NAME}"
+ORDER = "before-change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +56,8 @@ class Scenario:
     """`prepare` is not disturbed and ends at rest; `act` is what then happens, `is_over` its end.
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
-    makes it undone. `contract`: the public name answers, and the contract's time is turned.
+    makes it undone. `contract`: the public name answers, and the contract's time is turned. `engine`: one is
+    played, and its definitions have to be at hand.
     """
 
     name: str
@@ -44,6 +67,7 @@ class Scenario:
     happens: Callable[[Cluster], None] | None = None
     undo: Callable[[Cluster], None] | None = None
     contract: bool = False
+    engine: bool = False
 
 
 def is_whole(site: Site) -> bool:
@@ -72,14 +96,14 @@ def has_lost_a_zone(site: Site) -> bool:
 
 def is_gone(site: Site) -> bool:
     """The instance, and all that does not outlive it."""
-    if site.body() is not None or site.api.list(POD, site.namespace):
+    if site.body() is not None or site.api.list(POD, site.namespace, labels=OURS):
         return False
     left = {
         f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
         for kind in CHILD_KINDS
-        for item in site.api.list(kind, site.namespace, labels=f"dedicated.zitadel.com/instance={NAME}")
+        for item in site.api.list(kind, site.namespace, labels=OURS)
     }
-    return left <= KEPT
+    return left <= KEPT_WITH_ENGINE
 
 
 def _delete(site: Site) -> None:
@@ -128,6 +152,62 @@ def is_maintained(site: Site) -> bool:
     return over and is_whole(site)
 
 
+def backups(site: Site) -> list[str]:
+    """States of the engine's backups."""
+    return [get_str(item, "status", "state") for item in site.api.list(PERCONA_BACKUP, site.namespace)]
+
+
+def _live_on_an_engine(site: Site) -> None:
+    """Created, backed up for three causes (none yet, an order, a gap that is told twice), and deleted."""
+    site.create(
+        infrastructure={"dataLocation": {"region": "Global"}},
+        database={"engine": "percona", "cluster": SERVERS},
+        backup={"repository": REPOSITORY},
+    )
+    site.rest(_has_record, seconds=REST_SECONDS)
+    _tell(site, _report(site))
+    site.rest(lambda at: is_whole(at) and backups(at) == ["Succeeded"], seconds=REST_SECONDS)
+    site.api.create(ordered(site.namespace, ORDER, "Differential"))
+    site.rest(_is_carried_out, seconds=REST_SECONDS)
+    told = _gap(site)
+    _tell(site, told)
+    site.rest(lambda at: len(backups(at)) > 2 and _all_ended(at), seconds=REST_SECONDS)
+    # The agent reports more often than it lists.
+    _tell(site, replace(told, written=datetime.now(UTC)))
+    site.rest(_all_ended, seconds=REST_SECONDS)
+    _delete(site)
+
+
+def _has_record(site: Site) -> bool:
+    return site.api.find(CONFIG_MAP, site.namespace, RECORD_OF_AGENT) is not None
+
+
+def _is_carried_out(site: Site) -> bool:
+    return get_str(site.api.find(INSTANCE_BACKUP, site.namespace, ORDER), "status", "state") == "Completed"
+
+
+def _all_ended(site: Site) -> bool:
+    return set(backups(site)) == {"Succeeded"}
+
+
+def _report(site: Site) -> Report:
+    """The agent's first: the store is as it must be, and the rest is not known yet."""
+    at = datetime.now(UTC)
+    return Report(at, get_str(site.body(), "metadata", "uid"), stores=(store_read(at),))
+
+
+def _gap(site: Site) -> Report:
+    """A gap in the archive, listed just now. An engine tells the end of a backup in whole seconds."""
+    at = datetime.now(UTC) - timedelta(seconds=1)
+    full = replace(backup(3), started=at, completed=at)
+    found = Recoverability(at, at, full, 4 * SEGMENT, 1, at, gaps=(Stretch(4, 5),))
+    return replace(_report(site), found=found, memory=Memory((Sample(at, 9 * SEGMENT, 1),)))
+
+
+def _tell(site: Site, report: Report) -> None:
+    tell(site.api, site.namespace, to_json(report))
+
+
 CREATION = Scenario("creation", act=Site.create, is_over=is_whole)
 CONFIGURATION = Scenario("configuration-change", prepare=stand, act=_configure, is_over=is_whole)
 VERSION = Scenario("version-change", prepare=stand, act=_update, is_over=is_whole)
@@ -142,4 +222,5 @@ ZONE_LOSS = Scenario(
 MAINTENANCE_RUN = Scenario(
     "maintenance-run", prepare=begin_service, act=_maintain, is_over=is_maintained, contract=True
 )
-SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ZONE_LOSS)
+ENGINE = Scenario("engine", act=_live_on_an_engine, is_over=is_gone, engine=True)
+SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, ZONE_LOSS)

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cluster.engine_stage import AGENT
 from cluster.instances import database_secret, instance
 from cluster.observing import change
 from cluster.standing import NOWHERE, SIMULATED
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list
 from dedicated.api.objects import INSTANCE, RECORD, Kind
+from engines.simulator import Simulator, playing
 from faultproxy import FaultProxy, fault_proxy
 from faults.chronicle import Chronicle, chronicle
 from testbed import operator_process
@@ -47,6 +49,8 @@ BEGIN = "2036-12-10T12:00:00Z"
 QUIET = 2.5
 """Longer than the operator holds back a status in which only figures moved."""
 LOOK = 0.1
+ENGINE_STEP = 0.5
+"""Seconds between two steps of the engine: the operator sees each state of a backup."""
 _SAMPLE = "faults-sample"
 
 
@@ -71,13 +75,16 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage_on(cluster: Cluster, folder: Path) -> Iterator[Stage]:
-    """The stage on a cluster for the time of the block; logs of operators go into the folder."""
+def stage_on(cluster: Cluster, folder: Path, *, engine: bool = False) -> Iterator[Stage]:
+    """The stage on a cluster for the time of the block; logs of operators go into the folder.
+
+    `engine`: the engine's definitions are installed.
+    """
     rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,), values=RELEASES))
     authority = Authority(cluster.ca.parent)
     with (
         fork_server(folder / "forkserver.log") as forks,
-        chronicle(cluster.api) as kept,
+        chronicle(cluster.api, engine=engine) as kept,
         serve_names(authority) as names,
     ):
         yield Stage(cluster, forks, folder, kept, json.dumps(rendered), names)
@@ -98,6 +105,7 @@ class Site:
     proxy: FaultProxy
     clock: Clock
     steps: Path
+    engine: bool = False
     operator: OperatorProcess | None = None
     started: float = 0.0
     starts: int = 0
@@ -208,9 +216,12 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(stage: Stage, *, in_order: bool = False, contract: bool = False) -> Iterator[Site]:
+def site(
+    stage: Stage, *, in_order: bool = False, contract: bool = False, engine: bool = False
+) -> Iterator[Site]:
     """A site for the time of the block, without an operator yet. With a contract its public name answers, so
-    that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first.
+    that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first. With an engine,
+    that is played, whatever becomes of the operator.
 
     The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
@@ -228,17 +239,21 @@ def site(stage: Stage, *, in_order: bool = False, contract: bool = False) -> Ite
         )
         folder = stage.folder / namespace
         steps = folder / "steps.json"
-        extra, names = ((f"--test-clock={steps}",), stage.names) if contract else ((), "")
+        extra = ((f"--test-clock={steps}",) if contract else ()) + (AGENT if engine else ())
+        names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
         installed = operator_process.install(cluster, settings, folder, manifests)
         stack.callback(operator_process.remove_rights, cluster, manifests)
         clock = Clock(folder / "clock")
         clock.step(0)
-        made = Site(stage, namespace, settings, installed, proxy, clock, steps)
+        made = Site(stage, namespace, settings, installed, proxy, clock, steps, engine)
         if contract:
             made.turn(BEGIN)
         stack.callback(made.kill)
+        if engine:
+            played = Simulator(cluster.api, namespace, NOWHERE)
+            stack.enter_context(playing(played, pause=ENGINE_STEP))
         yield made
 
 

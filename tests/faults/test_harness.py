@@ -11,7 +11,7 @@ from faultproxy import Answer, Asked, Exchange, Forward
 from faults.chronicle import Chronicle
 from faults.crashpoints import Point, all_points
 from faults.endstate import difference, neutral, reduced
-from faults.never import at_work_at_once, made_twice, recorded_twice
+from faults.never import at_work_at_once, backed_up_at_once, made_twice, recorded_twice
 from faults.options import chosen_of, seeds_of
 from faults.scenarios import SCENARIOS
 from faults.schedule import OUTAGE, Schedule, calm, draw
@@ -168,6 +168,18 @@ def test_two_pods_at_work_at_once_are_told() -> None:
         "2 schema pods were at work at once",
         "Job setup had 2 pods",
     ]
+
+
+def test_two_backups_at_once_are_told() -> None:
+    one, done, two = body("a", state="Running"), body("a", state="Succeeded"), body("b", state="Starting")
+    assert list(backed_up_at_once([one, done, two])) == []
+    assert list(backed_up_at_once([one, two, done])) == ["backups at once: ['a', 'b']"]
+
+
+def test_names_of_backups_are_no_difference_but_their_number_is() -> None:
+    one, two, more = "acme-diff-ib-0f0f0f0f", "acme-diff-ib-12345678", "acme-diff-12345678"
+    assert neutral(body(one), "faults-1") == neutral(body(two), "faults-1")
+    assert neutral(body(one), "faults-1") != neutral(body(more), "faults-1")
 
 
 def test_a_chronicle_knows_what_it_may_have_missed() -> None:
