@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from cluster.engine_stage import RECORD as RECORD_OF_AGENT
 from cluster.engine_stage import REPOSITORY, SERVERS, ordered, store_read, tell
 from cluster.instances import condition
-from cluster.observing import is_applied
+from cluster.observing import has_finding, is_applied
 from contract.recovery_facts import backup
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
@@ -23,7 +23,7 @@ from dedicated.api.objects import (
     RECORD,
 )
 from dedicated.contract.recovery.points import Recoverability
-from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.report import Report, Trouble, to_json
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT, Stretch
 from faults.site import NAME, NEW, Site
@@ -172,9 +172,12 @@ def _live_on_an_engine(site: Site) -> None:
     told = _gap(site)
     _tell(site, told)
     site.rest(lambda at: len(backups(at)) > 2 and _all_ended(at), seconds=REST_SECONDS)
-    # The agent reports more often than it lists.
-    _tell(site, replace(told, written=datetime.now(UTC)))
-    site.rest(_all_ended, seconds=REST_SECONDS)
+    # The agent reports anew, and could not list.
+    now = datetime.now(UTC)
+    _tell(site, replace(told, written=now, troubles=(Trouble("Repository", told.written, "no answer"),)))
+    heard = has_finding("RepositoryNotReached")
+    site.rest(lambda at: heard(at.body()) and _all_ended(at), seconds=REST_SECONDS)
+    assert len(backups(site)) == 3, f"{len(backups(site))} backups for three causes"
     _delete(site)
 
 
