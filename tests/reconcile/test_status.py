@@ -36,7 +36,8 @@ from dedicated.reconcile.observed import (
     PodState,
     ServiceReading,
 )
-from dedicated.reconcile.plan import TOLD, plan
+from dedicated.reconcile.plan import plan
+from dedicated.reconcile.transitions import TOLD
 
 SETUPS = ("acme-setup-00000000", "acme-init")
 VERSIONS = st.sampled_from(["v4.14.0", "v4.15.2", "v4.16.0", "", "main"])

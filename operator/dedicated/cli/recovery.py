@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from dedicated.api.conditions import DATA_PROTECTED, condition_in, parse_time, rfc3339
+from dedicated.api.conditions import (
+    BACKUP_ENCRYPTED,
+    BACKUP_POLICY_SATISFIED,
+    DATA_PROTECTED,
+    condition_in,
+    parse_time,
+    rfc3339,
+)
 from dedicated.api.duration import duration_text, parse_duration
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE
@@ -33,6 +40,8 @@ from dedicated.reconcile.recovery import CODES, STALE
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
+PARTS = (*JUDGED, BACKUP_ENCRYPTED, BACKUP_POLICY_SATISFIED)
+"""What is told beside the condition that stands for them, and the one of failover."""
 WIDTH = 40
 """Characters of the bar that stands for the objective."""
 SHOWN = 20
@@ -242,7 +251,7 @@ def _timeline(sight: Sight, events: list[Event], *, left_out: int) -> None:
 def _to_do(sight: Sight) -> None:
     """Conditions that are not good, and findings: each says who must act."""
     status = get_map(sight.source.body, "status")
-    judged = [found for kind in JUDGED if (found := condition_in(status, kind))]
+    judged = [found for kind in PARTS if (found := condition_in(status, kind))]
     bad = [item for item in judged if get_str(item, "status") != "True"]
     say(f"\nConditions: {len(judged) - len(bad)} of {len(judged)} as they should be", "bold")
     if bad:
@@ -261,7 +270,7 @@ def _findings(status: Manifest) -> list[JsonValue]:
 
 def _as_json(sight: Sight, events: list[Event]) -> JsonValue:
     status, exposure = get_map(sight.source.body, "status"), sight.exposure
-    kinds = (DATA_PROTECTED, *JUDGED)
+    kinds = (DATA_PROTECTED, *PARTS)
     return {
         "instance": sight.source.owner,
         "at": rfc3339(sight.now),

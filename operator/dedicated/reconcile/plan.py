@@ -9,35 +9,16 @@ from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import (
-    ALARMS,
-    AVAILABLE,
-    DATA_LOCATION_COMPLIANT,
-    DATA_PROTECTED,
-    EMERGENCY_PERMITTED,
-    ESCALATION_DUE,
-    FAILOVER_READY,
-    HIGHLY_AVAILABLE,
     MAINTENANCE_PENDING,
     MAINTENANCE_RUNNING,
-    PREREQUISITES_MET,
-    READY,
-    REGULAR_PERMITTED,
-    SERVICE_LEVEL_IN_FORCE,
-    SERVICE_LEVEL_MET,
-    STALLED,
-    TERMINATION_PERMITTED,
     UPGRADE_PENDING,
     UPGRADE_RUNNING,
     UPGRADE_UNPROVEN,
-    VERSION_SUPPORTED,
-    WITHIN_QUARTER,
-    shorten,
 )
-from dedicated.api.json import JsonValue, Manifest, get_list, get_str
+from dedicated.api.json import JsonValue
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
-from dedicated.contract.modifications import Modification
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile import service_level, turns
@@ -48,7 +29,6 @@ from dedicated.reconcile.actions import (
     CreateMonitor,
     Delete,
     EstablishIdentity,
-    EventNote,
     MarkNamespace,
     Plan,
     RecordFact,
@@ -68,33 +48,9 @@ from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
 from dedicated.reconcile.recording import records_wanted
 from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
+from dedicated.reconcile.transitions import events
 from dedicated.reconcile.turns import FREE, Turn
 from dedicated.reconcile.upkeep import Upkeep, conclusion, upkeep
-
-TOLD = {
-    READY: ("Ready", "NotReady"),
-    AVAILABLE: ("Available", "NotAvailable"),
-    HIGHLY_AVAILABLE: ("HighlyAvailable", "NotHighlyAvailable"),
-    PREREQUISITES_MET: ("PrerequisitesMet", "PrerequisitesNotMet"),
-    STALLED: ("Stalled", "StalledOver"),
-    REGULAR_PERMITTED: ("RegularMaintenancePermitted", "RegularMaintenanceNotPermitted"),
-    EMERGENCY_PERMITTED: ("EmergencyMaintenancePermitted", "EmergencyMaintenanceNotPermitted"),
-    WITHIN_QUARTER: ("MaintenanceWithinQuarter", "MaintenanceOverdue"),
-    ESCALATION_DUE: ("EscalationDue", "EscalationDone"),
-    TERMINATION_PERMITTED: ("TerminationPermitted", "TerminationNotPermitted"),
-    SERVICE_LEVEL_IN_FORCE: ("ServiceLevelInForce", "ServiceLevelNotInForce"),
-    SERVICE_LEVEL_MET: ("ServiceLevelMet", "ServiceLevelMissed"),
-    VERSION_SUPPORTED: ("VersionSupported", "VersionNotSupported"),
-    DATA_LOCATION_COMPLIANT: ("DataLocationCompliant", "DataOutsideRegion"),
-    DATA_PROTECTED: ("DataProtected", "DataNotProtected"),
-    FAILOVER_READY: ("FailoverReady", "FailoverNotReady"),
-}
-"""Conditions whose transitions become events: the event's reason when it turns True, and False."""
-COUNTED = frozenset(
-    {SERVICE_LEVEL_MET, VERSION_SUPPORTED, DATA_LOCATION_COMPLIANT, DATA_PROTECTED, FAILOVER_READY}
-)
-"""Of these, the ones judged by figures and dates: after `Unknown`, False is news and True is none."""
-NOTE_LIMIT = 1024
 
 
 def plan(
@@ -116,7 +72,7 @@ def plan(
         return plan_deletion(instance.meta, observed)
     if isinstance(instance, InvalidInstance):
         status = render_invalid(instance.meta, judge_invalid(instance), observed, now=now)
-        return Plan(status=status, events=_events(instance.meta, status, ()))
+        return Plan(status=status, events=events(instance.meta, status, ()))
     observed = without_lag(observed, instance.meta)
     judgement = judge(instance, observed, catalogue, now=now)
     on = upkeep(instance, observed, judgement, catalogue, now=now)
@@ -151,7 +107,7 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
-        events=_events(instance.meta, status, found.mended),
+        events=events(instance.meta, status, found.mended),
         wake_at=_earliest(wake_at, on.wake_at, records_at, protecting.wake_at),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
@@ -254,7 +210,7 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
             *_keeping(sight),
         ),
         status=status,
-        events=_events(instance.meta, status, ()),
+        events=events(instance.meta, status, ()),
         wake_at=_earliest(wake_at, on.wake_at, protecting.wake_at),
         probe=_probe(instance, observed),
         requests=on.standings,
@@ -357,44 +313,3 @@ def _progress(judgement: Judgement, desired: Desired, observed: Observed, found:
         cause = f"; pod {stuck[0].name}: {stuck[0].problem}" if stuck else ""
         return Progress(waiting=f"rolling out server and login{cause}", reason="RollingOut")
     return NOTHING
-
-
-def _events(meta: Meta, status: Manifest, mended: tuple[Modification, ...]) -> tuple[EventNote, ...]:
-    """Transitions since the status as it stands. First sight is no transition."""
-    before = {get_str(item, "type"): item for item in get_list(meta.status, "conditions")}
-    notes = [
-        EventNote(
-            kind="Warning",
-            reason="ModificationRepaired",
-            action="Repair",
-            note=shorten(
-                f"{fact.object}: {', '.join(fact.fields[:5])} changed by {fact.manager} ({fact.operation}) "
-                f"at {fact.at}",
-                NOTE_LIMIT,
-            ),
-        )
-        for fact in mended
-    ]
-    for condition in get_list(status, "conditions"):
-        note = _transition(condition, before)
-        if note is not None:
-            notes.append(note)
-    return tuple(notes)
-
-
-def _transition(condition: JsonValue, before: dict[str, JsonValue]) -> EventNote | None:
-    kind, now = get_str(condition, "type"), get_str(condition, "status")
-    old = get_str(before.get(kind), "status")
-    if kind not in TOLD or not old or now in (old, "Unknown"):
-        return None
-    good = now == ("False" if kind in ALARMS else "True")
-    # What was not known yet is no bad news when it turns out to be not there yet.
-    if old == "Unknown" and good == (kind in COUNTED):
-        return None
-    on_true, on_false = TOLD[kind]
-    return EventNote(
-        kind="Normal" if good else "Warning",
-        reason=on_true if now == "True" else on_false,
-        action="Reconcile",
-        note=shorten(f"{kind} is {now}: {get_str(condition, 'message')}", NOTE_LIMIT),
-    )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from dedicated.api.conditions import DATA_PROTECTED, RPO_MET, WAL_ARCHIVING, WAL_CONTINUOUS, Condition
+from dedicated.api.duration import duration_text
 from dedicated.contract.dates import when
 from dedicated.contract.recovery.objectives import RecoveryObjectives
 from dedicated.contract.recovery.points import LISTING_FRESH, Recoverability
@@ -41,7 +42,7 @@ def rpo_met(
         text = "the repository holds no backup that can be restored. Provider must act"
         return Condition(kind, "False", "NoBackup", text)
     text = (
-        f"newest recoverable point {when(found.newest, zone)}; objective {objective}, "
+        f"newest recoverable point {when(found.newest, zone)}; objective {duration_text(objective)}, "
         f"missed from {when(found.newest + objective, zone)}"
     )
     if exposure >= objective:
@@ -122,7 +123,8 @@ def wal_continuous(
     if found.superseded:
         return Condition(kind, "Unknown", "TimelineChanged", f"{listed}, before a failover")
     if now - found.listed_at > LISTING_FRESH:
-        return Condition(kind, "Unknown", "NotMeasured", f"{listed}, more than {LISTING_FRESH} ago")
+        text = f"{listed}, more than {duration_text(LISTING_FRESH)} ago"
+        return Condition(kind, "Unknown", "NotMeasured", text)
     return Condition(kind, "True", "Continuous", f"no gap since backup {found.backup.label}; {listed}")
 
 
@@ -168,7 +170,7 @@ def _changes(
 def _last_sample(memory: Memory, zone: str) -> str:
     if memory.latest is None:
         return "the primary has not been sampled yet"
-    return f"last sample of the primary {when(memory.latest.at, zone)}, more than {FRESH} ago"
+    return f"last sample of the primary {when(memory.latest.at, zone)}, more than {duration_text(FRESH)} ago"
 
 
 def _named(found: Recoverability, gap: Stretch, size: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from dedicated.api.backup import Backup
-from dedicated.api.duration import parse_duration
+from dedicated.api.duration import duration_text, parse_duration
 from dedicated.api.findings import Finding
 
 ARCHIVE_PART = 4
@@ -31,13 +31,14 @@ class RecoveryObjectives:
 
 
 CONTRACT = RecoveryObjectives()
-CLAUSES = {
-    "disaster_rpo": "B-3",
-    "restore_time": "B-4",
-    "failover_rpo": "B-5",
-    "failover_rto": "B-5",
-    "archive_interval": "B-2",
+PLACES = {
+    "disaster_rpo": ("B-3", "backup.objectives.disasterRPO"),
+    "restore_time": ("B-4", "backup.objectives.restoreTime"),
+    "failover_rpo": ("B-5", "backup.objectives.failoverRPO"),
+    "failover_rto": ("B-5", "backup.objectives.failoverRTO"),
+    "archive_interval": ("B-2", "backup.wal.archiveInterval"),
 }
+"""Of each objective: its clause, and its field in the spec."""
 
 
 def objectives_wanted(backup: Backup) -> RecoveryObjectives:
@@ -62,37 +63,39 @@ def objectives_in_force(
     found: list[Finding] = []
     values: dict[str, timedelta] = {}
     for field in fields(RecoveryObjectives):
-        name, clause = field.name, CLAUSES[field.name]
+        name, (clause, place) = field.name, PLACES[field.name]
         value, limit = getattr(wanted, name), getattr(CONTRACT, name)
         loose = value > limit and clause not in agreed
         values[name] = limit if loose else value
         if loose:
-            found.append(_not_agreed(name, clause, value, limit))
+            found.append(_not_agreed(place, clause, duration_text(value), duration_text(limit)))
     held = RecoveryObjectives(**values)
     if held.restore_time < FASTEST_RESTORE:
-        found.append(_refused("restore_time", held.restore_time, f"at least {FASTEST_RESTORE} (B-4)"))
+        least = f"at least {duration_text(FASTEST_RESTORE)}"
+        found.append(_refused("restore_time", held.restore_time, least))
         held = RecoveryObjectives(**{**values, "restore_time": FASTEST_RESTORE})
     most = held.disaster_rpo / ARCHIVE_PART
     if held.archive_interval > most:
-        why = f"at most a quarter of disaster_rpo, {most} (B-3)"
+        why = f"at most a quarter of disasterRPO, {duration_text(most)}"
         found.append(_refused("archive_interval", held.archive_interval, why))
     return held, tuple(found)
 
 
-def _not_agreed(name: str, clause: str, value: timedelta, limit: timedelta) -> Finding:
+def _not_agreed(place: str, clause: str, value: str, limit: str) -> Finding:
     return Finding(
         code="AgreementNotValid",
         responsible="Provider",
-        message=f"{name} is {value}, the contract's is {limit} ({clause}); no agreement on {clause} is in "
-        f"force, so {limit} stays",
-        action=f"record the agreement, or set {name} to at most {limit}",
+        message=f"spec.{place} is {value}, the contract's is {limit} ({clause}); no agreement on {clause} is "
+        f"in force, so {limit} stays",
+        action=f"record the agreement, or set it to at most {limit}",
     )
 
 
 def _refused(name: str, value: timedelta, must: str) -> Finding:
+    clause, place = PLACES[name]
     return Finding(
         code="ObjectiveImpossible",
         responsible="Provider",
-        message=f"{name} is {value}; it must be {must}",
-        action=f"set {name} to {must}",
+        message=f"spec.{place} is {duration_text(value)}; it must be {must} ({clause})",
+        action=f"set it to {must}",
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import pairwise, product
 
+from dedicated.api.duration import duration_text
 from dedicated.api.findings import Finding
 from dedicated.contract.dates import DAY, instant_of, local
 
@@ -102,7 +103,8 @@ def judge_schedules(full: Schedule, differential: Schedule) -> tuple[Finding, ..
             Finding(
                 code="DifferentialsTooRare",
                 responsible="Provider",
-                message=f"{farthest} between two backups, at most {FARTHEST} is allowed (B-2)",
+                message=f"{duration_text(farthest)} between two backups, at most {duration_text(FARTHEST)} "
+                "is allowed (B-2)",
                 action="name more hours in the schedule of differentials",
                 blocks="Rollout",
             )

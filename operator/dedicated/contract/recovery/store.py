@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.conditions import BACKUP_ENCRYPTED, Condition, Status
+from dedicated.api.duration import duration_text
 from dedicated.api.findings import Finding
 from dedicated.api.instance import Infrastructure
 from dedicated.api.store import Store, StoreRole
@@ -80,7 +81,7 @@ def _encrypted(place: Kept, zone: str) -> tuple[Status, str, str]:
     if place.wanted.provider == "volume":
         return "Unknown", "NotVisible", f"{place.name}: how a volume is encrypted cannot be seen"
     if place.read is None:
-        return "Unknown", "NotMeasured", f"{place.name}: not looked at within {FRESH}"
+        return "Unknown", "NotMeasured", f"{place.name}: not looked at within {duration_text(FRESH)}"
     return _encrypted_by_default(place.wanted, place.read, f"{place.name}, {when(place.read.at, zone)}")
 
 
@@ -158,7 +159,7 @@ class _Problem:
 def _problems(place: Kept, zone: str) -> Iterator[_Problem]:
     read = place.read
     if read is None:
-        text = f"not looked at within {FRESH}: nothing is stored before it was found good"
+        text = f"the recovery agent has not looked at it within {duration_text(FRESH)}"
         yield _Problem("StoreNotChecked", text, "see why the recovery agent does not report")
         return
     unknown = [] if read.writable is not None else ["whether it can be written"]
