@@ -112,7 +112,7 @@ def test_what_came_of_it() -> None:
         "object": OBJECT,
         "startedAt": rfc3339(NOW),
         "completedAt": rfc3339(NOW + MINUTE),
-        "newestPoint": rfc3339(NOW + MINUTE),
+        "newestPoint": rfc3339(NOW),
         "durationSeconds": 60,
         "sizeBytes": 7,
         "label": "20260301D",

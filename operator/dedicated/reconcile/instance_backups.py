@@ -102,8 +102,10 @@ def _told(run: EngineRun) -> Manifest:
     if run.state == "Failed":
         found |= {"reason": "BackupFailed", "message": shorten(run.error or "no reason given", MESSAGE)}
     if run.state == "Completed" and run.finished is not None:
-        found["completedAt"] = found["newestPoint"] = rfc3339(run.finished)
+        found["completedAt"] = rfc3339(run.finished)
         if run.started is not None:
+            # What was committed before it began is in it; of what came later nobody knows without the log.
+            found["newestPoint"] = rfc3339(run.started)
             found["durationSeconds"] = max(0, int((run.finished - run.started).total_seconds()))
         found |= {"sizeBytes": run.stored} if run.stored else {}
         found |= {"label": run.label} if run.label else {}
