@@ -1,21 +1,17 @@
 """Definitions of other projects, and what the API server would refuse of an object under strict validation.
 
-The definitions are test data that is not part of this project: `UPSTREAM_CRDS` names a folder with them,
-else they are looked for in `shared/upstream-crds` beside the checkout.
+The definitions are test data that is not part of this project (`engines.definitions`).
 """
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from engines.definitions import REASON, folder
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "upstream-crds"
-REASON = "UPSTREAM_CRDS names no folder with the definitions of other projects"
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -28,10 +24,10 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 def schema_of(project: str, kind: str) -> Manifest:
     """The schema of a kind's newest version; skips where the definitions are not at hand."""
-    folder = Path(os.environ.get("UPSTREAM_CRDS", BESIDE)) / project
-    if not folder.is_dir():
+    found = folder()
+    if found is None:
         pytest.skip(REASON)
-    for file in sorted(folder.glob("*.yaml")):
+    for file in sorted((found / project).glob("*.yaml")):
         for document in yaml.load_all(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
             if document and get_str(document, "spec", "names", "kind") == kind:
                 version = get_list(as_manifest(document), "spec", "versions")[-1]
