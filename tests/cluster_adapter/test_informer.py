@@ -264,16 +264,21 @@ async def test_the_heartbeat_is_the_age_of_the_last_sign_of_life(api: FakeApi, c
         await watched.until(lambda: watched.informer.heartbeat_age(160.0) == 0.0)
 
 
-async def test_an_optional_kind_that_is_missing_has_synced_and_is_seen_when_it_comes(
+async def test_a_kind_that_may_be_missing_has_synced_and_is_seen_when_it_is_sought_and_comes(
     api: FakeApi, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(informer_module, "ABSENT_PAUSE", 0.02)
     api.put("x", data="1")
     api.scripts.extend([refusal(404, "NotFound")] * 3)
     came: list[bool] = []
-    async with running(client, optional=True, appeared=lambda: came.append(True)) as watched:
+    sought = asyncio.Event()
+    async with running(client, sought=sought, appeared=lambda: came.append(True)) as watched:
         await watched.informer.synced()
         assert (watched.informer.is_absent, watched.informer.problem) == (True, None)
+        await asyncio.sleep(0.1)
+        assert len(api.scripts) == 2, "nobody seeks it, so nobody asks"
+        assert watched.informer.heartbeat_age(1e9) == 0.0
+        sought.set()
         assert await watched.next(1) == [("a/x", None, "1")]
         assert (watched.informer.is_absent, came) == (False, [True])
 

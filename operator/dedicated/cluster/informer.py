@@ -5,8 +5,9 @@ A list is compared with what was known, so that objects deleted while no watch w
 deleted: no DELETED event ever comes for them. The loop ends only when cancelled; trouble is told in `problem`
 and retried.
 
-An `optional` kind may be unknown to the API server: then its informer has synced all the same, holds nothing,
-and looks again once a minute, which costs one small request and no right beyond the kind's own.
+A kind with a `sought` may be unknown to the API server: then its informer has synced all the same and holds
+nothing. As soon as somebody seeks it, it is looked for, and again once a minute until it comes, which costs
+one small request and no right beyond the kind's own; until then it costs nothing.
 Limits: there is no per-object history, and two changes between two looks are one. A kind that vanishes (404)
 leaves the store as it was, because a starting API server denies kinds it has not loaded yet.
 """
@@ -80,7 +81,8 @@ class Informer(Generic[T]):
 
     `reduce` takes out what matters, or None where the object does not matter. `changed(key, old, new)` is
     called for each difference by `==`; None stands for absent. Both must be quick. The namespace of a
-    cluster-scoped object is "". `appeared` is called when an `optional` kind that was unknown comes.
+    cluster-scoped object is "". `sought` is None for a kind that must be there; `appeared` is called when one
+    that was unknown comes.
     """
 
     def __init__(
@@ -93,12 +95,12 @@ class Informer(Generic[T]):
         namespaces: Sequence[str] | None = None,
         selector: str = "",
         metadata_only: bool = False,
-        optional: bool = False,
+        sought: asyncio.Event | None = None,
         appeared: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
-        self._optional = optional
+        self._sought = sought
         self._appeared = appeared
         self._client = client
         self._reduce = reduce
@@ -144,8 +146,11 @@ class Informer(Generic[T]):
         return next((scope.problem for scope in self._scopes if scope.problem), None)
 
     def heartbeat_age(self, now: float) -> float:
-        """Seconds since the last list, event or bookmark of the watch that has been silent longest."""
-        return max((now - scope.heard for scope in self._scopes), default=0.0)
+        """Seconds since the last list, event or bookmark of the watch that has been silent longest.
+
+        What is not there has no watch.
+        """
+        return max((now - scope.heard for scope in self._scopes if not scope.absent), default=0.0)
 
     async def synced(self) -> None:
         """Wait until everything has been listed at least once."""
@@ -180,9 +185,8 @@ class Informer(Generic[T]):
                     await self._list(scope)
                 await self._watch(scope)
             except ApiError as error:
-                if self._optional and error.not_found:
-                    self._miss(scope)
-                    await asyncio.sleep(ABSENT_PAUSE)
+                if self._sought is not None and error.not_found:
+                    await self._miss(scope, self._sought)
                     continue
                 self._note(scope, error)
                 healthy = error.gone or error.reason == STALLED
@@ -195,11 +199,15 @@ class Informer(Generic[T]):
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _miss(self, scope: _Scope) -> None:
-        """The kind is unknown, which is an answer too."""
+    async def _miss(self, scope: _Scope, sought: asyncio.Event) -> None:
+        """The kind is unknown, which is an answer too. Returns when it is to be looked for again."""
         scope.version, scope.absent = "", True
         self._heard(scope)
         scope.listed.set()
+        if sought.is_set():
+            await asyncio.sleep(ABSENT_PAUSE)
+        else:
+            await sought.wait()
 
     def _note(self, scope: _Scope, error: ApiError) -> None:
         # Only a new list helps where the version is too old, or newer than a restored etcd: such a watch

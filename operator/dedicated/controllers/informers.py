@@ -3,6 +3,7 @@
 Of most kinds metadata is enough; of some their progress is kept too, never the object.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -112,6 +113,8 @@ def engine_objects_informer(
     kind: Kind,
     namespaces: Sequence[str] | None,
     changed: Callable[[Key, Entry | None, Entry | None], None],
+    *,
+    sought: asyncio.Event,
     appeared: Callable[[], None],
 ) -> Informer[Entry]:
     """Objects of a database engine's operator, which may not be there."""
@@ -122,7 +125,7 @@ def engine_objects_informer(
         namespaces=namespaces,
         selector="" if kind.kind in BY_BACKUP else OURS,
         metadata_only=kind.kind not in BY_CLUSTER and kind.kind not in BY_BACKUP,
-        optional=True,
+        sought=sought,
         appeared=appeared,
         reduce=engine_entry_of,
         changed=changed,

@@ -270,6 +270,8 @@ class Reconciler:
 
     async def _observe(self, instance: Instance | InvalidInstance, memory: _Memory) -> Observed:
         key = instance.meta.key
+        if isinstance(instance, Instance) and instance.spec.database.engine != "external":
+            self._world.seek_engines()
         known = self._world.snapshot(key)
         observed = Observed(
             children=known.children,

@@ -122,8 +122,16 @@ class World:
         self._children = {
             kind: children_informer(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
+        self._engines_sought = asyncio.Event()
         self._engines = {
-            kind: engine_objects_informer(client, kind, namespaces, self._child_changed, wake_all)
+            kind: engine_objects_informer(
+                client,
+                kind,
+                namespaces,
+                self._child_changed,
+                sought=self._engines_sought,
+                appeared=wake_all,
+            )
             for kind in ENGINE_KINDS
         }
         self._pods = pods_informer(client, namespaces, self._pod_changed)
@@ -188,6 +196,10 @@ class World:
     def nodes(self) -> tuple[Node, ...] | None:
         """All nodes, or None where they may not be read."""
         return None if self._nodes is None else tuple(self._nodes.store.values())
+
+    def seek_engines(self) -> None:
+        """An instance wants a database engine: from now on, those that are not installed are looked for."""
+        self._engines_sought.set()
 
     def snapshot(self, key: Key) -> Snapshot:
         """What is known of an instance now."""
