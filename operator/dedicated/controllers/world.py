@@ -8,6 +8,7 @@ is read on demand, see `secrets_reader`.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from dedicated.api.json import Manifest, get_str
@@ -123,16 +124,9 @@ class World:
             kind: children_informer(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
         self._engines_sought = asyncio.Event()
+        made = partial(engine_objects_informer, client, sought=self._engines_sought)
         self._engines = {
-            kind: engine_objects_informer(
-                client,
-                kind,
-                namespaces,
-                self._child_changed,
-                sought=self._engines_sought,
-                appeared=wake_all,
-            )
-            for kind in ENGINE_KINDS
+            kind: made(kind, namespaces, self._child_changed, appeared=wake_all) for kind in ENGINE_KINDS
         }
         self._pods = pods_informer(client, namespaces, self._pod_changed)
         self._servers = server_informers(client, namespaces, self._pod_changed)
