@@ -39,7 +39,7 @@ KEPT = frozenset(
     }
 )
 """What outlives an instance."""
-KEPT_WITH_ENGINE = KEPT | {"ConfigMap/acme-database-init"}
+KEPT_WITH_ENGINE = KEPT | {"ConfigMap/acme-database-init", "NetworkPolicy/acme-database"}
 """With its database's cluster."""
 CHANGED: Manifest = {"server": {"config": {"AuditLogRetention": "1h"}}, "login": {"replicas": 6}}
 """Six replicas: as many in each zone, whoever came first."""
