@@ -24,12 +24,12 @@ from dedicated.api.objects import CONFIG_MAP, INSTANCE
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.store import Store
 from dedicated.contract.recovery.objectives import CONTRACT
-from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.report import MANAGER, REPORT, Report, to_json
 from dedicated.contract.recovery.repository import Archive, Backup, Listing
 from dedicated.contract.recovery.wal import SEGMENT, Ancestor, Segment, segment_name, stretches
 from dedicated.parts.database.engine import EngineRun, cluster_name
 from dedicated.parts.database.engines import adapter_of
-from dedicated.parts.recovery_agent import MANAGER, REPORT, record_name
+from dedicated.parts.recovery_agent import record_name
 from dedicated.probes.database import Follower, Reading
 from testbed.client import Api, ApiError, condition
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from dedicated.agents.recovery.keeping import REPORT
-from dedicated.contract.recovery.report import Report, from_json
+from dedicated.contract.recovery.report import REPORT, Report, from_json
 
 TOKEN = "planted-token-of-the-pod"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedicated.agents.recovery.keeping import REPORT, SAMPLES, Kept, from_data, to_text
-from dedicated.contract.recovery.report import Failover, Report, to_json
+from dedicated.agents.recovery.keeping import Kept, from_data, to_text
+from dedicated.contract.recovery.report import REPORT, SAMPLES, Failover, Report, to_json
 from dedicated.contract.recovery.repository import Damage
 from dedicated.contract.recovery.sampling import Sample
 from dedicated.contract.recovery.wal import SEGMENT, Segment

@@ -11,10 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from agents.world import NOW, World
-from dedicated.agents.recovery.keeping import SAMPLES, to_text
+from dedicated.agents.recovery.keeping import to_text
 from dedicated.agents.recovery.writer import Writer
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.contract.recovery.objectives import RecoveryObjectives
+from dedicated.contract.recovery.report import SAMPLES
 from dedicated.contract.recovery.sampling import Sample
 from dedicated.contract.recovery.wal import SEGMENT
 

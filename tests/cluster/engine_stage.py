@@ -9,12 +9,11 @@ import pytest
 from cluster.instances import instance
 from cluster.observing import SECONDS
 from cluster.standing import until
+from contract.recovery_facts import good_store
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import API_VERSION
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, INSTANCE_BACKUP
-from dedicated.api.store import Store
-from dedicated.contract.recovery.report import Report, to_json
-from dedicated.parts.recovery_agent import MANAGER
+from dedicated.contract.recovery.report import MANAGER, Report, to_json
 from engines import definitions
 from testbed.client import Api
 from testbed.cluster import Cluster
@@ -48,22 +47,6 @@ def clustered(namespace: str, engine: str) -> Manifest:
     )
 
 
-def store_read(at: datetime) -> Store:
-    """The repository's bucket as it must be, read at a time."""
-    return Store(
-        at,
-        "acme-backup",
-        endpoint="s3.eu-central-2.amazonaws.com",
-        region="eu-central-2",
-        targets=(),
-        encryption="AES256",
-        versioned=True,
-        lock_days=14,
-        public=False,
-        writable=True,
-    )
-
-
 def tell(agent: Api, namespace: str, text: str) -> None:
     """Write a report as the recovery agent does."""
     agent.patch(CONFIG_MAP, namespace, RECORD, {"data": {"report": text, "samples": "[]"}}, manager=MANAGER)
@@ -92,7 +75,7 @@ def found_good(cluster: Cluster, namespace: str) -> None:
     until(lambda: api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record", seconds=SECONDS)
     uid = get_str(api.get(INSTANCE, namespace, "acme"), "metadata", "uid")
     now = datetime.now(UTC)
-    tell(api, namespace, to_json(Report(now, uid, stores=(store_read(now),))))
+    tell(api, namespace, to_json(Report(now, uid, stores=(good_store(now),))))
 
 
 def install_engines(cluster: Cluster) -> None:

@@ -7,19 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import clustered
-from cluster.engine_stage import RECORD, store_read, tell
+from cluster.engine_stage import RECORD, tell
 from cluster.instances import condition, instance, wait_for
 from cluster.observing import SECONDS
 from cluster.standing import SIMULATED, Standing, modifications, until
-from contract.recovery_facts import backup, listing
+from contract.recovery_facts import backup, good_store, listing
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, INSTANCE
 from dedicated.contract.recovery.points import recoverability
-from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.report import MANAGER, Report, to_json
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT
-from dedicated.parts.recovery_agent import MANAGER
 from testbed import protection
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
@@ -49,7 +48,7 @@ def report(uid: str) -> Report:
     memory = Memory((Sample(now, int(7.5 * SEGMENT), 1),))
     full = replace(backup(3), started=begun, completed=begun)
     found = recoverability(replace(listing({1: range(3, 9)}, full), at=now), memory, now=now)
-    return Report(now, uid, found, memory, (BackupRun("full", begun, now),), stores=(store_read(now),))
+    return Report(now, uid, found, memory, (BackupRun("full", begun, now),), stores=(good_store(now),))
 
 
 @pytest.fixture

@@ -3,15 +3,33 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from dedicated.api.store import Store
 from dedicated.contract.recovery.repository import Archive, Backup, BackupKind, Listing
 from dedicated.contract.recovery.sampling import Sample
 from dedicated.contract.recovery.wal import SEGMENT, Ancestor, Segment, stretches
 
+AMAZON = "s3.eu-central-2.amazonaws.com"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def second(number: float) -> datetime:
     return START + timedelta(seconds=number)
+
+
+def good_store(at: datetime, name: str = "acme-backup") -> Store:
+    """A bucket as it must be, read at a time."""
+    return Store(
+        at,
+        name,
+        endpoint=AMAZON,
+        region="eu-central-2",
+        targets=(),
+        encryption="AES256",
+        versioned=True,
+        lock_days=14,
+        public=False,
+        writable=True,
+    )
 
 
 def sample(at: float, segments: float, *, line: int = 1) -> Sample:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.recovery_facts import AMAZON, good_store
 from dedicated.api.backup import Backup
 from dedicated.api.findings import Finding
 from dedicated.api.instance import Infrastructure
@@ -20,20 +21,8 @@ from dedicated.contract.residency import STORING, findings, judge
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 ZONE = "Europe/Zurich"
 SWISS = frozenset({"CH"})
-AMAZON = "s3.eu-central-2.amazonaws.com"
 OWNED = Infrastructure.model_validate({"owner": "Customer"})
-GOOD = Store(
-    NOW - timedelta(hours=1),
-    "backups",
-    endpoint=AMAZON,
-    region="eu-central-2",
-    targets=(),
-    encryption="AES256",
-    versioned=True,
-    lock_days=14,
-    public=False,
-    writable=True,
-)
+GOOD = good_store(NOW - timedelta(hours=1), "backups")
 UNWRITABLE = "an object cannot be written and read again"
 CLIENT: Manifest = {"clientSide": {"secretName": "passphrase"}}
 

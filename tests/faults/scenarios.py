@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from cluster.engine_stage import RECORD as RECORD_OF_AGENT
-from cluster.engine_stage import REPOSITORY, SERVERS, ordered, store_read, tell
+from cluster.engine_stage import REPOSITORY, SERVERS, ordered, tell
 from cluster.instances import condition
 from cluster.observing import has_finding, is_applied
-from contract.recovery_facts import backup
+from contract.recovery_facts import backup, good_store
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
@@ -196,7 +196,7 @@ def _all_ended(site: Site) -> bool:
 def _report(site: Site) -> Report:
     """The agent's first: the store is as it must be, and the rest is not known yet."""
     at = datetime.now(UTC)
-    return Report(at, get_str(site.body(), "metadata", "uid"), stores=(store_read(at),))
+    return Report(at, get_str(site.body(), "metadata", "uid"), stores=(good_store(at),))
 
 
 def _gap(site: Site) -> Report:

@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dedicated.agents.recovery.keeping import SAMPLES, from_data
+from dedicated.agents.recovery.keeping import from_data
+from dedicated.contract.recovery.report import SAMPLES
 from lab.agent import UID
 from lab.laboratory import PASSWORD
 from lab.load import load

@@ -10,10 +10,9 @@ from contract.test_recovery_report import FULL
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
 from dedicated.contract.recovery.objectives import CONTRACT
-from dedicated.contract.recovery.report import to_json
+from dedicated.contract.recovery.report import MANAGER, to_json
 from dedicated.parts.recovery_agent import (
     COMPONENT,
-    MANAGER,
     AgentWanted,
     is_report,
     kept_of,

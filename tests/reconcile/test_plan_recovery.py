@@ -6,21 +6,20 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import NOW, UID, body, clustered, nodes, spec
-from contract.recovery_facts import backup, listing
+from contract.recovery_facts import backup, good_store, listing
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import PERCONA_CLUSTER, Ref
 from dedicated.api.status import InstanceStatus
-from dedicated.api.store import Store
 from dedicated.contract.facts import Stretch
 from dedicated.contract.recovery.points import recoverability
-from dedicated.contract.recovery.report import Failover, Replication, Report, Standby, Trouble
+from dedicated.contract.recovery.report import MANAGER, Failover, Replication, Report, Standby, Trouble
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.verdict import JUDGED
 from dedicated.contract.recovery.wal import SEGMENT
 from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState
-from dedicated.parts.recovery_agent import MANAGER, Kept
+from dedicated.parts.recovery_agent import Kept
 from dedicated.reconcile.actions import Apply, Plan
 from dedicated.reconcile.observed import PodState
 from reconcile.simulation import Cluster
@@ -35,18 +34,7 @@ FIELDS = {
     "username": b"zitadel",
     "password": b"hunter2secret",
 }
-GOOD_STORE = Store(
-    NOW,
-    "acme-backup",
-    endpoint="s3.eu-central-2.amazonaws.com",
-    region="eu-central-2",
-    targets=(),
-    encryption="AES256",
-    versioned=True,
-    lock_days=14,
-    public=False,
-    writable=True,
-)
+GOOD_STORE = good_store(NOW)
 BOTH = (Standby("db-1", "streaming", "quorum", 70), Standby("db-2", "streaming", "quorum", 70))
 
 

@@ -30,11 +30,11 @@ from dedicated.cli.words import utc, wall
 from dedicated.contract.failover import outage
 from dedicated.contract.recovery.objectives import CONTRACT
 from dedicated.contract.recovery.points import Rates, Recoverability
-from dedicated.contract.recovery.report import Report, from_json
+from dedicated.contract.recovery.report import REPORT, Report, from_json
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.verdict import JUDGED, doubt
 from dedicated.contract.recovery.wal import Segment, position_text, segment_name
-from dedicated.parts.recovery_agent import REPORT, record_name
+from dedicated.parts.recovery_agent import record_name
 from dedicated.reconcile.recovery import CODES, STALE
 
 if TYPE_CHECKING:

@@ -46,6 +46,11 @@ def zone_info(zone: str) -> ZoneInfo:
         return ZoneInfo.from_file(rules, key=zone)
 
 
+def earliest(*instants: datetime | None) -> datetime | None:
+    """The first of those that there are; None where there is none."""
+    return min((at for at in instants if at is not None), default=None)
+
+
 def local(instant: datetime, zone: str) -> datetime:
     """What a clock on the wall in the zone shows at an instant, with its offset."""
     if instant.tzinfo is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from dedicated.contract.dates import end_of_days
+from dedicated.contract.dates import earliest, end_of_days
 from dedicated.contract.facts import History, Request
 from dedicated.contract.permission import EMERGENCY_DAYS, Terms, grants
 
@@ -68,7 +68,7 @@ def _judge(request: Request, related: Sequence[Request], terms: Terms, now: date
         state: State = "Done" if done else "Retracted" if request.retracted else "Undelivered"
         return Emergency(request, state, None, None)
     deadline = end_of_days(notified, EMERGENCY_DAYS, terms.zone)
-    ended = min((at for at in (done, request.retracted) if at is not None), default=None)
+    ended = earliest(done, request.retracted)
     if ended is not None and ended < deadline:
         state = "Done" if ended == done else "Retracted"
     elif _is_permitted(related, terms, deadline):

@@ -23,17 +23,13 @@ from dedicated.api.objects import (
 )
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.objectives import RecoveryObjectives
-from dedicated.contract.recovery.report import Report, from_json
+from dedicated.contract.recovery.report import MANAGER, REPORT, SAMPLES, Report, from_json
 from dedicated.contract.recovery.verdict import condensed
 from dedicated.parts import stores
 from dedicated.parts.instruction import RBAC
 from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
 
 COMPONENT = "recovery"
-MANAGER = "dedicated-recovery-agent"
-"""Field manager of what the agent writes."""
-REPORT, SAMPLES = "report", "samples"
-"""Keys of the record: what the operator reads, and what the agent remembers over its restarts."""
 PORT = 8080
 """Of the agent's metrics and its health, by default."""
 HOME = "/etc/dedicated/agent"

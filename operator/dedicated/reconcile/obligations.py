@@ -15,7 +15,7 @@ from dedicated.api.resource import Instance
 from dedicated.contract import agreements, clock_conditions, instructions, terms
 from dedicated.contract.calendar import Calendar, Slot, slots
 from dedicated.contract.clocks import Clocks, clocks
-from dedicated.contract.dates import Month, local, month_of, start_of_day
+from dedicated.contract.dates import Month, earliest, local, month_of, start_of_day
 from dedicated.contract.facts import History, history
 from dedicated.contract.floor import check_floor
 from dedicated.contract.permission import INSTANT, Terms
@@ -67,7 +67,7 @@ def obligations(instance: Instance, observed: Observed, *, now: datetime) -> Obl
             *clock_conditions.findings(found, in_force, now=now),
             *instructions.findings(observed.facts, now=now),
         ),
-        wake_at=min((at for at in changes if at is not None), default=None),
+        wake_at=earliest(*changes),
     )
 
 

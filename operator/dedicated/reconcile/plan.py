@@ -19,6 +19,7 @@ from dedicated.api.json import JsonValue
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, Meta
+from dedicated.contract.dates import earliest
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile import service_level, turns
@@ -108,7 +109,7 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=events(instance.meta, status, found.mended),
-        wake_at=_earliest(wake_at, on.wake_at, records_at, protecting.wake_at),
+        wake_at=earliest(wake_at, on.wake_at, records_at, protecting.wake_at),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,
@@ -155,10 +156,6 @@ def _concluded(
         now=sight.now,
     )
     return ((RecordFact(statement),),) if statement is not None else ()
-
-
-def _earliest(*instants: datetime | None) -> datetime | None:
-    return min((at for at in instants if at is not None), default=None)
 
 
 def _stage(instance: Instance, observed: Observed, turn: Turn, *, busy: bool) -> TurnStage:
@@ -211,7 +208,7 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
         ),
         status=status,
         events=events(instance.meta, status, ()),
-        wake_at=_earliest(wake_at, on.wake_at, protecting.wake_at),
+        wake_at=earliest(wake_at, on.wake_at, protecting.wake_at),
         probe=_probe(instance, observed),
         requests=on.standings,
         gates=on.gates,
@@ -281,7 +278,7 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
     )
     ordered = orders(instance, observed, busy=bool(owed.asks), now=sight.now)
     stages = tuple(stage for stage in ((*owed.asks, *ordered.actions), owed.prunes) if stage)
-    return _Protecting(stages, _earliest(ordered.wake_at, owed.wake_at, judgement.database.wake_at))
+    return _Protecting(stages, earliest(ordered.wake_at, owed.wake_at, judgement.database.wake_at))
 
 
 def _keeping(sight: Sight) -> tuple[tuple[Action, ...], ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from dedicated.api.backup import Backup, DifferentialBackup, FullBackup
+from dedicated.api.backup import DifferentialBackup, FullBackup
 from dedicated.api.conditions import (
     BACKUP_ENCRYPTED,
     BACKUP_SCHEDULE_MET,
@@ -28,7 +28,7 @@ from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.resource import Instance
 from dedicated.api.store import Store
 from dedicated.contract import failover
-from dedicated.contract.dates import when
+from dedicated.contract.dates import earliest, when
 from dedicated.contract.failover import DatabasePod
 from dedicated.contract.recovery import store
 from dedicated.contract.recovery.conditions import aggregate
@@ -121,16 +121,19 @@ def judge(
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
     _, policy = databases.conditions(instance, agreed=owed.agreed)
-    told = (without,) if without else _of_store(instance, backup, stores, zone, now)
+    told = (without,) if without else store.check(
+        backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
+    )
     silent = tuple(_missing(last, why or "nobody knows what could be restored", zone, now))
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
         every = _with_whole((*judged, encrypted), policy)
         return Recovery(True, None, terms, every, (*told, *silent), None, due)
+    pods = _pods(observed)
     judged, status = _held(
-        (*conditions(believed, terms, _pods(observed), now=now), encrypted),
-        recovery_status(believed, terms, _pods(observed)),
+        (*conditions(believed, terms, pods, now=now), encrypted),
+        recovery_status(believed, terms, pods),
         instance.meta.status,
     )
     return Recovery(
@@ -140,14 +143,10 @@ def judge(
         conditions=_with_whole(judged, policy),
         findings=(*told, *silent, *_findings(believed, terms, judged, now)),
         status=status,
-        wake_at=_earliest(
+        wake_at=earliest(
             due, changes_at(believed, terms, now=now), store.next_change(stores, now=now)
         ),
     )
-
-
-def _earliest(*instants: datetime | None) -> datetime | None:
-    return min((at for at in instants if at is not None), default=None)
 
 
 def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
@@ -184,15 +183,6 @@ def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
         zone=zone,
         since=kept.made if kept else None,
         told=tuple(run for run in runs if not run.completed),
-    )
-
-
-def _of_store(
-    instance: Instance, backup: Backup, stores: tuple[Store, ...], zone: str, now: datetime
-) -> tuple[Finding, ...]:
-    """What is not as it must be where backups are stored."""
-    return store.check(
-        backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
     )
 
 

@@ -29,7 +29,7 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.dates import when
+from dedicated.contract.dates import earliest, when
 from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
@@ -73,7 +73,7 @@ class Facts:
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
-    uses = zone_uses(observed)
+    uses = zone_uses(observed, server.COMPONENT, login.COMPONENT)
     modified = modifications.newest(record.modification for record in observed.records)
     unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
@@ -119,11 +119,11 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
     changes = (forgotten, expiry, *wakes)
-    return status, min((at for at in changes if at is not None), default=None)
+    return status, earliest(*changes)
 
 
 def _in_short(
-    instance: Instance, facts: Facts, uses: tuple[ZoneUse, ZoneUse], findings: tuple[Finding, ...]
+    instance: Instance, facts: Facts, uses: tuple[ZoneUse, ...], findings: tuple[Finding, ...]
 ) -> Manifest:
     """The columns of `kubectl get`, and the releases."""
     on_server = facts.observed.deployment(instance.name, server.COMPONENT)
@@ -138,6 +138,8 @@ def _in_short(
         },
         "versions": _versions(instance, facts, on_server, on_login),
     }
+
+
 def _of_data(instance: Instance, judgement: Judgement) -> tuple[Condition, ...]:
     """Could the data be restored, where is it, and what is the engine good for?"""
     return (
@@ -191,31 +193,17 @@ def _test_clock(observed: Observed) -> tuple[Condition, ...]:
     return (Condition(TEST_CLOCK, "True", "Test", text),)
 
 
-def zone_uses(observed: Observed) -> tuple[ZoneUse, ZoneUse]:
-    """Ready pods of server and login by zone."""
+def zone_uses(observed: Observed, *components: str) -> tuple[ZoneUse, ...]:
+    """Ready pods of each component by zone. Whether a database's servers follow their primary is told by the
+    recovery agent: a pod that is ready proves nothing of it."""
     zone_of = {node.name: node.zone for node in observed.nodes or ()}
-    counted: dict[str, dict[str, int]] = {server.COMPONENT: {}, login.COMPONENT: {}}
+    counted: dict[str, dict[str, int]] = {component: {} for component in components}
     for pod in observed.pods:
         zone = zone_of.get(pod.node, "")
         if pod.component in counted and pod.ready and not pod.deleting and zone:
             counts = counted[pod.component]
             counts[zone] = counts.get(zone, 0) + 1
-    return (
-        ZoneUse(server.COMPONENT, counted[server.COMPONENT]),
-        ZoneUse(login.COMPONENT, counted[login.COMPONENT]),
-    )
-
-
-def _servers(observed: Observed) -> ZoneUse:
-    """Ready servers of the database by zone. Whether they follow the primary is told by the recovery agent: a
-    pod that is ready proves nothing of it."""
-    zone_of = {node.name: node.zone for node in observed.nodes or ()}
-    counts: dict[str, int] = {}
-    for pod in observed.pods:
-        zone = zone_of.get(pod.node, "")
-        if pod.component == DATABASE and pod.ready and not pod.deleting and zone:
-            counts[zone] = counts.get(zone, 0) + 1
-    return ZoneUse(DATABASE, counts)
+    return tuple(ZoneUse(component, counts) for component, counts in counted.items())
 
 
 def _ready(facts: Facts, uses: tuple[ZoneUse, ...], available: Condition) -> Condition:
@@ -290,7 +278,7 @@ def _database_survives(facts: Facts) -> tuple[Status, str]:
     recovery = facts.judgement.recovery
     if not recovery.managed:
         return "True", "the external database's zones are its owner's duty"
-    spread, servers = availability.survives_any_zone((_servers(facts.observed),))
+    spread, servers = availability.survives_any_zone(zone_uses(facts.observed, DATABASE))
     found = recovery.condition(FAILOVER_READY)
     return found.status if spread else "False", f"{servers}; {found.message}"
 
@@ -362,7 +350,7 @@ def _versions(
 
 
 def _zones(
-    uses: tuple[ZoneUse, ZoneUse], observed: Observed, *, allowed: list[str] | None
+    uses: tuple[ZoneUse, ...], observed: Observed, *, allowed: list[str] | None
 ) -> list[JsonValue]:
     names = set(zones_of(observed.nodes or (), allowed=allowed)) | set(uses[0].ready) | set(uses[1].ready)
     return [

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dedicated.api.json import JsonValue, get_int, get_list, get_str
-from dedicated.contract.recovery.report import Failover, from_json
+from dedicated.contract.recovery.report import REPORT, SAMPLES, Failover, from_json
 from dedicated.contract.recovery.repository import Damage
 from dedicated.contract.recovery.sampling import Sample
 from dedicated.contract.recovery.wal import SEGMENT, segment_in, segment_name
-
-REPORT, SAMPLES = "report", "samples"
-"""Keys of the ConfigMap."""
 
 
 @dataclass(frozen=True, slots=True)

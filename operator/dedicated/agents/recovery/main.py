@@ -18,10 +18,10 @@ from dedicated.agents.recovery.settings import Settings
 from dedicated.agents.recovery.stores import barman_in, checking
 from dedicated.agents.recovery.writer import Writer
 from dedicated.cluster.own_object import OwnConfigMap
+from dedicated.contract.recovery.report import MANAGER
 from dedicated.probes.database import Database
 from dedicated.probes.repository import PgBackRest
 
-FIELD_MANAGER = "dedicated-recovery-agent"
 STUCK = timedelta(minutes=5)
 """Without an attempt to sample for so long, only a new process helps: each has a limit of time."""
 
@@ -135,7 +135,7 @@ def _record(settings: Settings, clock: Clock) -> OwnConfigMap:
         credentials=settings.credentials,
         namespace=settings.namespace,
         name=settings.record,
-        manager=FIELD_MANAGER,
+        manager=MANAGER,
         heard=lambda at: clock.heard("ApiServer", at),
     )
 

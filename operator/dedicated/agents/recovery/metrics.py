@@ -9,8 +9,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dedicated.agents.recovery.knowledge import Knowledge
+from dedicated.contract.failover import outage, synchronous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
-from dedicated.contract.recovery.report import Replication
 
 KINDS = {"full": "full", "differential": "diff", "incremental": "incr"}
 TROUBLES = ("Database", "Repository", "Store", "Clock", "Record")
@@ -75,24 +75,18 @@ class RecoveryCollector(Collector):
         followed, failover = self._known.replication, self._known.failover
         if followed is not None:
             text = "Standbys that stream on the primary's timeline and may acknowledge commits."
-            yield "dedicated_database_sync_standbys", text, {"": float(sync_standbys(followed))}
+            yield "dedicated_database_sync_standbys", text, {"": float(len(synchronous(followed)))}
             text = "Commits that wait for a synchronous standby."
             yield "dedicated_database_blocked_commits", text, {"": float(followed.blocked)}
         if failover is not None:
-            outage = (failover.first_after - failover.last_before).total_seconds()
             text = "Between the last heartbeat before the last failover and the first after it."
-            yield "dedicated_database_failover_outage_seconds", text, {"": outage}
+            yield "dedicated_database_failover_outage_seconds", text, {"": outage(failover).total_seconds()}
 
     def _trouble(self) -> Figure:
         troubled = {trouble.what for trouble in self._known.troubles}
         values = {name: float(name in troubled) for name in TROUBLES}
         values["Record"] = float(bool(self._record_problem()))
         return "dedicated_recovery_agent_trouble", "1 where the agent cannot do its work with it.", values
-
-
-def sync_standbys(followed: Replication) -> int:
-    """Standbys that stream and are counted for commits."""
-    return sum(one.state == "streaming" and one.sync in {"sync", "quorum"} for one in followed.standbys)
 
 
 def make_registry(collector: RecoveryCollector) -> CollectorRegistry:

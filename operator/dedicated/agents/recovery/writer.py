@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dedicated.agents.recovery.clock import Clock
-from dedicated.agents.recovery.keeping import REPORT, SAMPLES, from_data, to_text
+from dedicated.agents.recovery.keeping import from_data, to_text
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.contract.recovery.conditions import next_change, rpo_met, wal_archiving, wal_continuous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
-from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.report import REPORT, SAMPLES, Report, to_json
 
 SPACING = timedelta(seconds=5)
 """Between two writes at least, whatever changes."""

@@ -91,6 +91,10 @@ class Report:
     troubles: tuple[Trouble, ...] = ()
 
 
+MANAGER = "dedicated-recovery-agent"
+"""Field manager of what the agent writes."""
+REPORT, SAMPLES = "report", "samples"
+"""Keys of its record: what the operator reads, and what the agent remembers over its restarts."""
 KEPT = 100
 """Backups in a report: a fortnight of fulls, two days of differentials, and what was asked for."""
 _ADAPTER = TypeAdapter(Report)

@@ -19,7 +19,7 @@ from dedicated.api.conditions import (
     Condition,
 )
 from dedicated.contract import failover
-from dedicated.contract.dates import when
+from dedicated.contract.dates import earliest, when
 from dedicated.contract.failover import DatabasePod, failover_ready
 from dedicated.contract.recovery.conditions import next_change, rpo_met, wal_archiving, wal_continuous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
@@ -122,7 +122,7 @@ def changes_at(report: Report, promised: Promised, *, now: datetime) -> datetime
         stale = runs.at + READ_FRESH + timedelta(seconds=1)
         changes += [stale] if stale > now else []
         changes.append(next_due(runs, promised.full, promised.differential, now=now))
-    return min((at for at in changes if at is not None), default=None)
+    return earliest(*changes)
 
 
 def fresh_backup(report: Report, *, now: datetime) -> BackupRun | None:

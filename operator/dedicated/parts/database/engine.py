@@ -145,10 +145,7 @@ class ClusterState:
 
 @dataclass(frozen=True, slots=True)
 class EngineRun:
-    """A backup as an object of the engine. `name` is the object's; `label` names it in the repository.
-
-    `reaches` is the newest point that it makes recoverable by itself: its end.
-    """
+    """A backup as an object of the engine. `name` is the object's; `label` names it in the repository."""
 
     name: str
     cluster: str
