@@ -9,7 +9,7 @@ REPOSITORY: Manifest = {
     "endpoint": "s3.eu-central-2.amazonaws.com",
     "region": "eu-central-2",
     "secretName": "repository",
-    "claimName": "claim",
+    "storage": {"size": "10Gi", "className": "fast"},
     "encryption": {"clientSide": {"secretName": "passphrase"}, "serverSide": "AES256"},
     "immutability": {"versioning": "Required"},
 }
@@ -54,7 +54,11 @@ def _repositories(key: str, *each: Manifest) -> tuple[Manifest, ...]:
 
 _EXTERNAL: Manifest = {"state": "New", "secretRef": {"name": "database"}}
 _ENCRYPTED: Manifest = {"encryption": {"serverSide": "AES256"}}
-_VOLUME: Manifest = {"provider": "volume", "claimName": "claim", **_ENCRYPTED}
+_VOLUME: Manifest = {
+    "provider": "volume",
+    "storage": {"size": "10Gi"},
+    "encryption": {"clientSide": {"secretName": "passphrase"}},
+}
 _PLACES = (("spec.backup.repository", "repository"), ("spec.backup.copies[]", "copies"))
 DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec.database/rule/external is required with engine external, and has no effect with another": (
@@ -97,7 +101,8 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
                 **_ENCRYPTED,
             },
             "provider s3 needs bucket, endpoint, region and secretName": _ENCRYPTED,
-            "provider volume needs claimName": {"provider": "volume", **_ENCRYPTED},
+            "provider volume needs storage, and encryption.clientSide: how a volume is encrypted "
+            "cannot be seen (D-2)": {**_VOLUME, **_ENCRYPTED},
             "endpoint must be that of region: Amazon's names it": {**REPOSITORY, "region": "eu-central-1"},
         }.items()
     },

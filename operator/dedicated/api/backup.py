@@ -10,8 +10,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from dedicated.api.compute import Storage
 from dedicated.api.duration import Duration, parse_duration
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map
+from dedicated.api.store import StoreRole
 
 SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 BucketName = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]*[a-z0-9]$")]
@@ -136,10 +138,14 @@ class Repository(ApiModel):
             ),
         ),
         Rule(
-            cel="self.provider != 'volume' || has(self.claimName)",
-            message="provider volume needs claimName",
-            field="claimName",
-            holds=lambda self: self.provider != "volume" or self.claim_name is not None,
+            cel="self.provider != 'volume' || (has(self.storage) && has(self.encryption.clientSide))",
+            message="provider volume needs storage, and encryption.clientSide: how a volume is encrypted "
+            "cannot be seen (D-2)",
+            field="storage",
+            holds=lambda self: (
+                self.provider != "volume"
+                or None not in (self.storage, self.encryption.client_side)
+            ),
         ),
     )
     provider: Annotated[str, Field(max_length=20)] = "s3"
@@ -156,7 +162,7 @@ class Repository(ApiModel):
     secret_name: SecretName | None = Field(
         None, description="Secret with keys access-key-id and secret-access-key of the store."
     )
-    claim_name: SecretName | None = Field(None, description="PersistentVolumeClaim of a volume.")
+    storage: Storage | None = Field(None, description="The volume of provider volume; the engine makes it.")
     encryption: Encryption
     immutability: Immutability = Immutability()
 
@@ -190,6 +196,14 @@ class Backup(ApiModel):
     ] = Field(
         [], description="A second place, in the data location too."
     )
+
+    @property
+    def buckets(self) -> tuple[tuple[StoreRole, Repository], ...]:
+        """The places that outlive the loss of a zone. The first is the one that the recovery agent lists, and
+        that all promises are reckoned from."""
+        told: list[tuple[StoreRole, Repository]] = [("Repository", self.repository)]
+        told += [("Copy", copy) for copy in self.copies]
+        return tuple((role, place) for role, place in told if place.provider == "s3")
 
 
 def _agreed(field: str, most: str, clause: str, value: Callable[[Backup], str]) -> Rule:
