@@ -52,6 +52,11 @@ def _repositories(key: str, *each: Manifest) -> tuple[Manifest, ...]:
     return tuple(_clustered(copies=[one]) if key == "copies" else _clustered(repository=one) for one in each)
 
 
+def _scheduled(kind: str, schedule: str) -> Manifest:
+    changes: Manifest = {kind: {"schedule": schedule}}
+    return _clustered(**changes)
+
+
 _EXTERNAL: Manifest = {"state": "New", "secretRef": {"name": "database"}}
 _ENCRYPTED: Manifest = {"encryption": {"serverSide": "AES256"}}
 _VOLUME: Manifest = {
@@ -88,6 +93,14 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     _loose("wal.archiveInterval", "60s", "B-2"): (_clustered(wal={"archiveInterval": "61s"}),),
     "spec/rule/backup.differential.mode walOnly is looser than contract clause B-2: "
     "name the agreement in agreements[]": (_clustered(differential={"mode": "walOnly"}),),
+    **{
+        f"spec.backup.{kind}/rule/schedule must be minute and hour, as cron writes them, and three times *, "
+        "since a backup comes each day (B-1), such as '0 1 * * *'": tuple(
+            _scheduled(kind, schedule)
+            for schedule in ("0 1 * *", "0 1 * * 1", "at one o'clock", "0 1 * * * ")
+        )
+        for kind in ("full", "differential")
+    },
     "spec.backup/rule/a repository on a volume is lost with its zone: name a copy elsewhere in copies[]": (
         _clustered(repository=_VOLUME),
     ),

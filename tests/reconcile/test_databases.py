@@ -81,7 +81,7 @@ def test_a_missing_engine_is_named_with_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("engine", "backup", "code"),
     [
-        ("percona", {"full": {"schedule": "at one o'clock"}}, "ScheduleInvalid"),
+        ("percona", {"full": {"schedule": "99 1 * * *"}}, "ScheduleInvalid"),
         ("cloudnative-pg", {"repository": VOLUME}, "RepositoryUnsupported"),
         ("cloudnative-pg", {"repository": {"encryption": {"serverSide": None}}}, "EncryptionUnsupported"),
     ],

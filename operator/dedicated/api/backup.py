@@ -5,6 +5,7 @@ agreement on its clause (K-9, `contract.recovery.objectives`). What needs a cale
 regions) is judged by the operator, what a repository really is by the recovery agent.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
@@ -18,9 +19,20 @@ from dedicated.api.store import StoreRole
 SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 BucketName = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]*[a-z0-9]$")]
 Endpoint = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+(:[0-9]{1,5})?$")]
-Cron = Annotated[str, Field(min_length=9, max_length=100)]
+Cron = Annotated[str, Field(max_length=100)]
 DifferentialMode = Literal["native", "walOnly"]
 Wish = Literal["Required", "Preferred"]
+
+
+DAILY = Rule(
+    cel="self.schedule.matches('^[-0-9*,/]+ [-0-9*,/]+ [*] [*] [*]$')",
+    message="schedule must be minute and hour, as cron writes them, and three times *, since a backup comes "
+    "each day (B-1), such as '0 1 * * *'",
+    field="schedule",
+    shown="schedule",
+    holds=lambda self: re.fullmatch(r"[-0-9*,/]+ [-0-9*,/]+ \* \* \*", self.schedule) is not None,
+)
+"""What of a schedule is seen without reckoning; the rest is `contract.recovery.schedule`."""
 
 
 class ObjectivesSpec(ApiModel):
@@ -41,6 +53,7 @@ class ObjectivesSpec(ApiModel):
 class FullBackup(ApiModel):
     """Full backups, at least one each day (B-1)."""
 
+    rules: ClassVar = (DAILY,)
     schedule: Cron = Field(
         "0 1 * * *",
         description="Minute and hour, as cron writes them, in the contract zone; * * * behind them.",
@@ -50,6 +63,7 @@ class FullBackup(ApiModel):
 class DifferentialBackup(ApiModel):
     """Backups between the full ones (B-2)."""
 
+    rules: ClassVar = (DAILY,)
     schedule: Cron = Field("0 * * * *", description="As that of full backups; on much higher frequency.")
     mode: DifferentialMode = Field(
         "native",
