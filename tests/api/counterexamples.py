@@ -48,6 +48,7 @@ FULL: Manifest = {
     },
     "server": {"replicas": 2, "resources": _RESOURCES, "config": {"Log": {"Level": "info"}}},
     "login": {"replicas": 2, "resources": _RESOURCES},
+    "deletion": {"retentionDays": 30, "confirmation": "TwoPeople"},
 }
 """A valid spec with every object and list that the schema has."""
 FULL_CLUSTER: Manifest = {
@@ -109,6 +110,13 @@ STATUS: Manifest = {
         }
     ],
     "responsibilities": {"provider": ["WAF"], "customer": ["Data"]},
+    "deletion": {
+        "confirmedBy": "carla",
+        "until": TIME,
+        "phase": "Retention",
+        "removeAfter": TIME,
+        "steps": [{"name": "Confirmation", "state": "Done", "message": "carla"}],
+    },
     "modifications": [
         {
             "object": "Service/acme",
@@ -307,6 +315,11 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
     "name the agreement in agreements[]": (
         {"infrastructure": {"zones": {"minimum": 2}}},
         {"infrastructure": {"zones": {"minimum": 2}}, "agreements": [{"clause": "S-3", "record": "other"}]},
+    ),
+    "spec/rule/deletion.finalBackup Skipped is looser than contract clause T-1: "
+    "name the agreement in agreements[]": (
+        {"deletion": {"finalBackup": "Skipped"}},
+        {"deletion": {"finalBackup": "Skipped"}, **_AGREED},
     ),
     "spec/rule/server.replicas must be at least infrastructure.zones.minimum: one per zone (S-2)": (
         {"server": {"replicas": 2}},

@@ -13,6 +13,7 @@ from dedicated.api.schema import RECORD_DEFINITION
 LATER = "2026-02-03T12:00:00Z"
 _SLOT: Manifest = {"start": TIME, "end": LATER}
 _REQUEST: Manifest = {"request": "acme-2026-01"}
+_INCARNATION: Manifest = {"incarnation": "0d5a8a2e-1f9c-4c6e-9d0b-6f3f1f2f6b11"}
 _FIELDS: dict[Fact, Manifest] = {
     "ModificationRepaired": {
         "modification": {
@@ -66,6 +67,12 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "ForceMajeure": {"stretch": _SLOT},
+    "DeletionConfirmed": _INCARNATION,
+    "FinalBackup": {
+        **_INCARNATION,
+        "backup": {"object": "PerconaPGBackup/full-1a2b3c4d", "label": "20260301-120000F"},
+    },
+    "DatabaseRemoved": {"removed": {"cluster": "acme-database", "uid": "1b4e28ba"}},
 }
 EXAMPLES: Mapping[Fact, Manifest] = {
     fact: {

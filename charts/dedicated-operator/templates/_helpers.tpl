@@ -96,16 +96,20 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# Database engines, where their operators are installed. A cluster is never deleted: it holds the data.
+# Database engines, where their operators are installed. A cluster is deleted with its volumes after the instance's
+# final backup and retention, on record (docs/deletion.md).
 - apiGroups: [pgv2.percona.com]
   resources: [perconapgclusters]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [postgresql.cnpg.io]
   resources: [clusters, scheduledbackups]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [barmancloud.cnpg.io]
   resources: [objectstores]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, delete]
 - apiGroups: [pgv2.percona.com]
   resources: [perconapgbackups]
   verbs: [list, watch, create, delete]
@@ -136,9 +140,10 @@ modify
 never-granted
 {{- end }}
 
-{{/* CEL: the facts of a ContractRecord by the side that states them. Notified and Delivered are more than one side's. */}}
+{{/* CEL: the facts of a ContractRecord by the side that states them. Notified, Delivered and
+DeletionConfirmed are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
-['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver']
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'FinalBackup', 'DatabaseRemoved']
 {{- end }}
 {{- define "dedicated.customerFacts" -}}
 ['Permitted', 'Refused', 'Withdrawn']
@@ -179,7 +184,7 @@ changes_{{ replace "." "_" . }}
 {{/*
 One policy with its binding; and where holders of a wildcard are let through, a second one that warns them.
 `constraints` and `conditions` are as in the API; `instances` (list of names), `namespace` and `subject` (a text) are CEL.
-`strict`: a wildcard is refused whatever the values say.
+`strict`: a wildcard is refused whatever the values say. `never` (CEL): what no instruction lets through.
 */}}
 {{- define "dedicated.guard" -}}
 {{- $root := .root }}
@@ -188,10 +193,12 @@ One policy with its binding; and where holders of a wildcard are let through, a 
 {{- $verb := include "dedicated.grantVerb" $root }}
 {{- $ask := "authorizer.group('dedicated.zitadel.com').resource('dedicatedinstances').namespace(variables.place).name(i).check('%s').allowed()" }}
 {{- $how := printf "' To do it you need the provider\\'s instruction: the verb %s on dedicatedinstances.dedicated.zitadel.com ' + variables.instances.join(', ') + ' in namespace ' + variables.place + ', by a RoleBinding to you (docs/security.md).'" $verb }}
+{{- $never := default "false" .never }}
+{{- $how = printf "(%s ? '' : %s)" $never $how }}
 {{- $variables := list
   (dict "name" "instances" "expression" .instances)
   (dict "name" "place" "expression" .namespace)
-  (dict "name" "granted" "expression" (printf "size(variables.instances) > 0 && variables.instances.all(i, %s)" (printf $ask $verb)))
+  (dict "name" "granted" "expression" (printf "!(%s) && size(variables.instances) > 0 && variables.instances.all(i, %s)" $never (printf $ask $verb)))
   (dict "name" "wildcard" "expression" (printf "variables.instances.exists(i, %s)" (printf $ask (include "dedicated.controlVerb" $root))))
   (dict "name" "subject" "expression" .subject)
 }}

@@ -13,6 +13,7 @@ from pydantic import JsonValue as PydanticJson
 from dedicated.api.backup import OBJECTIVE_RULES, Backup, SecretName
 from dedicated.api.compute import Resources
 from dedicated.api.database import Database
+from dedicated.api.deletion import Deletion
 from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
 
@@ -320,6 +321,18 @@ class InstanceSpec(ApiModel):
             holds=lambda self: self.login.replicas >= self.infrastructure.zones.minimum,
         ),
         *SPEC_RULES,
+        Rule(
+            cel="!has(self.deletion) || self.deletion.finalBackup != 'Skipped' || "
+            "self.agreements.exists(a, a.clause == 'T-1')",
+            message="deletion.finalBackup Skipped is looser than contract clause T-1: "
+            "name the agreement in agreements[]",
+            field="deletion.finalBackup",
+            holds=lambda self: (
+                self.deletion is None
+                or self.deletion.final_backup != "Skipped"
+                or any(agreement.clause == "T-1" for agreement in self.agreements)
+            ),
+        ),
     )
     plan: Plan = Field(description="Subscription plan of the booking.")
     domain: Annotated[
@@ -352,3 +365,4 @@ class InstanceSpec(ApiModel):
     maintenance: MaintenancePolicy | None = Field(
         None, description="When maintenance may run. Default: the provider's window on plan Standard."
     )
+    deletion: Deletion | None = Field(None, description="What is done before the instance may go (T-1).")

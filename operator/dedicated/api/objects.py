@@ -43,6 +43,7 @@ SECRET = Kind("v1", "Secret", "secrets")
 SERVICE = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 JOB = Kind("batch/v1", "Job", "jobs")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
@@ -82,8 +83,10 @@ ENGINE_KINDS = (
 
 KIND_BY_NAME = {
     kind.kind: kind
-    for kind in (*CHILD_KINDS, *ENGINE_KINDS, INSTANCE, INSTANCE_BACKUP, MAINTENANCE, NODE, POD, RECORD)
-}
+    for kind in (
+        *CHILD_KINDS, *ENGINE_KINDS, INSTANCE, INSTANCE_BACKUP, MAINTENANCE, NODE, POD, RECORD, VOLUME_CLAIM,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)

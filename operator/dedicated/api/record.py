@@ -20,7 +20,7 @@ from dedicated.api.rules import ApiModel, Rule
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
-    "FailedOver",
+    "FailedOver", "FinalBackup", "DatabaseRemoved",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -28,7 +28,8 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact]
+EitherFact = Literal["DeletionConfirmed"]
+Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, EitherFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
 
@@ -36,10 +37,11 @@ MODIFICATION_REPAIRED: Fact = "ModificationRepaired"
 FACTS: tuple[Fact, ...] = get_args(Fact)
 STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "operator": (*get_args(OperatorFact), *get_args(SharedFact)),
-    "customer": get_args(CustomerFact),
-    "provider": (*get_args(SharedFact), *get_args(ProviderFact)),
+    "customer": (*get_args(CustomerFact), *get_args(EitherFact)),
+    "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(EitherFact)),
 }
-"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider."""
+"""Who states what. The operator notifies of a regular maintenance, the provider of an emergency; a person of
+either side confirms a deletion (T-1)."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -56,6 +58,9 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
     "agreement": ("Agreement",),
     "instruction": ("Instruction",),
+    "incarnation": ("DeletionConfirmed", "FinalBackup"),
+    "backup": ("FinalBackup",),
+    "removed": ("DatabaseRemoved",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
@@ -232,6 +237,22 @@ class RecordedInstruction(ApiModel):
     valid_until: Time
 
 
+class RecordedBackup(ApiModel):
+    """A backup that completed."""
+
+    object: Annotated[str, Field(min_length=1, max_length=OBJECT_LENGTH)] = Field(
+        description="Kind/name of the engine's object."
+    )
+    label: Annotated[str, Field(max_length=253)] = Field("", description="Its name in the repository.")
+
+
+class RecordedRemoval(ApiModel):
+    """A database that is no longer needed, recorded before it is deleted."""
+
+    cluster: ObjectName
+    uid: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Of the object deleted.")
+
+
 class RolledRecord(ApiModel):
     """A record as it was."""
 
@@ -320,3 +341,8 @@ class RecordSpec(ApiModel):
     stretch: RecordedStretch | None = None
     agreement: RecordedAgreement | None = None
     instruction: RecordedInstruction | None = None
+    incarnation: Annotated[str, Field(min_length=1, max_length=63)] | None = Field(
+        None, description="uid of the DedicatedInstance: one that is made again under its name is another."
+    )
+    backup: RecordedBackup | None = None
+    removed: RecordedRemoval | None = None

@@ -5,10 +5,11 @@ become `InvalidInstance` with path and reason, never a traceback.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
-from dedicated.api.conditions import shorten
+from dedicated.api.conditions import parse_time, shorten
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
@@ -19,7 +20,7 @@ PATH_LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What is known of the object whatever its spec says."""
+    """What is known of the object whatever its spec says; `deleted` is when somebody deleted it."""
 
     key: Key
     uid: str
@@ -28,6 +29,7 @@ class Meta:
     finalizers: tuple[str, ...]
     deleting: bool
     status: Manifest
+    deleted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def meta_of(body: Manifest) -> Meta:
         finalizers=tuple(item for item in get_list(metadata, "finalizers") if isinstance(item, str)),
         deleting=bool(metadata.get("deletionTimestamp")),
         status=get_map(body, "status"),
+        deleted=parse_time(get_str(metadata, "deletionTimestamp")),
     )
 
 

@@ -254,6 +254,26 @@ class StatusRecovery(ApiModel):
     last_failover: StatusFailover | None = None
 
 
+class StatusDeletionStep(ApiModel):
+    """A step of a deletion."""
+
+    name: Word
+    state: Literal["Done", "Running", "Held"] = Field(description="Held: somebody has to act.")
+    message: Line
+
+
+class StatusDeletion(ApiModel):
+    """The end of the instance (T-1)."""
+
+    confirmed_by: Annotated[str, Field(max_length=512)] | None = Field(
+        None, description="Who confirmed it on record: without it, no DELETE is let through."
+    )
+    until: Time | None = Field(None, description="Until when the confirmation is good.")
+    phase: Word | None = Field(None, description="The step that is not done, once it was deleted.")
+    remove_after: Time | None = Field(None, description="When the database is removed at the earliest.")
+    steps: Annotated[list[StatusDeletionStep], Field(max_length=10)] | None = None
+
+
 class StatusResponsibilities(ApiModel):
     """Who answers for what (R-1), as the spec has it now."""
 
@@ -284,3 +304,4 @@ class InstanceStatus(ApiModel):
     maintenance: StatusMaintenance | None = None
     service_level: StatusServiceLevel | None = None
     recovery: StatusRecovery | None = None
+    deletion: StatusDeletion | None = None

@@ -187,9 +187,43 @@ class Instructed:
         return self.since <= now < self.valid_until
 
 
+@dataclass(frozen=True, slots=True)
+class DeletionConfirmed:
+    """A person confirms that this incarnation of the instance may be deleted (T-1)."""
+
+    name: str
+    at: datetime
+    by: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinalBackup:
+    """The full backup that an incarnation's deletion waited for has completed; `object` is the engine's."""
+
+    name: str
+    at: datetime
+    by: str
+    incarnation: str
+    object: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRemoved:
+    """The cluster with this uid is no longer needed, and may be deleted from then on."""
+
+    name: str
+    at: datetime
+    by: str
+    cluster: str
+    uid: str
+
+
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
-)
+    | DeletionConfirmed | FinalBackup | DatabaseRemoved
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from dedicated.api.record import Fact as Stated
 from dedicated.api.record import (
     Notice,
     RecordedAgreement,
+    RecordedBackup,
     RecordedInstruction,
     RecordedModification,
+    RecordedRemoval,
     RecordedStretch,
     RecordSpec,
     RolledRecord,
@@ -32,8 +34,11 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
+    DeletionConfirmed,
     Delivered,
     Fact,
+    FinalBackup,
     Grantee,
     Instructed,
     Notified,
@@ -160,6 +165,12 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = Agreed(name, at, by, agreed.clause, agreed.value, reference, since, until)
         case RecordSpec(instruction=RecordedInstruction() as given):
             fact = _instructed(name, at, spec, given)
+        case RecordSpec(fact="DeletionConfirmed"):
+            fact = DeletionConfirmed(name, at, by, _kept(spec.incarnation))
+        case RecordSpec(backup=RecordedBackup() as made):
+            fact = FinalBackup(name, at, by, _kept(spec.incarnation), made.object, made.label)
+        case RecordSpec(removed=RecordedRemoval() as gone):
+            fact = DatabaseRemoved(name, at, by, gone.cluster, gone.uid)
     return fact
 
 

@@ -71,6 +71,19 @@ def failed_over(instance: str, start: datetime, end: datetime) -> Statement:
     return Statement(f"{instance}-failed-over-{end:%Y%m%d%H%M%S}", instance, "FailedOver", fields)
 
 
+def final_backup(instance: str, incarnation: str, *, kind: str, run: str, label: str) -> Statement:
+    """The statement that the backup which a deletion waited for has completed; `run` is the object's name."""
+    made: Manifest = {"object": f"{kind}/{run}", "label": label}
+    fields: Manifest = {"incarnation": incarnation, "backup": made}
+    return Statement(f"{instance}-final-backup-{digest([incarnation])}", instance, "FinalBackup", fields)
+
+
+def database_removed(instance: str, *, cluster: str, uid: str) -> Statement:
+    """The statement that a database is no longer needed; it is deleted afterwards, and never before."""
+    fields: Manifest = {"removed": {"cluster": cluster, "uid": uid}}
+    return Statement(f"{instance}-database-removed-{uid[:8]}", instance, "DatabaseRemoved", fields)
+
+
 def manifest_of(statement: Statement, *, namespace: str, by: str) -> Manifest:
     """The object to create, by the user who creates it."""
     return {

@@ -13,6 +13,7 @@ from typing import Protocol, TypeGuard
 
 from dedicated.api import instance_backup, maintenance_request
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
     CONFIG_MAP,
     ENGINE_KINDS,
@@ -21,6 +22,7 @@ from dedicated.api.objects import (
     MAINTENANCE,
     RECORD,
     SECRET,
+    VOLUME_CLAIM,
     Kind,
 )
 from dedicated.api.resource import Instance, InvalidInstance
@@ -43,6 +45,7 @@ from dedicated.reconcile.actions import (
     CreateMonitor,
     Delete,
     EstablishIdentity,
+    HandOver,
     MarkNamespace,
     RecordFact,
     RollUp,
@@ -145,11 +148,8 @@ class Executor:
                 await self._create_once(SECRET, made)
             case Apply():
                 return await self._apply(instance, action)
-            case Delete(ref, uid):
-                self._world.expect_deletion(uid)
-                await self._gone(
-                    self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
-                )
+            case Delete() | HandOver():
+                await self._let_go(instance, action)
             case RecordFact() | RollUp() | Ask() | Tell():
                 return await self._write_down(instance, action)
             case SetFinalizers() | MarkNamespace():
@@ -319,6 +319,25 @@ class Executor:
 
     async def _patch(self, kind: Kind, action: Apply, patch: list[JsonValue]) -> Manifest:
         return await self._client.patch(kind, action.namespace, action.ref.name, patch, content="json")
+
+    async def _let_go(self, instance: Instance, action: Delete | HandOver) -> None:
+        """Whichever it is, the uid lets it reach no object but the one that was seen."""
+        if isinstance(action, Delete):
+            ref, uid = action.ref, action.uid
+            if ref.kind != VOLUME_CLAIM.kind:  # nobody hears of its end
+                self._world.expect_deletion(uid)
+            await self._gone(
+                self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
+            )
+            return
+        kind, name = KIND_BY_NAME[action.seen.ref.kind], action.seen.ref.name
+        metadata: Manifest = {
+            "uid": action.seen.uid, "labels": {LABEL_INSTANCE: None}, "ownerReferences": None,
+        }  # fmt: skip
+        body: Manifest = {"metadata": metadata}
+        self._world.learn(
+            await self._client.patch(kind, instance.namespace, name, body, content="merge")
+        )
 
     async def _gone(self, deletion: Awaitable[None]) -> None:
         try:

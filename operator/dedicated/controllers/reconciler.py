@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, Key
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, VOLUME_CLAIM, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -37,8 +37,9 @@ from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
+from dedicated.reconcile.deletion import claims_wanted
 from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
-from dedicated.reconcile.observed import Failure, Measured, Observed
+from dedicated.reconcile.observed import Child, Failure, Measured, Observed, child_of
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.turns import causes
 
@@ -299,10 +300,25 @@ class Reconciler:
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
         )
-        if isinstance(instance, InvalidInstance) or instance.meta.deleting:
+        if isinstance(instance, InvalidInstance):
             return observed
+        if instance.meta.deleting:
+            return await self._with_volumes(instance, observed)
         masterkey, database = await self._secrets.read(instance, known.identity)
         return replace(observed, masterkey=masterkey, database=database)
+
+    async def _with_volumes(self, instance: Instance, observed: Observed) -> Observed:
+        """Volume claims are read where a deletion comes to them, and watched nowhere."""
+        selectors = claims_wanted(instance, observed)
+        if not selectors:
+            return observed
+        found: list[Child] = []
+        for selector in selectors:
+            listed, _ = await self._client.list(
+                VOLUME_CLAIM, instance.namespace, selector=selector, metadata_only=True
+            )
+            found += [child_of({**claim, "kind": VOLUME_CLAIM.kind}) for claim in listed]
+        return replace(observed, volumes=tuple(found))
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest instance in the namespace that is older than this one, or empty.

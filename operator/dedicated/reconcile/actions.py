@@ -102,6 +102,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Take our label and our owner reference off the object seen: it belongs to nobody, and stays."""
+
+    seen: Child
+
+
+@dataclass(frozen=True, slots=True)
 class RecordFact:
     """Create a record of the operator's; one of that name that is there stays as it is."""
 
@@ -141,6 +148,7 @@ Action: TypeAlias = (
     | CreateMonitor
     | Apply
     | Delete
+    | HandOver
     | RecordFact
     | Ask
     | Tell

@@ -85,7 +85,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         *_prerequisites(instance, observed, owed, zones, now=now),
         *located.findings,
         *check_options(instance.spec),
-        *_failures(observed),
+        *refusals(observed),
         *owed.findings,
     ]
     key_finding = keys.judge(
@@ -229,7 +229,8 @@ def _schema_findings(wanted: Wanted, observed: Observed) -> list[Finding]:
     return found
 
 
-def _failures(observed: Observed) -> list[Finding]:
+def refusals(observed: Observed) -> list[Finding]:
+    """What the API server refused in the last pass."""
     return [
         Finding(
             code=failure.reason,

@@ -200,6 +200,8 @@ class Observed:
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
     recovery: Kept | None = None
+    volumes: tuple[Child, ...] | None = None
+    """Claims of clusters that are taken away (`deletion.claims_wanted`); None where they were not read."""
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None

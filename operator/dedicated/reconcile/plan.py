@@ -70,7 +70,7 @@ def plan(
     was read since the plan said `proving`.
     """
     if instance.meta.deleting:
-        return plan_deletion(instance.meta, observed)
+        return plan_deletion(instance, observed, now=now)
     if isinstance(instance, InvalidInstance):
         status = render_invalid(instance.meta, judge_invalid(instance), observed, now=now)
         return Plan(status=status, events=events(instance.meta, status, ()))

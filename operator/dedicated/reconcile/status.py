@@ -36,6 +36,7 @@ from dedicated.parts import keys, login, server
 from dedicated.parts.database.engine import COMPONENT as DATABASE
 from dedicated.parts.wanted import public_url
 from dedicated.reconcile import databases, service_level
+from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import DeploymentState, Observed
@@ -110,15 +111,17 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "pendingActions": [*facts.later],
         "maintenance": maintenance_status(owed),
     }
+    confirmed, unconfirmed_at = confirmation_status(instance, observed, now=now)
     shown: Manifest = {
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
         "recovery": judgement.recovery.status,
+        "deletion": confirmed,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
-    changes = (forgotten, expiry, *wakes)
+    changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
 
 

@@ -251,7 +251,9 @@ CLOUDNATIVE_PG = Adapter(
     ),
     cluster_kind=CNPG_CLUSTER,
     backup_kind=CNPG_BACKUP,
-    pods=PodLabels("cnpg.io/podRole=instance", "cnpg.io/cluster", "cnpg.io/instanceRole"),
+    pods=PodLabels(
+        "cnpg.io/podRole=instance", "cnpg.io/cluster", "cnpg.io/instanceRole", data="cnpg.io/pvcRole=PG_DATA"
+    ),
     flows=Flows(
         members=(STATUS_PORT,),
         operator=OPERATOR,

@@ -78,12 +78,16 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class PodLabels:
-    """How an engine labels the pods of its servers: what selects them, and where cluster and role stand."""
+    """How an engine labels the pods of its servers: what selects them, and where cluster and role stand.
+
+    `data` selects, of the volume claims of a cluster, those of its servers: backups on a volume are not data.
+    """
 
     selector: str
     cluster: str
     role: str
     primaries: frozenset[str] = frozenset({"primary"})
+    data: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,13 @@ PERCONA = Adapter(
     requirements=(Requirement(PERCONA_CLUSTER, INSTALL), Requirement(PERCONA_BACKUP, INSTALL)),
     cluster_kind=PERCONA_CLUSTER,
     backup_kind=PERCONA_BACKUP,
-    pods=PodLabels(f"{DATA_LABEL}=postgres", CLUSTER_LABEL, ROLE_LABEL, frozenset({"primary", "master"})),
+    pods=PodLabels(
+        f"{DATA_LABEL}=postgres",
+        CLUSTER_LABEL,
+        ROLE_LABEL,
+        frozenset({"primary", "master"}),
+        data=f"{ROLE_LABEL}=pgdata",  # internal/controller/postgrescluster/postgres.go
+    ),
     flows=Flows(members=(PATRONI, PGBACKREST)),
     connection=connection,
     monitor=monitor,

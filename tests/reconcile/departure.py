@@ -1,0 +1,196 @@
+"""An instance on its way out, with a database of its own: what exists of it, and what becomes of it.
+
+A plan's actions are carried out on values; the engine, people and time are the test's.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from builders import CATALOGUE, NOW, UID, body, clustered, spec
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.names import FINALIZER
+from dedicated.api.objects import PERCONA_CLUSTER, VOLUME_CLAIM, Ref
+from dedicated.api.resource import Instance, InvalidInstance, parse_instance
+from dedicated.contract.facts import DatabaseRemoved, DeletionConfirmed, Fact, FinalBackup
+from dedicated.contract.reading import read
+from dedicated.contract.records import manifest_of
+from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState
+from dedicated.reconcile.actions import (
+    Action,
+    Ask,
+    Delete,
+    HandOver,
+    MarkNamespace,
+    Plan,
+    RecordFact,
+    SetFinalizers,
+)
+from dedicated.reconcile.deletion import claims_wanted
+from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.plan import plan
+
+CLUSTER = Ref(PERCONA_CLUSTER.kind, "acme-database")
+CLAIMS = ("acme-database-db-0", "acme-database-db-1")
+SECRETS = (Ref("Secret", "acme-masterkey"), Ref("Secret", "acme-operator-key"))
+KEYS = (*SECRETS, Ref("ConfigMap", "acme-identity"))
+SERVING = (Ref("Deployment", "acme-server"), Ref("Deployment", "acme-login"), Ref("Job", "acme-setup-1"))
+COMPONENTS = {
+    SERVING[0]: "server",
+    SERVING[1]: "login",
+    SERVING[2]: "schema",
+    Ref("Deployment", "acme-recovery"): "recovery",
+    CLUSTER: "database",
+    Ref("ConfigMap", "acme-database-init"): "database",
+    Ref("NetworkPolicy", "acme-database"): "network",
+    Ref("Secret", "acme-database-monitor"): "database",
+    **dict.fromkeys(KEYS, "keys"),
+}
+"""What an instance is made of -> its component. Those of the first four belong to it by their owner."""
+OWNED = tuple(COMPONENTS)[:4]
+_YESTERDAY = NOW - timedelta(days=1)
+BEFORE = EngineRun(
+    "before", "acme-database", "full", "Completed", _YESTERDAY, _YESTERDAY, _YESTERDAY, label="before"
+)
+"""The backup of the day before."""
+
+
+def child(ref: Ref) -> Child:
+    """A child as the operator keeps it."""
+    return Child(
+        ref, f"uid-{ref.name}", "1", COMPONENTS.get(ref, ""), owner_uid=UID if ref in OWNED else ""
+    )
+
+
+@dataclass
+class Departure:
+    """An instance that was deleted at NOW. `done` are all actions, each with the time it was carried out."""
+
+    spec: Manifest = field(default_factory=dict)
+    engine: Literal["percona", "cloudnative-pg", "external"] = "percona"
+    now: datetime = NOW
+    children: dict[Ref, Child] = field(default_factory=lambda: {ref: child(ref) for ref in COMPONENTS})
+    claims: set[str] = field(default_factory=lambda: set(CLAIMS))
+    runs: list[EngineRun] = field(default_factory=lambda: [BEFORE])
+    facts: dict[str, Fact] = field(default_factory=dict)
+    ready: bool = True
+    missing: frozenset[str] = frozenset()
+    finalizers: tuple[str, ...] = (FINALIZER,)
+    status: Manifest = field(default_factory=dict)
+    done: list[Action] = field(default_factory=list)
+
+    def instance(self) -> Instance | InvalidInstance:
+        """The instance as stored."""
+        wanted = spec(**({} if self.engine == "external" else clustered(self.engine)), **self.spec)
+        found: Manifest = {**body(), "spec": wanted, "status": self.status}
+        metadata: Manifest = {
+            **get_map(found, "metadata"),
+            "deletionTimestamp": rfc3339(NOW),
+            "finalizers": list[JsonValue](self.finalizers),
+        }
+        return parse_instance({**found, "metadata": metadata})
+
+    def observed(self) -> Observed:
+        """One snapshot."""
+        there = CLUSTER in self.children
+        cluster = ClusterState(ready=self.ready, message="ready" if self.ready else "broken")
+        known = EngineState(self.missing, cluster if there else None, tuple(self.runs))
+        seen = Observed(
+            children=dict(self.children), engine=known, facts=tuple(self.facts.values()), mark=""
+        )
+        instance = self.instance()
+        if isinstance(instance, InvalidInstance) or not claims_wanted(instance, seen):
+            return seen
+        return replace(seen, volumes=tuple(child(Ref(VOLUME_CLAIM.kind, name)) for name in self.claims))
+
+    def plan(self) -> Plan:
+        """Decide one pass, and change nothing."""
+        return plan(self.instance(), self.observed(), catalogue=CATALOGUE, now=self.now, settled={})
+
+    def step(self) -> Plan:
+        """One pass: decide, tell, and carry it out."""
+        decided = self.plan()
+        if decided.status is not None:
+            self.status = decided.status
+        for action in decided.actions:
+            self.carry_out(action)
+        return decided
+
+    def settle(self) -> Plan:
+        """Passes until nothing is to be done; the last one."""
+        for _ in range(20):
+            decided = self.step()
+            if not decided.actions:
+                return decided
+        raise AssertionError(f"no rest: {decided.actions}")
+
+    def carry_out(self, action: Action) -> None:
+        """Do what a plan asks for; a cluster that is deleted goes at once, its claims stay (Percona)."""
+        self.done.append(action)
+        match action:
+            case SetFinalizers(finalizers):
+                self.finalizers = finalizers
+            case Delete(Ref(VOLUME_CLAIM.kind, name), uid):
+                assert uid == f"uid-{name}"
+                self.claims.discard(name)
+            case Delete(ref, uid):
+                assert self.children[ref].uid == uid
+                del self.children[ref]
+            case HandOver(seen):
+                del self.children[seen.ref]
+            case RecordFact(statement):
+                self.state(manifest_of(statement, namespace="acme-ns", by="operator"))
+            case Ask(manifest):
+                name = get_str(manifest, "metadata", "name")
+                self.runs.append(EngineRun(name, "acme-database", "full", "Running", self.now, self.now))
+            case MarkNamespace():
+                raise AssertionError("the namespace has no label")
+            case _:
+                raise AssertionError(f"no part of a deletion: {action}")
+
+    def state(self, manifest: Manifest) -> None:
+        """Keep a record, at the API server's time."""
+        made: Manifest = {**get_map(manifest, "metadata"), "creationTimestamp": rfc3339(self.now)}
+        reading = read({**manifest, "metadata": made})
+        assert reading is not None
+        for fact in reading.facts:
+            self.facts.setdefault(fact.name, fact)
+
+    def confirm(self, *, by: str = "carla", uid: str = UID) -> None:
+        """A person confirms."""
+        name = f"acme-confirmed-{len(self.facts)}"
+        self.facts[name] = DeletionConfirmed(name, self.now, by, uid)
+
+    def backup_ends(self, *, well: bool) -> None:
+        """What the engine makes of the backups that run."""
+        self.runs = [
+            replace(
+                run,
+                state="Completed" if well else "Failed",
+                finished=self.now,
+                label="20260301-120000F",
+                error="" if well else "no space left in the repository",
+            )
+            if run.state == "Running"
+            else run
+            for run in self.runs
+        ]
+
+    def pass_time(self, **duration: float) -> None:
+        """The clock moves on."""
+        self.now += timedelta(**duration)
+
+    def told(self, kind: type[FinalBackup | DatabaseRemoved]) -> list[Fact]:
+        """The operator's facts of a kind."""
+        return [fact for fact in self.facts.values() if isinstance(fact, kind)]
+
+    @property
+    def phase(self) -> str:
+        """The step that the status tells of."""
+        return get_str(self.status, "deletion", "phase")
+
+    @property
+    def findings(self) -> list[str]:
+        """Codes of what needs somebody."""
+        return [get_str(item, "code") for item in get_list(self.status, "findings")]
