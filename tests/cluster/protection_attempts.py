@@ -23,6 +23,8 @@ NOTE: Manifest = {"metadata": {"annotations": {"example.com/note": "x"}}}
 GONE: Manifest = {"propagationPolicy": "Background", "dryRun": ["All"]}
 """Where options come as a body, those of the URL do not count."""
 
+END = "namespace deleted"
+"""The one attempt that no instruction lets through."""
 CORE = "/api/v1/namespaces/{ns}"
 APPS = "/apis/apps/v1/namespaces/{ns}"
 BATCH = "/apis/batch/v1/namespaces/{ns}"
@@ -340,7 +342,7 @@ CONNECTIONS = (
 )
 
 NAMESPACES = (
-    Attempt("namespace deleted", "namespace", "DELETE", CORE, GONE),
+    Attempt(END, "namespace", "DELETE", CORE, GONE),
     _patch("namespace's label removed", "namespace", CORE, UNMARK),
     Attempt(
         "namespace's label changed", "namespace", "PATCH", CORE, RENAME, "merge", instances=("acme", "globex")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
-from cluster.protection_attempts import Attempt, workload
+from cluster.protection_attempts import END, Attempt, workload
 from cluster.standing import until
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import GROUP, LABEL_INSTANCE, PLURAL
@@ -42,7 +42,7 @@ class User:
 
     def must_pass(self, attempt: Attempt, *, wildcards: bool) -> bool:
         """Whether the protection must let them through; `wildcards`: a right to everything is enough,
-        but for the namespace."""
+        but for the namespace. Which nobody deletes, whatever they were granted."""
         if attempt.guard == "free":
             return True
         if self.name == "autoscaler" and attempt.guard == "scale":
@@ -51,7 +51,8 @@ class User:
             case "platform":
                 return True
             case "granted":
-                return self.rights == "operator" or set(attempt.instances) <= set(self.modifies)
+                may = self.rights == "operator" or set(attempt.instances) <= set(self.modifies)
+                return may and attempt.name != END
             case "wildcard":
                 return wildcards and attempt.guard != "namespace"
         return False

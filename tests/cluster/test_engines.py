@@ -140,6 +140,7 @@ def test_what_others_change_in_the_cluster_is_undone_and_it_outlives_the_instanc
             lambda: status_of(api, namespace, "differential").get("reason") == "DifferentialUnsupported",
             "a refusal",
         )
+        api.patch(INSTANCE, namespace, "acme", {"spec": {"deletion": {"policy": "Orphan"}}})
         api.delete(INSTANCE, namespace, "acme")
         until(
             lambda: api.find(INSTANCE, namespace, "acme") is None,

@@ -43,6 +43,12 @@ PROVIDERS: Mapping[str, Manifest] = {
     "contacts.provider": {"contacts": {"provider": "operations@provider.example"}},
     "infrastructure.class": {"infrastructure": {"class": "GoogleCloud"}},
     "maintenance.timeZone": {"maintenance": {"timeZone": "America/New_York"}},
+    "deletion.policy": {"deletion": {"policy": "Orphan"}},
+    "deletion.finalBackup": {
+        "deletion": {"finalBackup": "Skipped"}, "agreements": [{"clause": "T-1", "record": "no-backup"}],
+    },
+    "deletion.retentionDays": {"deletion": {"retentionDays": 7}},
+    "deletion.confirmation": {"deletion": {"confirmation": "OnePerson"}},
 }
 CUSTOMERS: Mapping[str, Manifest] = {
     "domain": {"domain": "login.other.example"},

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.instances import wait_for
+from cluster.leaving import confirm
 from cluster.observing import SECONDS, change, is_applied, uids
 from cluster.standing import SIMULATED, children, create_simulated, rest, until
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
@@ -114,6 +115,10 @@ def test_the_end_of_an_instance_and_of_its_namespace(
         api.delete(NAMESPACE, "", namespace)
     assert refused(error)
     assert "kubectl delete dedicatedinstance acme" in error.value.message
+    with pytest.raises(ApiError) as error:
+        person(cluster, namespace).delete(INSTANCE, namespace, "acme")
+    assert refused(error)
+    confirm(cluster, namespace)
 
     operator.kill()
     person(cluster, namespace).delete(INSTANCE, namespace, "acme")
