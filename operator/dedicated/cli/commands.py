@@ -11,8 +11,10 @@ from click.shell_completion import ShellComplete, get_completion_class
 from dedicated import __version__
 from dedicated.cli.announce import announce
 from dedicated.cli.answers import permit, refuse, reschedule, withdraw
+from dedicated.cli.backup import backup
 from dedicated.cli.calendar import calendar
 from dedicated.cli.check import check
+from dedicated.cli.delete import delete
 from dedicated.cli.explain import explain
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
@@ -70,7 +72,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 COMMANDS = (
     check, calendar, simulate, status, ledger, recovery, explain,
-    permit, refuse, withdraw, reschedule, freeze, announce, record,
+    permit, refuse, withdraw, reschedule, freeze, announce, record, backup, delete,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),
     _passed_on("crds", "Print the CustomResourceDefinitions."),

@@ -102,9 +102,10 @@ def said_before(source: Source, fact: str, said: Manifest) -> Record | None:
 
 
 def write(
-    source: Source, fact: str, said: Manifest, *, cluster: Cluster, dry_run: bool, output: Output
-) -> None:
-    """Record it and tell what that changes, unless it is said already.
+    source: Source, fact: str, said: Manifest, *, cluster: Cluster, dry_run: bool, output: Output,
+    anew: bool = False,
+) -> None:  # fmt: skip
+    """Record it and tell what that changes, unless it is said already; `anew`: also then.
 
     Raises Failure, with admission's words where it refuses.
     """
@@ -112,7 +113,7 @@ def write(
 
     async def create(client: "Client", _namespace: str) -> Recorded:
         body = draft(source, fact, said, by=await client.user_name())
-        before = said_before(source, fact, said)
+        before = None if anew else said_before(source, fact, said)
         if before is not None:
             return Recorded(source, before, made=False)
         try:

@@ -10,8 +10,11 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
+    DeletionConfirmed,
     Delivered,
     Fact,
+    FinalBackup,
     Instructed,
     Notified,
     Retracted,
@@ -69,9 +72,22 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Delivered() | Retracted():
-            text = f"{type(fact).__name__} {fact.request}"
+        case Delivered() | Retracted() | DeletionConfirmed() | FinalBackup() | DatabaseRemoved():
+            text = f"{type(fact).__name__} {_subject(fact)}"
     return text
+
+
+def _subject(fact: Delivered | Retracted | DeletionConfirmed | FinalBackup | DatabaseRemoved) -> str:
+    """What a fact that says no more than its name is about; an incarnation is told by its uid (T-1)."""
+    match fact:
+        case Delivered() | Retracted():
+            return fact.request
+        case DeletionConfirmed():
+            return f"of the incarnation {fact.incarnation}"
+        case FinalBackup():
+            return f"{fact.object} of the incarnation {fact.incarnation}"
+        case DatabaseRemoved():
+            return f"{fact.cluster}, uid {fact.uid}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:
