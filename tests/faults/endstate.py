@@ -51,10 +51,13 @@ _LEFT = re.compile(r"\d+ min left")
 """Of a slot, when its run began."""
 _BACKUP = re.compile(r"acme-(full|diff)-(ib-)?[0-9a-f]{8}")
 """A backup asked for: the order's uid, or a digest in which the name of the one before is."""
+_INCARNATION = re.compile(r"acme-(final-backup|database-removed)-[0-9a-f]+")
+"""A record of an incarnation, or of a cluster of its own."""
 _LABEL = re.compile(r"\d{8}-\d{6}(?=[FD])")
 """Of a backup: its time."""
 _WORDS = (
     (_BACKUP, r"acme-\1-\2MARK"),
+    (_INCARNATION, r"acme-\1-MARK"),
     (_LABEL, "LABEL"),
     (_UID, "UID"),
     (_TIME, "TIME"),
@@ -76,7 +79,7 @@ def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
     for kind in (INSTANCE, INSTANCE_BACKUP, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
         for item in api.list(kind, namespace):
             if _concerns(item):
-                name = get_str(item, "metadata", "name")
+                name = plain(get_str(item, "metadata", "name"), namespace)
                 found[f"{kind.kind}/{name}"] = neutral(reduced(item), namespace)
     pods = Counter(
         f"{get_str(pod, 'metadata', 'labels', LABEL_COMPONENT)} {get_str(pod, 'status', 'phase')}"
@@ -179,11 +182,16 @@ def _unmeasured(status: Manifest) -> Manifest:
 
 def neutral(item: Manifest, namespace: str) -> JsonValue:
     """A reduced object without the names of this run."""
-    text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
+    value: JsonValue = json.loads(plain(json.dumps(_without_derived(item)), namespace))
+    return value
+
+
+def plain(text: str, namespace: str) -> str:
+    """A text without the names of this run."""
+    text = text.replace(namespace, "NAMESPACE")
     for pattern, word in _WORDS:
         text = pattern.sub(word, text)
-    value: JsonValue = json.loads(text)
-    return value
+    return text
 
 
 def _without_derived(value: JsonValue) -> JsonValue:

@@ -54,14 +54,25 @@ def made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
 
 
 def _of_engine(site: Site, history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
-    """A cluster or a backup that was made twice, or is gone, and backups at once."""
+    """A cluster or a backup that was made twice, or is gone without a final backup on record, and backups at
+    once."""
+    removed = removed_on_record(site.api.list(RECORD, site.namespace))
     for kind in (PERCONA_CLUSTER, PERCONA_BACKUP):
         bodies = history.get(kind, ())
         yield from made_twice(kind.kind, bodies)
         for name in sorted({get_str(item, "metadata", "name") for item in bodies}):
-            if site.api.find(kind, site.namespace, name) is None:
+            gone = site.api.find(kind, site.namespace, name) is None
+            if gone and name not in removed:
                 yield f"{kind.kind} {name} was deleted"
     yield from backed_up_at_once(history.get(PERCONA_BACKUP, ()))
+
+
+def removed_on_record(records: Sequence[Manifest]) -> set[str]:
+    """Names of the clusters that a confirmed deletion took away, after its final backup."""
+    told = {get_str(item, "spec", "fact"): get_str(item, "spec", "incarnation") for item in records}
+    whole = told.get("DeletionConfirmed", "") == told.get("FinalBackup") != ""
+    removals = [item for item in records if get_str(item, "spec", "fact") == "DatabaseRemoved"]
+    return {get_str(item, "spec", "removed", "cluster") for item in removals if whole}
 
 
 def backed_up_at_once(bodies: Sequence[Manifest]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from cluster.engine_stage import REPOSITORY, SERVERS, ordered, tell
 from cluster.instances import condition
 from cluster.observing import has_finding, is_applied
 from contract.recovery_facts import backup, good_store
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
@@ -21,6 +22,7 @@ from dedicated.api.objects import (
     PERCONA_BACKUP,
     POD,
     RECORD,
+    VOLUME_CLAIM,
 )
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import Report, Trouble, to_json
@@ -49,6 +51,7 @@ REQUEST = "regular-2037-01"
 REST_SECONDS = 120.0
 OURS = f"{LABEL_INSTANCE}={NAME}"
 ORDER = "before-change"
+CLAIMS = ("acme-database-db-0", "acme-database-db-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +161,9 @@ def backups(site: Site) -> list[str]:
 
 
 def _live_on_an_engine(site: Site) -> None:
-    """Created, backed up for three causes (none yet, an order, a gap that is told twice), and deleted."""
-    site.create(
-        infrastructure={"dataLocation": {"region": "Global"}},
-        database={"engine": "percona", "cluster": SERVERS},
-        backup={"repository": REPOSITORY},
-    )
-    site.rest(_has_record, seconds=REST_SECONDS)
-    _tell(site, _report(site))
-    site.rest(lambda at: is_whole(at) and backups(at) == ["Succeeded"], seconds=REST_SECONDS)
+    """Created, backed up for three causes (none yet, an order, a gap that is told twice), and lost: deleted
+    without a confirmation, and the finalizer, which holds it then, taken off by force."""
+    _stand_on_an_engine(site)
     site.api.create(ordered(site.namespace, ORDER, "Differential"))
     site.rest(_is_carried_out, seconds=REST_SECONDS)
     told = _gap(site)
@@ -179,6 +176,59 @@ def _live_on_an_engine(site: Site) -> None:
     site.rest(lambda at: heard(at.body()) and _all_ended(at), seconds=REST_SECONDS)
     assert len(backups(site)) == 3, f"{len(backups(site))} backups for three causes"
     _delete(site)
+    site.rest(lambda at: _step_of(at) == "Confirmation", seconds=REST_SECONDS)
+    site.api.patch(INSTANCE, site.namespace, NAME, {"metadata": {"finalizers": None}})
+
+
+def _stand_on_an_engine(site: Site) -> None:
+    """A rolled out instance with a database of its own, backed up once."""
+    site.create(
+        infrastructure={"dataLocation": {"region": "Global"}},
+        database={"engine": "percona", "cluster": SERVERS},
+        backup={"repository": REPOSITORY},
+    )
+    site.rest(_has_record, seconds=REST_SECONDS)
+    _tell(site, _report(site))
+    site.rest(lambda at: is_whole(at) and backups(at) == ["Succeeded"], seconds=REST_SECONDS)
+
+
+def _step_of(site: Site) -> str:
+    """The step of a deletion that is told."""
+    return get_str(site.body(), "status", "deletion", "phase")
+
+
+def _confirm(site: Site) -> None:
+    """An instance with volumes, whose deletion is confirmed."""
+    _stand_on_an_engine(site)
+    for claim in CLAIMS:
+        site.api.create(_claim(site.namespace, claim))
+    site.state("DeletionConfirmed", incarnation=get_str(site.body(), "metadata", "uid"))
+    told = ("status", "deletion", "confirmedBy")
+    site.rest(lambda at: get_str(at.body(), *told) == "customer", seconds=REST_SECONDS)
+
+
+def _claim(namespace: str, name: str) -> Manifest:
+    """A volume claim as the engine labels it."""
+    engines = "postgres-operator.crunchydata.com"
+    labels: Manifest = {f"{engines}/cluster": f"{NAME}-database", f"{engines}/role": "pgdata"}
+    return {
+        "apiVersion": "v1",
+        "kind": VOLUME_CLAIM.kind,
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+
+
+def _end(site: Site) -> None:
+    """Deleted, backed up, retained, and a month later removed."""
+    _delete(site)
+    site.rest(lambda at: _step_of(at) == "Retention", seconds=REST_SECONDS)
+    site.turn(rfc3339(datetime.now(UTC) + timedelta(days=31)))
+
+
+def has_ended(site: Site) -> bool:
+    """The instance, and its data with it."""
+    return is_gone(site) and not site.api.list(VOLUME_CLAIM, site.namespace)
 
 
 def _has_record(site: Site) -> bool:
@@ -226,4 +276,9 @@ MAINTENANCE_RUN = Scenario(
     "maintenance-run", prepare=begin_service, act=_maintain, is_over=is_maintained, contract=True
 )
 ENGINE = Scenario("engine", act=_live_on_an_engine, is_over=is_gone, engine=True)
-SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, ZONE_LOSS)
+DELETION_OF_DATA = Scenario(
+    "deletion-of-data", prepare=_confirm, act=_end, is_over=has_ended, engine=True
+)
+SCENARIOS = (
+    CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, DELETION_OF_DATA, ZONE_LOSS,
+)  # fmt: skip

@@ -239,7 +239,7 @@ def site(
         )
         folder = stage.folder / namespace
         steps = folder / "steps.json"
-        extra = ((f"--test-clock={steps}",) if contract else ()) + (AGENT if engine else ())
+        extra = ((f"--test-clock={steps}",) if contract or engine else ()) + (AGENT if engine else ())
         names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
@@ -250,6 +250,9 @@ def site(
         made = Site(stage, namespace, settings, installed, proxy, clock, steps, engine)
         if contract:
             made.turn(BEGIN)
+        elif engine:  # whose times are the API server's: the contract's are the same until they are turned
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(steps, json.dumps({"steps": []}))
         stack.callback(made.kill)
         if engine:
             played = Simulator(cluster.api, namespace, NOWHERE)
