@@ -37,6 +37,7 @@ To try (first: eval "$(make -s env)"):
   kubectl get crec -n acme                                   the record of it: who, what, when
   kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
   dedicated recovery acme -n globex                          what could be restored of it, and until when
+  kubectl delete di acme -n acme                             refused: nobody has confirmed it
   kubectl delete namespace acme                              refused: the instance goes first
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'
                                                              an upgrade: setup, server, login

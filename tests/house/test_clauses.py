@@ -18,7 +18,6 @@ NUMBERS = {
 CLAUSES = tuple(f"{part}-{number}" for part, last in NUMBERS.items() for number in range(1, last + 1))
 NOT_FOR_SOFTWARE = frozenset(
     {"G-1", "G-2", "G-4", "O-2", "P-1", "P-2", "P-3", "R-2", "SU-2", "SU-5", "SU-6", "B-6", "RL-6", "V-3"}
-    | {"T-1"}
 )
 """No other clause may say that of itself."""
 
