@@ -17,10 +17,10 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 def guards(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
-    """The policies and bindings of the protection; those of records and maintenances are a matter of their
-    own."""
+    """The policies and bindings of the protection; those of records, maintenances and deletions
+    are matters of their own."""
     found = of_kind(manifests, *kinds)
-    apart = (".records", ".maintenances")
+    apart = (".records", ".maintenances", ".deletion")
     return [item for item in found if not get_str(item, "metadata", "name").endswith(apart)]
 
 

@@ -11,6 +11,7 @@ from dedicated.api.objects import (
     MAINTENANCE,
     POD,
     RECORD,
+    VOLUME_CLAIM,
     Kind,
 )
 from dedicated.parts.database.engines import BY_BACKUP
@@ -70,10 +71,10 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
-    # A cluster holds the data, so it is never deleted; a backup is asked for once and never changed.
+    # A cluster goes after its instance's confirmed end; a backup is asked for once and never changed.
     engines = {
         (kind.group, kind.plural): (
-            {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS - {"delete"}
+            {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS
         )
         for kind in ENGINE_KINDS
     }
@@ -87,6 +88,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},
+        (VOLUME_CLAIM.group, VOLUME_CLAIM.plural): {"list", "delete"},
         ("", "nodes"): {"list", "watch"},
         ("", "namespaces"): {"list", "watch", "patch"},
         ("events.k8s.io", "events"): {"create", "patch"},
@@ -158,6 +160,8 @@ def test_each_side_of_the_contract_has_a_role_that_is_bound_to_nobody() -> None:
             assert granted.pop((RECORD.group, RECORD.plural)) - {"delete"} == read | {"create"}
             asking = granted.pop((MAINTENANCE.group, MAINTENANCE.plural)) - {"delete"}
             assert asking == (read if side == "customer" else read | {"create"})
+            ordering = granted.pop((INSTANCE_BACKUP.group, INSTANCE_BACKUP.plural))
+            assert ordering == (read | {"create"} if side == "provider" else read)
             assert not granted
     assert found == {
         "customer": read | {"update", "patch", "act-as-customer"},
