@@ -45,6 +45,8 @@ VARIABLES = {
     "password": "PGPASSWORD",
 }  # fmt: skip
 """Fields of a connection, as libpq reads them."""
+SALT = "MASTERKEY_SALT"
+"""The variable with the salt of the masterkey's fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,7 @@ def _environment(copy: Copy) -> list[JsonValue]:
     plain = {"PGSSLMODE": copy.connection.ssl_mode, "PGHOST": copy.host, "PGDATABASE": USER}
     found += [{"name": name, "value": value} for name, value in plain.items() if value and name not in told]
     salt: Manifest = {"name": f"{copy.instance.name}-{keys.IDENTITY}", "key": "salt", "optional": True}
-    return [*found, {"name": "MASTERKEY_SALT", "valueFrom": {"configMapKeyRef": salt}}]
+    return [*found, {"name": SALT, "valueFrom": {"configMapKeyRef": salt}}]
 
 
 def _arguments(copy: Copy) -> tuple[str, ...]:

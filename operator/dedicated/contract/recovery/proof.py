@@ -205,11 +205,19 @@ def judge(verdict: Verdict | None, terms: Terms, *, failure: str = "") -> Judgem
     for reason, text in _faults(verdict, terms):
         return Judgement(False, reason, text)
     if terms.strict:
-        unknown = [one for one in verdict.checks if one.result == "Unknown" and one.name != "Structure"]
+        unknown = [one for one in verdict.checks if one.result == "Unknown" and _matters(one, verdict, terms)]
         if unknown:
             text = "; ".join(f"{one.name}: {one.text}" for one in unknown)
             return Judgement(False, "NotVerified", text)
     return Judgement(True, "Proven", figures(verdict, zone))
+
+
+def _matters(check: Check, verdict: Verdict, terms: Terms) -> bool:
+    """Whether what is not known of a copy leaves it unproven. Indexes can be built anew from their tables;
+    and where no value shows that the keys opened are the right ones, the masterkey's fingerprint does."""
+    if check.name == "Keys":
+        return not terms.fingerprint or verdict.fingerprint != terms.fingerprint
+    return check.name != "Structure"
 
 
 def _faults(verdict: Verdict, terms: Terms) -> list[tuple[Reason, str]]:
