@@ -11,6 +11,7 @@ one.
 Limit: without samples (a lost cluster) the shortfall is unknown, and only a recovery may go on then.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -36,6 +37,8 @@ MANAGER = "dedicated-verification"
 """Field manager of what the process writes."""
 VERDICT = "verdict"
 """Key of its record."""
+DAMAGE = re.compile(r"checksum|invalid page|corrupt|decompress", re.IGNORECASE)
+"""In the words of a restore that failed: what it copied is not what was stored."""
 TOLERANCE = timedelta(seconds=5)
 """By how much the clock of the source may be ahead of its sampler's."""
 
@@ -118,14 +121,16 @@ class Judgement:
 class Terms:
     """What a copy is judged by.
 
-    `asked`: when the restore was. `oldest`: a restore to the newest point must reach so far back at most
-    (B-3). `earliest`: the earliest point that could be restored then. `fingerprint`: of the instance's
-    masterkey, empty where none is known. `events_until`: the newest event known to have been at or before the
-    restored point, such as of an earlier drill. `strict`: what is not known is not proven, as in a drill.
+    `asked`: when the restore was; `goal`: what it asked for, for a copy that nobody could look at. `oldest`:
+    a restore to the newest point must reach so far back at most (B-3). `earliest`: the earliest point that
+    could be restored then. `fingerprint`: of the instance's masterkey, empty where none is known.
+    `events_until`: the newest event known to have been at or before the restored point, such as of an
+    earlier drill. `strict`: what is not known is not proven, as in a drill.
     """
 
     asked: datetime
     zone: str
+    goal: Goal | None = None
     oldest: timedelta = timedelta(hours=1)
     earliest: datetime | None = None
     fingerprint: str = ""
@@ -194,14 +199,8 @@ def judge(verdict: Verdict | None, terms: Terms, *, failure: str = "") -> Judgem
 
     The first cause is told: what was not recovered holds nothing, and what is damaged proves nothing else.
     """
-    zone = terms.zone
-    if verdict is None:
-        return Judgement(False, "NotVerified", failure or "nobody has looked at the copy yet")
-    if not verdict.recovered:
-        if terms.earliest is not None and verdict.goal.at < terms.earliest:
-            text = f"{when(verdict.goal.at, zone)} is before the earliest point, {when(terms.earliest, zone)}"
-            return Judgement(False, "TooOld", text)
-        return Judgement(False, "RecoveryNotEnded", failure or verdict.check("Recovery").text)
+    if verdict is None or not verdict.recovered:
+        return _not_recovered(verdict, terms, failure)
     for reason, text in _faults(verdict, terms):
         return Judgement(False, reason, text)
     if terms.strict:
@@ -209,7 +208,21 @@ def judge(verdict: Verdict | None, terms: Terms, *, failure: str = "") -> Judgem
         if unknown:
             text = "; ".join(f"{one.name}: {one.text}" for one in unknown)
             return Judgement(False, "NotVerified", text)
-    return Judgement(True, "Proven", figures(verdict, zone))
+    return Judgement(True, "Proven", figures(verdict, terms.zone))
+
+
+def _not_recovered(verdict: Verdict | None, terms: Terms, failure: str) -> Judgement:
+    """Of a copy that did not come to life: nobody restores what the repository does not hold."""
+    goal = verdict.goal if verdict else terms.goal
+    if goal is not None and terms.earliest is not None and goal.at < terms.earliest:
+        zone = terms.zone
+        text = f"{when(goal.at, zone)} is before the earliest point, {when(terms.earliest, zone)}"
+        return Judgement(False, "TooOld", text)
+    if DAMAGE.search(failure):
+        return Judgement(False, "Corrupted", failure)
+    if verdict is None:
+        return Judgement(False, "NotVerified", failure or "nobody has looked at the copy yet")
+    return Judgement(False, "RecoveryNotEnded", failure or verdict.check("Recovery").text)
 
 
 def _matters(check: Check, verdict: Verdict, terms: Terms) -> bool:
