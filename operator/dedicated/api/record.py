@@ -20,7 +20,7 @@ from dedicated.api.rules import ApiModel, Rule
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
-    "FailedOver",
+    "FailedOver", "Restored", "DatabaseRemoved",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -56,6 +56,8 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
     "agreement": ("Agreement",),
     "instruction": ("Instruction",),
+    "restored": ("Restored",),
+    "removed": ("DatabaseRemoved",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
@@ -232,6 +234,42 @@ class RecordedInstruction(ApiModel):
     valid_until: Time
 
 
+class RecordedRestore(ApiModel):
+    """A database that was restored, verified, and became the instance's (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.verified",
+            message="verified must not be earlier than started",
+            field="verified",
+            holds=lambda self: instant(self.started) <= instant(self.verified),
+        ),
+        Rule(
+            cel="self.cluster != self.source",
+            message="a database is never restored over itself: cluster must differ from source",
+            field="cluster",
+            holds=lambda self: self.cluster != self.source,
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    cluster: ObjectName = Field(description="The new database.")
+    source: ObjectName = Field(description="The database that it was restored from, and replaces.")
+    point: Time = Field(description="The point restored, at least.")
+    exact: bool = Field(False, description="It ends at the point; else it has all that was archived.")
+    started: Time
+    verified: Time
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
+    retain: Duration = Field(description="How long the old database is kept.")
+
+
+class RecordedRemoval(ApiModel):
+    """A database that is no longer needed, recorded before it is deleted."""
+
+    cluster: ObjectName
+    uid: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Of the object deleted.")
+    restore: ObjectName = Field(description="Name of the InstanceRestore that it was made or replaced by.")
+
+
 class RolledRecord(ApiModel):
     """A record as it was."""
 
@@ -320,3 +358,5 @@ class RecordSpec(ApiModel):
     stretch: RecordedStretch | None = None
     agreement: RecordedAgreement | None = None
     instruction: RecordedInstruction | None = None
+    restored: RecordedRestore | None = None
+    removed: RecordedRemoval | None = None

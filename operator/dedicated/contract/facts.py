@@ -187,8 +187,52 @@ class Instructed:
         return self.since <= now < self.valid_until
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
+
+    `point` is what it holds at least, and with `exact` at most. `expected` is the estimate when it began.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    restore: str
+    cluster: str
+    source: str
+    point: datetime
+    exact: bool
+    started: datetime
+    verified: datetime
+    retain: timedelta
+    expected: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRemoved:
+    """The cluster with this uid is no longer needed, and may be deleted from then on."""
+
+    name: str
+    at: datetime
+    by: str
+    cluster: str
+    uid: str
+    restore: str
+
+
 Fact = (
-    Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
+    Notified
+    | Delivered
+    | Answer
+    | Run
+    | Retracted
+    | Act
+    | ServiceStarted
+    | Agreed
+    | Stretch
+    | Instructed
+    | Restored
+    | DatabaseRemoved
 )
 
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -22,6 +22,8 @@ from dedicated.api.record import (
     RecordedAgreement,
     RecordedInstruction,
     RecordedModification,
+    RecordedRemoval,
+    RecordedRestore,
     RecordedStretch,
     RecordSpec,
     RolledRecord,
@@ -32,11 +34,13 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
     Delivered,
     Fact,
     Grantee,
     Instructed,
     Notified,
+    Restored,
     Retracted,
     Run,
     ServiceStarted,
@@ -160,7 +164,29 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = Agreed(name, at, by, agreed.clause, agreed.value, reference, since, until)
         case RecordSpec(instruction=RecordedInstruction() as given):
             fact = _instructed(name, at, spec, given)
+        case RecordSpec(restored=RecordedRestore() as done):
+            fact = _restored(name, at, by, done)
+        case RecordSpec(removed=RecordedRemoval() as gone):
+            fact = DatabaseRemoved(name, at, by, gone.cluster, gone.uid, gone.restore)
     return fact
+
+
+def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restored:
+    seconds = done.expected_seconds
+    return Restored(
+        name,
+        at,
+        by,
+        done.restore,
+        done.cluster,
+        done.source,
+        instant(done.point),
+        done.exact,
+        instant(done.started),
+        instant(done.verified),
+        retain=parse_duration(done.retain),
+        expected=None if seconds is None else timedelta(seconds=seconds),
+    )
 
 
 def _modification(found: RecordedModification, at: datetime) -> Modification:

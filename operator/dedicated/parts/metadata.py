@@ -54,11 +54,16 @@ def child(kind: Kind, instance: Instance, suffix: str, component: str) -> Manife
 
 def lasting(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:
     """The head of a child that outlives its instance: no owner reference (design.md §2, principle 5)."""
+    return named(kind, instance, f"{instance.name}-{suffix}", component)
+
+
+def named(kind: Kind, instance: Instance, name: str, component: str) -> Manifest:
+    """The same of a child whose whole name is given."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
         "metadata": {
-            "name": f"{instance.name}-{suffix}",
+            "name": name,
             "namespace": instance.namespace,
             "labels": labels(instance, component),
         },

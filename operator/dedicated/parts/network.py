@@ -67,7 +67,7 @@ def _of_database(wanted: Wanted) -> Iterator[Manifest]:
     adapter, backup = adapter_of(wanted.instance), wanted.spec.backup
     if adapter.pods is None or adapter.flows is None or backup is None:
         return
-    members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(wanted.name)}}
+    members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(instance)}}
     between = _ports(engine.PORT, *adapter.flows.members)
     outside = _ports(*sorted({*store_ports(backup), *recovery_agent.API_PORTS}))
     yield {

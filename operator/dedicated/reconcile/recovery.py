@@ -115,7 +115,7 @@ def judge(
     terms = _promised(view, observed, zone)
     report = kept.report if kept else None
     without = _without_agent(instance, observed)
-    why = without.message if without else doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
+    why = without.message if without else doubt(report, incarnation=instance.incarnation, zone=zone, now=now)
     believed = None if why else report
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()

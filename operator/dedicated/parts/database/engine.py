@@ -6,22 +6,26 @@ the contract asks for is declared in its `gaps`. `external` is an adapter too: i
 Limit: a status is the engine's own word. What can be restored is never taken from it (`contract.recovery`).
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from dedicated.api.backup import Backup, Repository
-from dedicated.api.conditions import parse_time
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import DatabaseCluster, Engine
-from dedicated.api.json import Manifest, get_str
+from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.names import ANNOTATION_POINT, ANNOTATION_RESTORE
 from dedicated.api.objects import Kind
-from dedicated.api.resource import Instance
+from dedicated.api.resource import Database, Instance
 from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import BackupRun
 
 COMPONENT = "database"
+RESTORED = "db"
+CLUSTER_NAME = re.compile(rf"(?P<instance>.+)-(?:{COMPONENT}|{RESTORED}-[0-9a-f]{{6}})")
 USER = "zitadel"
 """Name of the database, and of the user that owns what is in it."""
 MONITOR = "dedicated-monitor"
@@ -131,8 +135,28 @@ class EngineWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreWanted:
+    """Input of the rendering of a restored cluster, which is `engine.instance.database`; its source and point
+    are told there. `restore` is the InstanceRestore's name.
+
+    With `lives` it may become the instance's database: as many servers, archiving into a place of its own.
+    Else it is a copy to be looked at: one server, which archives nowhere and goes with its volumes.
+    """
+
+    engine: EngineWanted
+    restore: str
+    lives: bool
+
+    @property
+    def servers(self) -> int:
+        """How many there are to be."""
+        return self.engine.cluster.instances if self.lives else 1
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
-    """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say."""
+    """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say.
+    `restore` and `point` are of one that is restored: by which InstanceRestore, and to where at least."""
 
     ready: bool = False
     servers: int = 0
@@ -141,6 +165,8 @@ class ClusterState:
     paused: bool = False
     message: str = ""
     created: datetime | None = None
+    restore: str = ""
+    point: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +200,13 @@ class EngineRun:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What is known of an instance's engine. `missing` are kinds that the API server does not have."""
+    """What is known of an instance's engine. `missing` are kinds that the API server does not have. `cluster`
+    and `runs` are of the instance's database, `others` the clusters beside it, by name."""
 
     missing: frozenset[str] = frozenset()
     cluster: ClusterState | None = None
     runs: tuple[EngineRun, ...] = field(default=())
+    others: Mapping[str, ClusterState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +229,12 @@ class Adapter:
     read_run: Callable[[Manifest], EngineRun | None]
     trigger: Callable[[Instance, BackupKind, str], Manifest]
     """A backup asked for now; the text marks it, so that asking twice asks once."""
+    restore: Callable[[RestoreWanted], tuple[Manifest, ...]]
+    """What a restored cluster is made of, before it is the instance's database."""
+    store_kind: Kind | None = None
+    """The object, of the cluster's name, that tells where it archives; None where the cluster itself does."""
+    with_volumes: str = ""
+    """The finalizer by which the engine removes a cluster's volumes with it; empty where it does so anyway."""
 
 
 def created_at(manifest: Manifest) -> datetime | None:
@@ -208,18 +242,43 @@ def created_at(manifest: Manifest) -> datetime | None:
     return parse_time(get_str(manifest, "metadata", "creationTimestamp"))
 
 
-def cluster_name(instance: str) -> str:
-    """Name of an instance's cluster object."""
-    return f"{instance}-{COMPONENT}"
+def cluster_name(instance: Instance) -> str:
+    """Name of the cluster object that is an instance's database."""
+    return instance.database.cluster or f"{instance.name}-{COMPONENT}"
+
+
+def restored_name(instance: Instance, mark: str) -> str:
+    """Name of a restored cluster; `mark` has 6 digits, so that it fits where CloudNativePG allows 50."""
+    return f"{instance.name}-{RESTORED}-{mark}"
 
 
 def instance_of_cluster(cluster: str) -> str:
-    """The instance whose cluster has this name; empty where it is none of ours."""
-    stem = cluster.removesuffix(f"-{COMPONENT}")
-    return stem if stem != cluster else ""
+    """The instance that a cluster of this name belongs to; empty where it is none of ours."""
+    found = CLUSTER_NAME.fullmatch(cluster)
+    return found["instance"] if found else ""
+
+
+def source_of_restore(instance: Instance) -> Instance:
+    """The instance with the database that its own was restored from."""
+    first, source = f"{instance.name}-{COMPONENT}", instance.database.source
+    return replace(instance, database=Database("" if source == first else source))
+
+
+def copy_head(wanted: RestoreWanted, head: Manifest) -> Manifest:
+    """The head of a cluster that is not the instance's database, or not yet: what it was made by."""
+    point = wanted.engine.instance.database.point
+    assert point is not None
+    notes: Manifest = {ANNOTATION_RESTORE: wanted.restore, ANNOTATION_POINT: rfc3339(point)}
+    return {**head, "metadata": {**get_map(head, "metadata"), "annotations": notes}}
+
+
+def restored_by(manifest: Manifest) -> tuple[str, datetime | None]:
+    """What `copy_head` told of a cluster."""
+    notes = get_map(manifest, "metadata", "annotations")
+    return get_str(notes, ANNOTATION_RESTORE), parse_time(get_str(notes, ANNOTATION_POINT))
 
 
 def folder(instance: Instance, repository: Repository) -> str:
     """The path in a repository: its own for each incarnation, so that two systems never archive into one."""
-    parts = (repository.prefix.strip("/"), instance.namespace, instance.name, instance.meta.uid)
+    parts = (repository.prefix.strip("/"), instance.namespace, instance.name, instance.incarnation)
     return "/" + "/".join(part for part in parts if part)
