@@ -20,7 +20,7 @@ from dedicated.api.rules import ApiModel, Rule
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
-    "FailedOver", "Restored", "DatabaseRemoved",
+    "FailedOver", "Restored", "DatabaseRemoved", "Drilled",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -58,6 +58,7 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "instruction": ("Instruction",),
     "restored": ("Restored",),
     "removed": ("DatabaseRemoved",),
+    "drill": ("Drilled",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
@@ -270,6 +271,34 @@ class RecordedRemoval(ApiModel):
     restore: ObjectName = Field(description="Name of the InstanceRestore that it was made or replaced by.")
 
 
+class RecordedDrill(ApiModel):
+    """A restore that was tried out, and what the copy proved (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.ended",
+            message="ended must not be earlier than started",
+            field="ended",
+            holds=lambda self: instant(self.started) <= instant(self.ended),
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    passed: bool
+    reason: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Proven, or why not.")
+    found: Sentence = Field(description="Its figures, or what was found wrong.")
+    started: Time
+    ended: Time
+    restored_to: Time | None = Field(None, description="All that was committed until then is in the copy.")
+    shortfall_seconds: int | None = Field(None, ge=0, description="What is missing to the point asked for.")
+    events: int | None = Field(None, ge=0)
+    newest_event: Time | None = None
+    keys: int = Field(0, ge=0, description="Encryption keys in the copy.")
+    keys_opened: int = Field(0, ge=0, description="Those that the masterkey opened.")
+    size: int = Field(0, ge=0, description="The database's, in bytes.")
+    restore_seconds: int | None = Field(None, ge=0, description="From the start until recovery had ended.")
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
+
+
 class RolledRecord(ApiModel):
     """A record as it was."""
 
@@ -360,3 +389,4 @@ class RecordSpec(ApiModel):
     instruction: RecordedInstruction | None = None
     restored: RecordedRestore | None = None
     removed: RecordedRemoval | None = None
+    drill: RecordedDrill | None = None

@@ -220,6 +220,33 @@ class DatabaseRemoved:
     restore: str
 
 
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A restore was tried out in a copy (B-4); `found` are its figures, or what was wrong.
+
+    `took` is how long it was restored, `expected` what had been estimated.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    restore: str
+    passed: bool
+    reason: str
+    found: str
+    started: datetime
+    ended: datetime
+    restored_to: datetime | None = None
+    shortfall: timedelta | None = None
+    events: int | None = None
+    newest_event: datetime | None = None
+    keys: int = 0
+    keys_opened: int = 0
+    size: int = 0
+    took: timedelta | None = None
+    expected: timedelta | None = None
+
+
 Fact = (
     Notified
     | Delivered
@@ -233,6 +260,7 @@ Fact = (
     | Instructed
     | Restored
     | DatabaseRemoved
+    | Drilled
 )
 
 

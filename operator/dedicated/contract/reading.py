@@ -20,6 +20,7 @@ from dedicated.api.record import Fact as Stated
 from dedicated.api.record import (
     Notice,
     RecordedAgreement,
+    RecordedDrill,
     RecordedInstruction,
     RecordedModification,
     RecordedRemoval,
@@ -36,6 +37,7 @@ from dedicated.contract.facts import (
     Answer,
     DatabaseRemoved,
     Delivered,
+    Drilled,
     Fact,
     Grantee,
     Instructed,
@@ -168,11 +170,12 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = _restored(name, at, by, done)
         case RecordSpec(removed=RecordedRemoval() as gone):
             fact = DatabaseRemoved(name, at, by, gone.cluster, gone.uid, gone.restore)
+        case RecordSpec(drill=RecordedDrill() as drill):
+            fact = _drilled(name, at, by, drill)
     return fact
 
 
 def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restored:
-    seconds = done.expected_seconds
     return Restored(
         name,
         at,
@@ -185,8 +188,35 @@ def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restor
         instant(done.started),
         instant(done.verified),
         retain=parse_duration(done.retain),
-        expected=None if seconds is None else timedelta(seconds=seconds),
+        expected=_seconds(done.expected_seconds),
     )
+
+
+def _drilled(name: str, at: datetime, by: str, drill: RecordedDrill) -> Drilled:
+    return Drilled(
+        name,
+        at,
+        by,
+        drill.restore,
+        drill.passed,
+        drill.reason,
+        drill.found,
+        instant(drill.started),
+        instant(drill.ended),
+        restored_to=parse_time(drill.restored_to or ""),
+        shortfall=_seconds(drill.shortfall_seconds),
+        events=drill.events,
+        newest_event=parse_time(drill.newest_event or ""),
+        keys=drill.keys,
+        keys_opened=drill.keys_opened,
+        size=drill.size,
+        took=_seconds(drill.restore_seconds),
+        expected=_seconds(drill.expected_seconds),
+    )
+
+
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=count)
 
 
 def _modification(found: RecordedModification, at: datetime) -> Modification:
