@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dedicated.api.instance_restore import MESSAGE_LENGTH, Phase, Purpose
 from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -254,6 +255,29 @@ class StatusRecovery(ApiModel):
     last_failover: StatusFailover | None = None
 
 
+class StatusRestore(ApiModel):
+    """The restore that is under way, or the newest that is not over (B-4)."""
+
+    name: Words
+    purpose: Purpose
+    phase: Phase
+    message: Annotated[str, Field(max_length=MESSAGE_LENGTH)] | None = Field(
+        None, description="Who waits for what."
+    )
+    responsible: Literal["Provider", "Customer"] | None = Field(None, description="Who must act.")
+    target: Time | None = Field(None, description="The point restored.")
+    expected_end: Time | None = Field(None, description="When it is restored and verified, as it looks now.")
+    cluster: Words | None = Field(None, description="The new database.")
+
+
+class StatusDatabase(ApiModel):
+    """The restored database that serves; absent where it is the first one."""
+
+    cluster: Words
+    restored_from: Words
+    restored_to: Time = Field(description="The point restored, at least.")
+
+
 class StatusResponsibilities(ApiModel):
     """Who answers for what (R-1), as the spec has it now."""
 
@@ -284,3 +308,5 @@ class InstanceStatus(ApiModel):
     maintenance: StatusMaintenance | None = None
     service_level: StatusServiceLevel | None = None
     recovery: StatusRecovery | None = None
+    restore: StatusRestore | None = None
+    database: StatusDatabase | None = None

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from dedicated.api import instance_backup, maintenance_request
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api import instance_backup, instance_restore, maintenance_request
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import (
     CONFIG_MAP,
     ENGINE_KINDS,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
     RECORD,
@@ -59,6 +60,7 @@ STATUS_MOVES = 8
 TOLD = {
     MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
     INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
+    INSTANCE_RESTORE.kind: instance_restore.STATUS_FIELDS,
 }
 """What the status of an order can hold."""
 ENGINES = frozenset(kind.kind for kind in ENGINE_KINDS)
@@ -145,7 +147,9 @@ class Executor:
                 await self._create_once(SECRET, made)
             case Apply():
                 return await self._apply(instance, action)
-            case Delete(ref, uid):
+            case Delete(ref, uid, finalizer):
+                if finalizer and not await self._held_by(instance.namespace, action, finalizer):
+                    return None
                 self._world.expect_deletion(uid)
                 await self._gone(
                     self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
@@ -155,6 +159,24 @@ class Executor:
             case SetFinalizers() | MarkNamespace():
                 raise AssertionError("written elsewhere")
         return None
+
+    async def _held_by(self, namespace: str, action: Delete, finalizer: str) -> bool:
+        """Give an object a finalizer beside those that it has; False where it is gone, or another one."""
+        kind = KIND_BY_NAME[action.ref.kind]
+        try:
+            live = get_map(await self._client.get(kind, namespace, action.ref.name), "metadata")
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return False
+        held = get_list(live, "finalizers")
+        if get_str(live, "uid") != action.uid:
+            return False
+        if finalizer not in held:
+            version = get_str(live, "resourceVersion")
+            body: Manifest = {"metadata": {"finalizers": [*held, finalizer], "resourceVersion": version}}
+            await self._client.patch(kind, namespace, action.ref.name, body, content="merge")
+        return True
 
     async def _establish_identity(self, instance: Instance) -> None:
         """Masterkey first, identity right after it: see `parts.keys` for why in this order."""
@@ -367,4 +389,4 @@ def _order(action: Ask | Tell) -> tuple[str, str]:
     kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
     if kind == MAINTENANCE.kind:
         return "Maintenance", "MaintenanceRefused"
-    return kind, "BackupRefused"
+    return kind, "RestoreRefused" if kind == INSTANCE_RESTORE.kind else "BackupRefused"

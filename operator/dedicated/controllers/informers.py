@@ -25,7 +25,8 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
-from dedicated.parts import keys, measured, recovery_agent
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.parts import keys, measured, recovery_agent, verification
 from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
@@ -64,14 +65,16 @@ class Entry:
     cluster: ClusterState | None = None
     run: EngineRun | None = None
     recovery: Kept | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PodEntry:
-    """A pod as kept."""
+    """A pod as kept; of a server of a database, with its cluster."""
 
     instance: str
     pod: PodState
+    cluster: str = ""
 
 
 def children_informer(
@@ -226,4 +229,6 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             return Entry(instance, child, month=measured.month_of_manifest(manifest))
         case recovery_agent.COMPONENT:
             return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+        case verification.COMPONENT:
+            return Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
     return Entry(instance, child)

@@ -18,6 +18,7 @@ from dedicated.api.objects import (
     ENGINE_KINDS,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
     NAMESPACE,
@@ -34,6 +35,8 @@ from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.contract.recovery.restore import database_in
 from dedicated.controllers.informers import (
     Entry,
     PodEntry,
@@ -46,13 +49,13 @@ from dedicated.controllers.informers import (
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys, recovery_agent
-from dedicated.parts.database.engine import EngineState
+from dedicated.parts import keys, recovery_agent, schema
+from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, cluster_of
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept, record_name
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order, asked_of, order_of
+from dedicated.reconcile.asked import Asked, Order, RestoreOrder, asked_of, order_of, restore_of
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -78,15 +81,19 @@ class Snapshot:
     orders: tuple[Order, ...]
     engine: EngineState
     recovery: Kept | None
+    restores: tuple[RestoreOrder, ...]
+    tasks: Mapping[str, JobState]
+    verdicts: Mapping[str, Verdict]
 
 
-About: TypeAlias = Reading | Asked | Order
+About: TypeAlias = Reading | Asked | Order | RestoreOrder
 AnyInformer: TypeAlias = (
     Informer[Entry]
     | Informer[PodEntry]
     | Informer[Reading]
     | Informer[Asked]
     | Informer[Order]
+    | Informer[RestoreOrder]
     | Informer[Node]
     | Informer[str]
 )
@@ -145,6 +152,13 @@ class World:
             reduce=order_of,
             changed=self._about_changed,
         )
+        self._restores = Informer[RestoreOrder](
+            client=client,
+            kind=INSTANCE_RESTORE,
+            namespaces=namespaces,
+            reduce=restore_of,
+            changed=self._about_changed,
+        )
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -168,6 +182,7 @@ class World:
         yield RECORD.plural, self._records
         yield MAINTENANCE.plural, self._asked
         yield INSTANCE_BACKUP.plural, self._orders
+        yield INSTANCE_RESTORE.plural, self._restores
         if self._nodes is not None:
             yield NODE.plural, self._nodes
         if self.marks is not None:
@@ -200,6 +215,8 @@ class World:
         children: dict[Ref, Child] = {}
         deployments: dict[str, DeploymentState] = {}
         jobs: dict[str, JobState] = {}
+        tasks: dict[str, JobState] = {}
+        verdicts: dict[str, Verdict] = {}
         identity = None
         named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
         for kind, informer in self._children.items():
@@ -212,45 +229,71 @@ class World:
                 if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
                     deployments[name] = entry.deployment
                 elif entry.job is not None:
-                    jobs[name] = entry.job
+                    (jobs if entry.child.component == schema.COMPONENT else tasks)[name] = entry.job
+                elif entry.verdict is not None:
+                    verdicts[entry.verdict.restore] = entry.verdict
                 elif entry.identity is not None:
                     identity = entry.identity
         pods = [
             *self._pods.in_namespace(key.namespace).values(),
             *(pod for each in self._servers.values() for pod in each.in_namespace(key.namespace).values()),
         ]
-        engine = self._engine(key, children)
+        readings = self.readings(key)
+        facts = facts_in(readings)
+        live = cluster_of(key.name, database_in(facts))
+        engine = self._engine(key, children, live)
         gone = self._deleted.get(key, {})
         asked = self._asked.in_namespace(key.namespace).values()
-        readings = self.readings(key)
         return Snapshot(
             children=children,
             deployments=deployments,
             jobs=jobs,
-            pods=tuple(entry.pod for entry in pods if entry.instance == key.name),
+            pods=tuple(
+                entry.pod
+                for entry in pods
+                if entry.instance == key.name and entry.cluster in ("", live)
+            ),
             identity=identity,
             deleted={ref: uid for ref, uid in gone.items() if ref not in children},
             records=modifications_in(readings),
-            facts=facts_in(readings),
+            facts=facts,
             readings=readings,
             asked=tuple(item for item in asked if item.instance == key.name),
             months=self.months(key),
             orders=self.orders(key),
             engine=engine,
             recovery=self._recovery(key),
+            restores=self.restores(key),
+            tasks=tasks,
+            verdicts=verdicts,
         )
 
-    def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
-        """What the instance's engine tells; adds its objects to the children."""
-        cluster, runs = None, []
+    def _engine(self, key: Key, children: dict[Ref, Child], live: str) -> EngineState:
+        """What the instance's engine tells of the cluster `live` and of those beside it; adds its objects to
+        the children."""
+        clusters: dict[str, ClusterState] = {}
+        runs: list[EngineRun] = []
         for kind, informer in self._engines.items():
             for name, entry in informer.in_namespace(key.namespace).items():
                 if entry.instance == key.name:
                     children[Ref(kind.kind, name)] = entry.child
-                    cluster = entry.cluster or cluster
+                    if entry.cluster is not None:
+                        clusters[name] = entry.cluster
                     runs += [entry.run] if entry.run is not None else []
         missing = frozenset(kind.kind for kind, informer in self._engines.items() if informer.is_absent)
-        return EngineState(missing, cluster, tuple(sorted(runs, key=lambda run: (run.asked, run.name))))
+        runs.sort(key=lambda run: (run.asked, run.name))
+        return EngineState(
+            missing,
+            clusters.pop(live, None),
+            tuple(run for run in runs if run.cluster == live),
+            clusters,
+            tuple(run for run in runs if run.cluster != live),
+        )
+
+    def restores(self, key: Key) -> tuple[RestoreOrder, ...]:
+        """The restores asked for of an instance, whether it exists or not."""
+        found = self._restores.in_namespace(key.namespace).values()
+        return tuple(order for order in found if order.instance == key.name)
 
     def orders(self, key: Key) -> tuple[Order, ...]:
         """The backups asked for of an instance, whether it exists or not."""
@@ -296,6 +339,7 @@ class World:
             RECORD: self._records,
             MAINTENANCE: self._asked,
             INSTANCE_BACKUP: self._orders,
+            INSTANCE_RESTORE: self._restores,
         }
         (stores.get(kind) or self._informer(kind)).put(manifest)
 
@@ -352,4 +396,5 @@ class World:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, MAINTENANCE, INSTANCE_BACKUP, INSTANCE)
+    asked = (MAINTENANCE, INSTANCE_BACKUP, INSTANCE_RESTORE)
+    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, *asked, INSTANCE)

@@ -227,7 +227,7 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
 
     `applied` says that nothing of this generation is applied only now: what is observed as rolled out is it.
     """
-    kept = desired.untouched | instruction.refs(instance)
+    kept = desired.untouched | desired.beside | instruction.refs(instance)
     wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
     rolled_out = all(state.rolled_out for state in observed.deployments.values())
     over = applied and desired.complete and rolled_out

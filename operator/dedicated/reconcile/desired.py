@@ -19,7 +19,7 @@ from dedicated.reconcile.observed import Observed
 class Desired:
     """Manifests to hold, children to leave alone, and children to delete.
 
-    `untouched` are children that a gate keeps as they are. `waiting` says in words what is waited for;
+    `untouched` are children that a gate keeps as they are, `beside` those that are no part of the instance. `waiting` says in words what is waited for;
     empty: nothing. `complete` says that everything of this generation is wanted now.
     """
 
@@ -28,6 +28,7 @@ class Desired:
     replaced: frozenset[Ref]
     waiting: str
     complete: bool
+    beside: frozenset[Ref] = frozenset()
 
 
 def compose(

@@ -35,22 +35,21 @@ from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
-from dedicated.parts import recovery_agent
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.parts import recovery_agent, verification
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order
+from dedicated.reconcile.asked import Asked, Order, RestoreOrder
 from dedicated.reconcile.drift import Drift
 
 OWNERS = "f:ownerReferences"
 WAITING = (UPGRADE_PENDING, MAINTENANCE_PENDING)
 """Reasons of `UpToDate` that tell of what is not applied yet, and of nothing under way."""
-PLATFORM_MANAGERS = frozenset(
-    {"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"}
-)
+PLATFORM_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"})
 """Field managers of Kubernetes itself: what they set is no modification."""
 
 
@@ -196,6 +195,11 @@ class Observed:
     facts: tuple[Fact, ...] = ()
     asked: tuple[Asked, ...] = ()
     orders: tuple[Order, ...] = ()
+    restores: tuple[RestoreOrder, ...] = ()
+    tasks: Mapping[str, JobState] = field(default_factory=dict)
+    """Jobs beside those of the schema."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """What was found in restored copies, by the uid of the restore."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
@@ -319,13 +323,15 @@ def pod_of(manifest: Manifest) -> PodState:
     )
 
 
-def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState]:
-    """The instance that a pod of a database serves, empty where it is none of ours, and the pod."""
+def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState, str]:
+    """The instance that a pod of a database belongs to, empty where it is none of ours, the pod, and its
+    cluster."""
     found = get_map(manifest, "metadata", "labels")
     pod = replace(
         pod_of(manifest), component=COMPONENT, primary=get_str(found, labels.role) in labels.primaries
     )
-    return instance_of_cluster(get_str(found, labels.cluster)), pod
+    cluster = shared(found, labels.cluster)
+    return instance_of_cluster(cluster), pod, cluster
 
 
 def node_of(manifest: Manifest) -> Node:
@@ -374,10 +380,13 @@ def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Owners
             if operation == "Apply" and not subresource:
                 ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
-            if recovery_agent.is_report(component, manager, get_map(entry, "fieldsV1")):
+            owned = get_map(entry, "fieldsV1")
+            if recovery_agent.is_report(component, manager, owned):
+                continue
+            if verification.is_verdict(component, manager, owned):
                 continue
             operation = f"{operation} ({subresource})" if subresource else operation
-            fields = _compact(get_map(entry, "fieldsV1"))
+            fields = _compact(owned)
             foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))
     return ours, tuple(foreign)
 

@@ -19,8 +19,8 @@ from dedicated.api.json import Manifest
 from dedicated.api.resource import FIRST, Database
 from dedicated.contract.dates import when
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
-from dedicated.contract.recovery.points import Rates, Recoverability
 from dedicated.contract.records import Statement
+from dedicated.contract.recovery.points import Rates, Recoverability
 
 BEGUN: frozenset[Phase] = frozenset({"Restoring", "Verifying", "Switching", "Ready"})
 """Phases in which the new database is there."""

@@ -29,13 +29,13 @@ from dedicated.parts.database.engine import (
     Gap,
     PodLabels,
     Requirement,
-    RunState,
     RestoreWanted,
+    RunState,
     cluster_name,
     copy_head,
     created_at,
     folder,
-    restored_by,
+    origin_of,
     source_of_restore,
 )
 from dedicated.parts.metadata import lasting, named
@@ -126,7 +126,6 @@ def read_cluster(manifest: Manifest) -> ClusterState:
     status = get_map(manifest, "status")
     phase, reason = get_str(status, "phase"), get_str(status, "phaseReason")
     text = f"{phase}: {reason}" if reason else phase
-    made_by, point = restored_by(manifest)
     return ClusterState(
         ready=phase == HEALTHY,
         servers=get_int(manifest, "spec", "instances"),
@@ -135,8 +134,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         paused=get_str(manifest, "metadata", "annotations", HIBERNATION) == "on",
         message=text or "not taken up by its operator yet",
         created=created_at(manifest),
-        restore=made_by,
-        point=point,
+        origin=origin_of(manifest),
     )
 
 

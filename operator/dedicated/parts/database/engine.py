@@ -18,7 +18,7 @@ from dedicated.api.database import DatabaseCluster, Engine
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import ANNOTATION_POINT, ANNOTATION_RESTORE
 from dedicated.api.objects import Kind
-from dedicated.api.resource import Database, Instance
+from dedicated.api.resource import FIRST, Database, Instance
 from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import BackupRun
@@ -34,6 +34,8 @@ PORT = 5432
 """Of PostgreSQL, with every engine."""
 SPARE_CONNECTIONS = 20
 """Beside the instance's own: standbys, the engine's operator, the recovery agent, people."""
+OR_LATER = " or later"
+"""Behind the point of a restore to all that was archived."""
 AMAZON = ".amazonaws.com"
 
 RunState = Literal["Pending", "Running", "Completed", "Failed"]
@@ -154,9 +156,18 @@ class RestoreWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """By which InstanceRestore a cluster was made, and to which point; `exact`: to no later one."""
+
+    restore: str
+    point: datetime
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say.
-    `restore` and `point` are of one that is restored: by which InstanceRestore, and to where at least."""
+    `origin` is of one that was restored, and is not the instance's database, or not yet."""
 
     ready: bool = False
     servers: int = 0
@@ -165,8 +176,7 @@ class ClusterState:
     paused: bool = False
     message: str = ""
     created: datetime | None = None
-    restore: str = ""
-    point: datetime | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +211,14 @@ class EngineRun:
 @dataclass(frozen=True, slots=True)
 class EngineState:
     """What is known of an instance's engine. `missing` are kinds that the API server does not have. `cluster`
-    and `runs` are of the instance's database, `others` the clusters beside it, by name."""
+    and `runs` are of the instance's database, `others` the clusters beside it, by name, and `past` their
+    backups."""
 
     missing: frozenset[str] = frozenset()
     cluster: ClusterState | None = None
     runs: tuple[EngineRun, ...] = field(default=())
     others: Mapping[str, ClusterState] = field(default_factory=dict)
+    past: tuple[EngineRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +256,12 @@ def created_at(manifest: Manifest) -> datetime | None:
 
 def cluster_name(instance: Instance) -> str:
     """Name of the cluster object that is an instance's database."""
-    return instance.database.cluster or f"{instance.name}-{COMPONENT}"
+    return cluster_of(instance.name, instance.database)
+
+
+def cluster_of(instance: str, database: Database) -> str:
+    """Name of the cluster object that a database of an instance is."""
+    return database.cluster or f"{instance}-{COMPONENT}"
 
 
 def restored_name(instance: Instance, mark: str) -> str:
@@ -260,22 +277,29 @@ def instance_of_cluster(cluster: str) -> str:
 
 def source_of_restore(instance: Instance) -> Instance:
     """The instance with the database that its own was restored from."""
-    first, source = f"{instance.name}-{COMPONENT}", instance.database.source
-    return replace(instance, database=Database("" if source == first else source))
+    source = instance.database.source
+    first = source == cluster_of(instance.name, FIRST)
+    return replace(instance, database=FIRST if first else Database(source))
 
 
 def copy_head(wanted: RestoreWanted, head: Manifest) -> Manifest:
     """The head of a cluster that is not the instance's database, or not yet: what it was made by."""
     point = wanted.engine.instance.database.point
     assert point is not None
-    notes: Manifest = {ANNOTATION_RESTORE: wanted.restore, ANNOTATION_POINT: rfc3339(point)}
+    database = wanted.engine.instance.database
+    notes: Manifest = {
+        ANNOTATION_RESTORE: wanted.restore,
+        ANNOTATION_POINT: rfc3339(point) if database.exact else f"{rfc3339(point)}{OR_LATER}",
+    }
     return {**head, "metadata": {**get_map(head, "metadata"), "annotations": notes}}
 
 
-def restored_by(manifest: Manifest) -> tuple[str, datetime | None]:
-    """What `copy_head` told of a cluster."""
+def origin_of(manifest: Manifest) -> Origin | None:
+    """What `copy_head` told of a cluster; None where it is no copy."""
     notes = get_map(manifest, "metadata", "annotations")
-    return get_str(notes, ANNOTATION_RESTORE), parse_time(get_str(notes, ANNOTATION_POINT))
+    restore, told = get_str(notes, ANNOTATION_RESTORE), get_str(notes, ANNOTATION_POINT)
+    point = parse_time(told.removesuffix(OR_LATER))
+    return Origin(restore, point, not told.endswith(OR_LATER)) if restore and point else None
 
 
 def folder(instance: Instance, repository: Repository) -> str:

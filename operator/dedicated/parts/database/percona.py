@@ -32,13 +32,13 @@ from dedicated.parts.database.engine import (
     Flows,
     PodLabels,
     Requirement,
-    RunState,
     RestoreWanted,
+    RunState,
     cluster_name,
     copy_head,
     created_at,
     folder,
-    restored_by,
+    origin_of,
 )
 from dedicated.parts.metadata import lasting, named
 from dedicated.parts.workload import resources
@@ -171,7 +171,6 @@ def read_cluster(manifest: Manifest) -> ClusterState:
     status = get_map(manifest, "status")
     ready, size = (get_int(status, "postgres", key) for key in ("ready", "size"))
     state = get_str(status, "state") or "not taken up by its operator yet"
-    made_by, point = restored_by(manifest)
     return ClusterState(
         ready=state == "ready",
         servers=size,
@@ -179,8 +178,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         paused=state in ("paused", "stopping"),
         message=state,
         created=created_at(manifest),
-        restore=made_by,
-        point=point,
+        origin=origin_of(manifest),
     )
 
 
