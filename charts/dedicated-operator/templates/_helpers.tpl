@@ -71,7 +71,8 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [list, watch, delete]
 - apiGroups: [dedicated.zitadel.com]
   resources: [instancerestores]
-  verbs: [list, watch]
+  # create: drills. delete: the orders of drills that are long over.
+  verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/status, maintenances/status, instancebackups/status, instancerestores/status]
   verbs: [patch]

@@ -234,6 +234,21 @@ class StatusFailover(ApiModel):
     timeline: int = Field(ge=0)
 
 
+class StatusDrill(ApiModel):
+    """The last restore that was tried out (B-4)."""
+
+    at: Time = Field(description="When it was over.")
+    restore: Words = Field(description="Name of the InstanceRestore.")
+    passed: bool
+    reason: Word = Field(description="Proven, or why not.")
+    found: Annotated[str, Field(max_length=500)] = Field(description="Figures, or what was wrong.")
+    restored_to: Time | None = None
+    shortfall: Word | None = Field(None, description="What was missing to the point asked for.")
+    took: Word | None = Field(None, description="The restore, until recovery had ended.")
+    events: int | None = Field(None, ge=0)
+    keys_opened: Word | None = Field(None, description="Encryption keys that the masterkey opened.")
+
+
 class StatusRecovery(ApiModel):
     """What could be restored (B-1 to B-5), as of the recovery agent's report; told anew every 5 minutes, and
     whenever something changes."""
@@ -253,6 +268,7 @@ class StatusRecovery(ApiModel):
     last_failure: StatusBackup | None = Field(None, description="One that nothing has made good since.")
     replication: StatusReplication | None = None
     last_failover: StatusFailover | None = None
+    last_drill: StatusDrill | None = None
 
 
 class StatusRestore(ApiModel):

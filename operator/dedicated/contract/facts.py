@@ -191,7 +191,7 @@ class Instructed:
 class Restored:
     """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
 
-    `point` is what it holds at least, and with `exact` at most. `expected` is the estimate when it began.
+    `point` is what it holds at least, and with `exact` at most. `expected` is the estimate by assumed rates.
     """
 
     name: str
@@ -206,6 +206,11 @@ class Restored:
     verified: datetime
     retain: timedelta
     expected: timedelta | None = None
+
+    @property
+    def took(self) -> timedelta:
+        """How long it was restored and looked at."""
+        return self.verified - self.started
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ All of these are named after the record, and the restore owns them: they go with
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
@@ -37,7 +37,7 @@ HOME = "/etc/dedicated/verification"
 MASTERKEY, RECORD = "masterkey", "record"
 """Folders in it: the masterkey's file, and the samples of the source."""
 TIMEOUT = timedelta(hours=2)
-"""For the end of recovery, and as much again for looking at all of it."""
+"""By default for the end of recovery, and as much again for looking at all of it."""
 RETRIES = 3
 """Attempts that could not look: the API server or the Job's node was away."""
 VARIABLES = {
@@ -53,22 +53,23 @@ SALT = "MASTERKEY_SALT"
 class Copy:
     """A restored database, and what it is held against.
 
-    `restore` and `uid` name the restore, `owner` is the owner reference to it. `connection` is of the copy;
+    `restore` and `uid` name the restore, `owner` is the owner reference to it. `incarnation` is the source's,
+    whose samples the copy is held against. `connection` is of the copy;
     `host` is said where its Secret has no host. `pods` are the labels of the copy's pods, `flows` and
-    `store_ports` those of its engine and of the repository. `asked`: when the restore was.
+    `store_ports` those of its engine and of the repository.
     """
 
     instance: Instance
     restore: str
     uid: str
     owner: Manifest
+    incarnation: str
     image: str
     connection: Connection
     pods: Manifest
     flows: Flows
     store_ports: tuple[int, ...]
     goal: Goal
-    asked: datetime
     host: str = ""
     timeout: timedelta = TIMEOUT
 
@@ -279,7 +280,7 @@ def _arguments(copy: Copy) -> tuple[str, ...]:
         *("--restore", copy.uid),
         *("--record", copy.name),
         *("--namespace", copy.instance.namespace),
-        *("--uid", copy.instance.meta.uid),
+        *("--uid", copy.incarnation),
         *("--until", copy.goal.at.isoformat()),
         *(("--newest",) if copy.goal.newest else ()),
         *("--samples", f"{HOME}/{RECORD}/{SAMPLES}"),

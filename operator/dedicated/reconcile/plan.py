@@ -43,6 +43,7 @@ from dedicated.reconcile.backups import backups
 from dedicated.reconcile.changes import Changes, instructed, together
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.drills import drilling
 from dedicated.reconcile.holding import Doing, Sight, doing
 from dedicated.reconcile.instance_backups import orders
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
@@ -123,12 +124,15 @@ def _decided(
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
     protecting = _protecting(sight, on)
     asked = asking(sight, on, done.later)
-    after = (*recorded, *records, *restoring.stages, *asked, *protecting.stages)
+    drills = drilling(*_restores(sight, rolled=rolled), on.current)
+    after = (*recorded, *records, *drills.stages, *restoring.stages, *asked, *protecting.stages)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=events(instance.meta, status, found.mended),
-        wake_at=earliest(wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at),
+        wake_at=earliest(
+            wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at, drills.wake_at
+        ),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,

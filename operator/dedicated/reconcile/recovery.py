@@ -16,6 +16,7 @@ from dedicated.api.conditions import (
     BACKUP_SCHEDULE_MET,
     DATA_PROTECTED,
     FAILOVER_READY,
+    RESTORE_PROVEN,
     RPO_MET,
     WAL_ARCHIVING,
     WAL_CONTINUOUS,
@@ -42,6 +43,7 @@ from dedicated.reconcile import databases
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.proving import proving
 from dedicated.reconcile.recovery_status import MOVING, recovery_status
 
 PUBLISHED_EVERY = timedelta(minutes=5)
@@ -62,7 +64,7 @@ _WHAT = {
 CODES = frozenset(
     {
         *(code for code, _ in _WHAT.values()),
-        *("AgentMissing", "RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer"),
+        *("AgentMissing", "RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer", "RestoreNotProven"),
         *("DatabaseNotReached", "RepositoryNotReached", "StoreNotReached"),
         *("StoreNotChecked", "StoreNotReadable", "StoreNotWritable", "StorePublic"),
         *("StoreNotVersioned", "StoreNotLocked", "BackupNotEncrypted", "BackupEncryptionUnknown"),
@@ -109,7 +111,7 @@ def judge(
     """Judge what the agent reported, by the objectives and schedules in `view`."""
     backup, kept, zone = instance.spec.backup, observed.recovery, owed.terms.zone
     if backup is None:
-        kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED)
+        kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED, RESTORE_PROVEN)
         unknown = tuple(Condition(kind, "Unknown", "NotMeasured", EXTERNAL) for kind in kinds)
         return Recovery(False, None, None, unknown, (), None, None)
     terms = _promised(view, observed, zone)
@@ -120,6 +122,7 @@ def judge(
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
+    proven = proving(instance, observed, view, believed, zone=zone, now=now)
     _, policy = databases.conditions(instance, agreed=owed.agreed)
     told = (without,) if without else store.check(
         backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
@@ -128,31 +131,39 @@ def judge(
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
-        every = _with_whole((*judged, encrypted), policy)
-        return Recovery(True, None, terms, every, (*told, *silent), None, due)
+        every = _with_whole((*judged, encrypted, proven.condition), policy)
+        findings = (*told, *silent, *proven.findings)
+        return Recovery(True, None, terms, every, findings, None, earliest(due, proven.wake_at))
     pods = _pods(observed)
     judged, status = _held(
         (*conditions(believed, terms, pods, now=now), encrypted),
-        recovery_status(believed, terms, pods),
+        recovery_status(believed, terms, pods, proven.last),
         instance.meta.status,
     )
     return Recovery(
         managed=True,
         report=believed,
         promised=terms,
-        conditions=_with_whole(judged, policy),
-        findings=(*told, *silent, *_findings(believed, terms, judged, now)),
+        conditions=_with_whole((*judged, proven.condition), policy),
+        findings=(*told, *silent, *_findings(believed, terms, judged, now), *proven.findings),
         status=status,
         wake_at=earliest(
-            due, changes_at(believed, terms, now=now), store.next_change(stores, now=now)
+            due,
+            changes_at(believed, terms, now=now),
+            store.next_change(stores, now=now),
+            proven.wake_at,
         ),
     )
 
 
 def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
     """The conditions, behind the one that stands for them and for what the engine offers; not for failover,
-    which loses no data."""
-    whole = aggregate(one for one in (*judged, policy) if one.type != FAILOVER_READY)
+    which loses no data, nor for a first drill that is still to come."""
+    whole = aggregate(
+        one
+        for one in (*judged, policy)
+        if one.type != FAILOVER_READY and (one.type, one.status) != (RESTORE_PROVEN, "Unknown")
+    )
     if policy.status == "False":
         whole = replace(whole, message=f"{whole.message}. {POLICY_REMEDY}")
     return (whole, *judged)

@@ -33,7 +33,7 @@ from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tel
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
-from dedicated.reconcile.restores import Course, Scene, expectation, is_backed
+from dedicated.reconcile.restores import Course, Scene, estimated, expectation, is_backed
 
 VERIFYING = timedelta(minutes=10)
 """What a verification adds to an estimate."""
@@ -103,7 +103,7 @@ def _fact(scene: Scene, course: Course) -> Restored:
         started=min(begun or verified, verified),
         verified=verified,
         retain=course.order.retain,
-        expected=expectation(scene),
+        expected=estimated(scene),
     )
 
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time
+from dedicated.api.duration import parse_duration
 from dedicated.api.instance_restore import Phase
 from dedicated.api.json import Manifest, digest, get_str
 from dedicated.api.names import API_VERSION, RESTORE_KIND
 from dedicated.api.objects import NETWORK_POLICY, Ref
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import Fact, Restored
-from dedicated.contract.recovery import proof
-from dedicated.contract.recovery.proof import Goal, Terms
+from dedicated.contract.recovery import proof, restore
+from dedicated.contract.recovery.drills import known_drills, known_event
+from dedicated.contract.recovery.proof import Goal, Terms, due
 from dedicated.contract.recovery.restore import (
     BEGUN,
     ENDED,
@@ -240,6 +242,12 @@ def expectation(scene: Scene) -> timedelta | None:
     return expected(report.found if report else None, scene.observed.facts)
 
 
+def estimated(scene: Scene) -> timedelta | None:
+    """The same at the rates that are assumed: what a measured restore is held against."""
+    report = scene.judgement.recovery.report
+    return restore.estimated(report.found if report else None)
+
+
 def _is_overdue(scene: Scene, state: ClusterState | None) -> bool:
     begun = state.created if state else None
     return begun is not None and scene.now >= overdue_at(begun, expectation(scene))
@@ -268,6 +276,8 @@ def _judged(
     terms = Terms(
         asked=parse_time(order.created) or scene.now,
         zone=scene.zone,
+        goal=_goal(scene, order, target),
+        events_until=known_event(known_drills(observed.facts), target.point if target.exact else None),
         oldest=scene.judgement.database.objectives.disaster_rpo if drill else ANY_AGE,
         earliest=report.found.earliest if report and report.found else None,
         fingerprint=observed.identity.masterkey if observed.identity else "",
@@ -329,6 +339,15 @@ def _manifests(scene: Scene, course: Course) -> Iterator[Manifest]:
         yield schema.setup_job(wanted, config_name=get_str(config.config_map(wanted), "metadata", "name"))
 
 
+def _goal(scene: Scene, order: RestoreOrder, target: Target) -> Goal:
+    """What has to be in the copy. A drill to the newest point has to bring all that was to be archived by
+    then, also where it is known that it will not: a gap fails it."""
+    at = target.point
+    if order.purpose == "Drill" and not target.exact and (asked := parse_time(order.created)) is not None:
+        at = max(at, due(asked, scene.judgement.database.objectives.archive_interval))
+    return Goal(at, newest=not target.exact)
+
+
 def _copy(scene: Scene, course: Course, instance: Instance) -> Copy:
     adapter, order, target = adapter_of(instance), course.order, course.target
     assert adapter.pods is not None
@@ -346,11 +365,12 @@ def _copy(scene: Scene, course: Course, instance: Instance) -> Copy:
         restore=order.name,
         uid=order.uid,
         owner=owner,
+        incarnation=scene.instance.incarnation,
         image=scene.observed.agent_image,
         connection=adapter.connection(instance),
         pods={adapter.pods.cluster: course.cluster},
         flows=adapter.flows,
         store_ports=store_ports(instance.spec.backup),
-        goal=Goal(target.point, newest=not target.exact),
-        asked=parse_time(order.created) or scene.now,
+        goal=_goal(scene, order, target),
+        timeout=parse_duration(instance.spec.backup.drill.timeout),
     )

@@ -22,7 +22,7 @@ from dedicated.contract.dates import DAY, instant_of, local, when
 from dedicated.contract.facts import Drilled, Fact, Restored
 from dedicated.contract.records import Statement
 from dedicated.contract.recovery.points import Recoverability
-from dedicated.contract.recovery.proof import Judgement, Verdict
+from dedicated.contract.recovery.proof import DAMAGE, Judgement, Reason, Verdict
 
 FIRST_AFTER, FIRST_SPREAD = timedelta(hours=1), timedelta(hours=11)
 """The first drill: so long after a full backup, and so much later at most, by the instance."""
@@ -171,6 +171,20 @@ def drilled(instance: str, fact: Drilled, *, uid: str) -> Statement:
     if fact.events is not None:
         told["events"] = fact.events
     return Statement(f"{instance}-drilled-{uid[:8]}", instance, "Drilled", {"drill": told})
+
+
+def ended_without(reason: str, message: str) -> Judgement:
+    """What a drill shows whose copy nobody could look at, by what its restore was told to have failed for."""
+    why: Reason = "NotVerified"
+    if DAMAGE.search(message):
+        why = "Corrupted"
+    elif reason == "TargetTooEarly":
+        why = "TooOld"
+    elif reason in ("TookTooLong", "DatabaseLost"):
+        why = "RecoveryNotEnded"
+    elif reason == "YieldedToRecovery":
+        why = "YieldedToRecovery"
+    return Judgement(False, why, message or reason)
 
 
 def fact_of(

@@ -30,7 +30,7 @@ Name = Literal["Recovery", "Point", "Pages", "Structure", "Events", "Keys"]
 the event store; the encryption keys opened with the masterkey."""
 Reason = Literal[
     "Proven", "RecoveryNotEnded", "Shortfall", "EventsMissing", "Corrupted", "MasterkeyWrong", "TooOld",
-    "TooNew", "NotVerified",
+    "TooNew", "NotVerified", "YieldedToRecovery",
 ]  # fmt: skip
 
 MANAGER = "dedicated-verification"

@@ -18,7 +18,7 @@ from dedicated.api.instance_restore import Phase, Purpose
 from dedicated.api.json import Manifest
 from dedicated.api.resource import FIRST, Database
 from dedicated.contract.dates import when
-from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
+from dedicated.contract.facts import DatabaseRemoved, Drilled, Fact, Restored
 from dedicated.contract.records import Statement
 from dedicated.contract.recovery.points import Rates, Recoverability
 
@@ -100,14 +100,17 @@ def loss_refused(
 
 def expected(found: Recoverability | None, facts: Iterable[Fact]) -> timedelta | None:
     """How long a restore to the newest point takes, corrected by how long the last one took."""
-    estimate = found.restore_time(Rates()) if found else None
-    last = max(
-        (one for one in facts if isinstance(one, Restored) and one.expected), key=_order, default=None
-    )
-    if estimate is None or last is None or last.expected is None:
+    estimate = estimated(found)
+    measured = (one for one in facts if isinstance(one, Restored | Drilled) and one.expected and one.took)
+    last = max(measured, key=lambda one: (one.started, one.name), default=None)
+    if estimate is None or last is None or last.expected is None or last.took is None:
         return estimate
-    factor = (last.verified - last.started) / last.expected
-    return estimate * min(MOST, max(LEAST, factor))
+    return estimate * min(MOST, max(LEAST, last.took / last.expected))
+
+
+def estimated(found: Recoverability | None) -> timedelta | None:
+    """How long a restore to the newest point takes at the rates that are assumed, whatever was measured."""
+    return found.restore_time(Rates()) if found else None
 
 
 def overdue_at(started: datetime, expectation: timedelta | None) -> datetime:
