@@ -85,7 +85,8 @@ class Simulator:
         (servers,) = get_list(cluster, "spec", "instances")
         size = get_int(servers, "replicas")
         source = get_map(cluster, "spec", "dataSource", "postgresCluster")
-        if source and self._restores(PERCONA_CLUSTER, name, get_str(source, "clusterName"), _percona_target(source)):
+        of, target = get_str(source, "clusterName"), _percona_target(source)
+        if source and self._restores(PERCONA_CLUSTER, name, of, target):
             self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
             return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
@@ -113,7 +114,8 @@ class Simulator:
             "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}
         }
         recovery = get_map(cluster, "spec", "bootstrap", "recovery")
-        if recovery and self._restores(CNPG_CLUSTER, name, _cnpg_source(cluster), _cnpg_target(recovery)):
+        target = _cnpg_target(recovery)
+        if recovery and self._restores(CNPG_CLUSTER, name, _cnpg_source(cluster), target):
             # api/v1/cluster_types.go: PhaseFirstPrimary.
             told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
             self._status(CNPG_CLUSTER, cluster, told)
@@ -135,8 +137,8 @@ class Simulator:
         self._status(CNPG_CLUSTER, cluster, status)
 
     def _restores(self, kind: Kind, cluster: str, source: str, target: datetime | None) -> bool:
-        """Whether a restored cluster is not there yet. Percona's copies the configuration of its source, which
-        has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
+        """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
+        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
         if cluster in self.restored:
             return False
         if self.restoring or self.api.find(kind, self.namespace, source) is None:

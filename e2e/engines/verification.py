@@ -8,6 +8,7 @@ well unless a test says otherwise.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import Manifest, get_list, get_str
@@ -28,6 +29,8 @@ class Verifications:
     engine: Simulator
     broken: str = ""
     fingerprint: Callable[[], str] = lambda: ""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """The contract's time."""
     holding: bool = False
     """Nobody looks at a copy."""
 
@@ -46,17 +49,16 @@ class Verifications:
             self.api.patch(CONFIG_MAP, self.engine.namespace, name, change, manager=MANAGER)
 
     def _verdict(self, arguments: list[str]) -> Verdict:
-        told = dict(zip(arguments, arguments[1:], strict=False))
+        told = dict(pairwise(arguments))
         at = parse_time(told["--until"])
         assert at is not None
         reached = at - self.engine.astray
         short = reached < at
-        now = datetime.now(UTC)
         pages = Check("Pages", "Failed" if self.broken else "Passed", self.broken or "all read")
         point = Check("Point", "Failed" if short else "Passed", f"restored to {reached.isoformat()}")
         well = (Check("Recovery", "Passed", "ended"), Check("Events", "Passed", "1 event"))
         return Verdict(
-            written=now,
+            written=self.clock(),
             restore=told["--restore"],
             goal=Goal(at, newest="--newest" in arguments),
             recovered=True,

@@ -43,8 +43,8 @@ class InstanceRestoreSpec(ApiModel):
         ),
         Rule(
             cel="!has(self.acceptLossSince) || !has(self.target) || self.acceptLossSince <= self.target",
-            message="acceptLossSince is later than target, since when everything is lost: set it to target or "
-            "earlier",
+            message="acceptLossSince is later than target, since when everything is lost: set it to target "
+            "or earlier",
             field="acceptLossSince",
             holds=lambda self: (
                 self.accept_loss_since is None

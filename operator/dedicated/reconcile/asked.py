@@ -1,5 +1,5 @@
-"""What people ask for by objects of their own, `Maintenance`, `InstanceBackup` and `InstanceRestore`, as the plan
-needs it."""
+"""What people ask for by objects of their own, as the plan needs it: `Maintenance`, `InstanceBackup`,
+`InstanceRestore`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,8 +42,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class RestoreOrder:
-    """An `InstanceRestore`: what is asked for, and its status as it stands. Times are in whole seconds, as the
-    engines are told them; what is later than asked for is not restored."""
+    """An `InstanceRestore`: what is asked for, and its status as it stands. Times are in whole seconds, as
+    the engines are told them; what is later than asked for is not restored."""
 
     name: str
     uid: str

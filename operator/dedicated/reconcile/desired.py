@@ -19,8 +19,9 @@ from dedicated.reconcile.observed import Observed
 class Desired:
     """Manifests to hold, children to leave alone, and children to delete.
 
-    `untouched` are children that a gate keeps as they are, `beside` those that are no part of the instance. `waiting` says in words what is waited for;
-    empty: nothing. `complete` says that everything of this generation is wanted now.
+    `untouched` are children that a gate keeps as they are, `beside` those that are no part of the instance.
+    `waiting` says in words what is waited for; empty: nothing. `complete` says that everything of this
+    generation is wanted now.
     """
 
     manifests: tuple[Manifest, ...]

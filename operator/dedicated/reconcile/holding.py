@@ -101,7 +101,7 @@ def doing(sight: Sight, on: Upkeep, turn: Turn) -> Doing:
 
 
 def is_switching(instance: Instance) -> bool:
-    """Whether a restored database is the instance's, and was not rolled out to yet: that waits for nothing."""
+    """Whether a restored database is the instance's, and not rolled out to yet: that waits for nothing."""
     cluster = instance.database.cluster
     return cluster != "" and get_str(instance.meta.status, "database", "cluster") != cluster
 

@@ -89,7 +89,8 @@ def plan(
     made = beside(*_restores(sight))
     sight = replace(sight, beside=frozenset(map(ref_of, made)))
     done = doing(sight, on, turn)
-    return _decided(sight, on, done, together(own, standing_beside(instance, observed, made, settled=settled, now=now)), turn, proven=proven)
+    stood = standing_beside(instance, observed, made, settled=settled, now=now)
+    return _decided(sight, on, done, together(own, stood), turn, proven=proven)
 
 
 def _restores(sight: Sight, *, rolled: bool = False) -> tuple[Scene, tuple[Course, ...]]:

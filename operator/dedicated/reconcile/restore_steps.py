@@ -2,7 +2,7 @@
 
 A record comes before what follows from it: the switch, and each removal, are carried out by a pass that has
 read the record. A removal names the object by its uid, and never touches the instance's database. What an
-ended restore was told as stays told. A database whose restore is no longer asked for is removed like any other.
+ended restore was told as stays told. A database whose restore is asked for no more is removed like any other.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,12 @@ from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref
 from dedicated.api.resource import Instance
-from dedicated.contract.dates import earliest, when
+from dedicated.contract.dates import earliest
 from dedicated.contract.facts import DatabaseRemoved, Restored
 from dedicated.contract.records import database_removed
 from dedicated.contract.recovery.restore import (
     ENDED,
     OVER,
-    Target,
-    loss_refused,
     may_remove,
     overdue_at,
     restored,
@@ -33,6 +31,7 @@ from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tel
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.restore_words import hold, words
 from dedicated.reconcile.restores import Course, Scene, estimated, expectation, is_backed
 
 VERIFYING = timedelta(minutes=10)
@@ -83,7 +82,7 @@ def standing_beside(
 def _switches(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:
     """The record by which a verified database becomes the instance's, once its setup is done."""
     for course in found:
-        if course.phase == "Switching" and course.fact is None and _hold(scene, course) == "":
+        if course.phase == "Switching" and course.fact is None and hold(scene, course) == "":
             yield RecordFact(restored(scene.instance.name, _fact(scene, course)))
 
 
@@ -105,16 +104,6 @@ def _fact(scene: Scene, course: Course) -> Restored:
         retain=course.order.retain,
         expected=estimated(scene),
     )
-
-
-def _hold(scene: Scene, course: Course) -> str:
-    """What keeps a verified database from being switched to; empty: nothing does."""
-    if course.setup is None or not course.setup.complete:
-        return "ZITADEL's setup against it is under way"
-    target = course.target or Target(scene.now, exact=False)
-    accepted = course.order.accepted
-    refusal = loss_refused(target, accepted=accepted, answers=scene.answers, zone=scene.zone)
-    return refusal.message if refusal else ""
 
 
 def _removals(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:
@@ -182,7 +171,7 @@ def _status(scene: Scene, course: Course) -> Manifest:
     over: Manifest = {"removedAt": rfc3339(removed.at)} if removed else {}
     if course.phase in ENDED and get_str(known, "phase") == course.phase:
         return {**known, **over}
-    reason, message, responsible = _words(scene, course)
+    reason, message, responsible = words(scene, course)
     found: Manifest = {"phase": course.phase, "reason": reason, "message": shorten(message, MESSAGE_LENGTH)}
     found |= {"responsible": responsible} if responsible else {}
     if course.target is not None and (course.state is not None or course.fact is not None):
@@ -213,68 +202,6 @@ def _times(scene: Scene, course: Course) -> Manifest:
     if first is not None and last is not None:
         found["durationSeconds"] = max(0, int((last - first).total_seconds()))
     return found
-
-
-def _words(scene: Scene, course: Course) -> tuple[str, str, str]:
-    """Reason, message, and who must act."""
-    zone, cluster, old = scene.zone, course.cluster, course.superfluous
-    kept = f"until {when(course.keep_until, zone)}" if course.keep_until else "meanwhile"
-    match course.phase:
-        case "Failed":
-            return _failure(scene, course)
-        case "Waiting" if course.refusal is not None:
-            waits = "" if course.refusal.reason == "AnotherRuns" else "Provider"
-            return course.refusal.reason, course.refusal.message, waits
-        case "Waiting":
-            return "Beginning", f"database {cluster} is being made", ""
-        case "Restoring":
-            told = course.state.message if course.state else ""
-            return "EngineRestores", f"the engine restores {cluster}: {told}", ""
-        case "Verifying":
-            return "CopyIsLookedAt", f"{cluster} is restored, and looked at before anything uses it", ""
-        case "Switching" if course.fact is None:
-            hold = _hold(scene, course)
-            done = course.setup is not None and course.setup.complete
-            text = f"{cluster} is verified. {hold or 'It becomes the database of the instance'}"
-            return (
-                ("OldDatabaseAnswers" if hold and done else "SetupRuns"),
-                text,
-                "Provider" if done and hold else "",
-            )
-        case "Switching":
-            return "RollingOut", f"server and login are rolled out to {cluster}; {old} is untouched", ""
-        case "Live":
-            text = f"{cluster} serves, and has no backup yet; {old} is kept until it has, and {kept}"
-            return "FirstBackupAwaited", text, ""
-        case "Retained":
-            return "OldDatabaseKept", f"{cluster} serves; {old} is kept {kept}, then removed", ""
-        case "Ready":
-            return "CopyReady", f"{cluster} is verified, and kept {kept}, then removed", ""
-        case "Removing":
-            return "Removing", f"{old} is removed with its volumes", ""
-        case "Removed":
-            return "Removed", f"{old} is removed", ""
-
-
-def _failure(scene: Scene, course: Course) -> tuple[str, str, str]:
-    """Why nothing was switched, and what is left of it."""
-    left = ""
-    if course.known.made and course.keep_until is not None and course.order.purpose != "Drill":
-        left = f". {course.cluster} is kept until {when(course.keep_until, scene.zone)} to be looked at"
-    if course.refusal is not None and not course.refusal.waits:
-        return course.refusal.reason, course.refusal.message + left, "Provider"
-    if course.judged is not None and not course.judged.passed:
-        return course.judged.reason, course.judged.message + left, "Provider"
-    if course.known.unprepared:
-        return (
-            "SetupFailed",
-            f"ZITADEL's setup against {course.cluster} failed: read its log{left}",
-            "Provider",
-        )
-    if not course.known.made:
-        return "DatabaseLost", f"{course.cluster} is gone", "Provider"
-    said = course.state.message if course.state else ""
-    return "TookTooLong", f"{course.cluster} did not come in time; its engine says: {said}{left}", "Provider"
 
 
 def _shown(told: list[tuple[Course, Manifest]]) -> Manifest | None:

@@ -1,9 +1,10 @@
-"""Restores of an instance's database in a pass: how far each is, what stands beside the database for it, what is done.
+"""Restores of an instance's database: how far each is, and what stands beside the database for it.
 
 Each step is read from what is there (`contract.recovery.restore`), so that a restart finds its place. The new
-cluster carries what it was made by and to which point; that it became the instance's database, and that one is
-no longer needed, are records made before anything follows from them. One restore is under way at a time, and
-a Recovery waits for no other purpose. While anything is not as it must be, what serves goes on serving.
+cluster carries what it was made by and to which point; that it became the instance's database, and that one
+is no longer needed, are records, made before anything follows from them (`restore_steps`). One restore is
+under way at a time, and a Recovery waits for no other purpose. While anything is not as it must be, what
+serves goes on serving.
 """
 
 from collections.abc import Iterable, Iterator
@@ -93,8 +94,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One restore, and how far it is. `refusal` tells why it waits or does not begin, `target` what it reaches;
-    `database` is the new one as a value, None before that is known."""
+    """One restore, and how far it is. `refusal` tells why it waits or does not begin, `target` what it
+    reaches, `fact` that it was switched to."""
 
     order: RestoreOrder
     cluster: str
@@ -180,7 +181,7 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
     told = order.told
     known = Known(
         purpose=order.purpose,
-        told=told if told in BEGUN | ENDED else "",
+        told=told if told in BEGUN | ENDED else None,
         refused=state is None and refusal is not None and not refusal.waits,
         made=state is not None,
         ready=state is not None and state.ready,
@@ -198,7 +199,7 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
 
 
 def _kept(course: Course, scene: Scene) -> Course:
-    """The same with the time until which what is no longer needed is kept, and what follows when that is over."""
+    """The same with the time until which what is no longer needed is kept, and what follows from it."""
     until = parse_time(get_str(course.order.status, "keepUntil"))
     if course.fact is not None:
         until = course.fact.at + course.fact.retain
@@ -217,23 +218,31 @@ def _entry(
     """What a restore reaches, and why it does not begin. Once its database is there, that tells its point."""
     if state is not None and state.origin is not None:
         return None, Target(state.origin.point, state.origin.exact)
-    adapter, judgement = adapter_of(scene.instance), scene.judgement
-    if adapter.cluster_kind is None:
-        text = "the database is external: whoever runs it restores it"
-        return Refusal("ExternalDatabase", text), None
-    if judgement.stalled is not None:
-        return Refusal("InstanceStalled", judgement.stalled.message, waits=True), None
-    if judgement.database.wanted is None or scene.wanted is None or not scene.observed.agent_image:
-        first = judgement.first("Rollout") or judgement.first("Creation")
-        text = first.message if first else "nothing can be rendered, or no agent can verify"
-        return Refusal("NotPossibleNow", text, waits=True), None
-    report = judgement.recovery.report
+    refusal = _impossible(scene)
+    if refusal is not None:
+        return refusal, None
+    report = scene.judgement.recovery.report
     target = target_of(report.found if report else None, order.target, zone=scene.zone)
     if isinstance(target, Refusal):
         return target, None
     if order.purpose != "Recovery":
         return None, target
     return loss_refused(target, accepted=order.accepted, answers=scene.answers, zone=scene.zone), target
+
+
+def _impossible(scene: Scene) -> Refusal | None:
+    """Why no restore can begin now, whatever is asked for."""
+    judgement = scene.judgement
+    if adapter_of(scene.instance).cluster_kind is None:
+        text = "the database is external: whoever runs it restores it"
+        return Refusal("ExternalDatabase", text)
+    if judgement.stalled is not None:
+        return Refusal("InstanceStalled", judgement.stalled.message, waits=True)
+    if judgement.database.wanted is None or scene.wanted is None or not scene.observed.agent_image:
+        first = judgement.first("Rollout") or judgement.first("Creation")
+        text = first.message if first else "nothing can be rendered, or no agent can verify"
+        return Refusal("NotPossibleNow", text, waits=True)
+    return None
 
 
 def expectation(scene: Scene) -> timedelta | None:

@@ -23,6 +23,8 @@ from dedicated.probes.copy import Copy, DamagedError, Ending, Events
 
 PAUSE = 1.0
 """Seconds between two looks at whether recovery has ended."""
+SHOWN = 3
+"""Keys that are named."""
 
 T = TypeVar("T")
 
@@ -159,7 +161,8 @@ def _keys(found: Opened | None) -> Check:
         return Check("Keys", "Unknown", "no encryption keys are stored")
     text = f"{found.opened} of {found.keys} encryption keys opened"
     if found.opened < found.keys:
-        return Check("Keys", "Failed", f"{text}: the masterkey is not theirs")
+        other = f"; of another form: {', '.join(found.unlike[:SHOWN])}" if found.unlike else ""
+        return Check("Keys", "Failed", f"{text}: the masterkey is not theirs{other}")
     if not found.readable:
         return Check("Keys", "Unknown", f"{text}; no private key is stored that would show them to be right")
     return Check("Keys", "Passed", f"{text}, and {found.readable} private keys with them")

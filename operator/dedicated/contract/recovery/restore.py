@@ -1,9 +1,9 @@
 """The rules of a restore (B-4): which point it reaches, what forbids it, how long it takes, how far it is.
 
-A restore never overwrites: a new database is made beside the old one, verified, and then switched to. A target
-later than the newest recoverable point is clamped to it, since PostgreSQL ends in an error where it looks for
-a later one; everything that was archived is replayed then, so that nothing is left behind. How far a restore
-is follows from what is there, so that a restart finds its place; an end that was told stays told.
+A restore never overwrites: a new database is made beside the old one, verified, and then switched to. A
+target later than the newest recoverable point is clamped to it, since PostgreSQL ends in an error where it
+looks for a later one; everything that was archived is replayed then, so that nothing is left behind. How far
+a restore is follows from what is there, so that a restart finds its place; an end that was told stays told.
 Limit: an estimate is for the newest point; an earlier target takes less.
 """
 
@@ -55,24 +55,36 @@ class Refusal:
 
 
 def target_of(found: Recoverability | None, wanted: datetime | None, *, zone: str) -> Target | Refusal:
-    """What a restore to an instant (None: the newest point) reaches, as of what is known of the repository."""
+    """What a restore to an instant (None: the newest point) reaches, as of what the repository holds."""
     if found is None:
         return Refusal("NotMeasured", "it begins when the repository was listed", waits=True)
     newest = found.newest
     if newest is None or found.backup is None:
         return Refusal("NothingRecoverable", "the repository holds no backup that can be restored")
     if wanted is not None and wanted < newest:
-        if found.earliest is None or wanted < found.earliest:
-            first = when(found.earliest or newest, zone)
-            text = f"the target {when(wanted, zone)} is earlier than the earliest recoverable point, {first}"
-            return Refusal("TargetTooEarly", text)
-        return Target(wanted, exact=True)
+        return _earlier(found.earliest or newest, wanted, zone)
+    return _newest(found, newest, wanted, zone)
+
+
+def _earlier(earliest: datetime, wanted: datetime, zone: str) -> Target | Refusal:
+    if wanted < earliest:
+        text = (
+            f"the target {when(wanted, zone)} is earlier than the earliest recoverable point, "
+            f"{when(earliest, zone)}"
+        )
+        return Refusal("TargetTooEarly", text)
+    return Target(wanted, exact=True)
+
+
+def _newest(
+    found: Recoverability, newest: datetime, wanted: datetime | None, zone: str
+) -> Target | Refusal:
     if found.superseded:
         return Refusal("TimelineChanged", "it begins when the repository was listed anew", waits=True)
     if wanted is not None and wanted > newest and found.gaps:
         text = (
-            f"segments of the log are missing: nothing behind {when(newest, zone)} can be reached. Restore to "
-            "that point, or without a target"
+            f"segments of the log are missing: nothing behind {when(newest, zone)} can be reached. "
+            "Restore to that point, or without a target"
         )
         return Refusal("LogHasGap", text)
     return Target(newest, exact=False)
@@ -130,7 +142,7 @@ class Known:
     """
 
     purpose: Purpose
-    told: Phase | Literal[""] = ""
+    told: Phase | None = None
     refused: bool = False
     made: bool = False
     ready: bool = False
@@ -147,16 +159,20 @@ class Known:
 
 def phase_of(known: Known) -> Phase:
     """How far a restore is."""
-    if known.told == "Removed":
-        return "Removed"
-    if known.switched:
+    if known.switched and known.told != "Removed":
         return _after_switch(known)
-    if known.told == "Failed":
-        return "Failed"
+    if known.told in ENDED:
+        return known.told
     if known.recorded:
         return "Removed" if known.gone else "Removing"
-    if not known.made:
-        return "Failed" if known.refused or known.told in BEGUN else "Waiting"
+    return _before_switch(known) if known.made else _without_database(known)
+
+
+def _without_database(known: Known) -> Phase:
+    return "Failed" if known.refused or known.told in BEGUN else "Waiting"
+
+
+def _before_switch(known: Known) -> Phase:
     if known.refused or known.unprepared or known.verdict == "Failed":
         return "Failed"
     if known.verdict == "Passed":

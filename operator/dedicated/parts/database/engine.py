@@ -246,7 +246,7 @@ class Adapter:
     store_kind: Kind | None = None
     """The object, of the cluster's name, that tells where it archives; None where the cluster itself does."""
     with_volumes: str = ""
-    """The finalizer by which the engine removes a cluster's volumes with it; empty where it does so anyway."""
+    """The finalizer by which the engine removes a cluster's volumes too; empty where it does so anyway."""
 
 
 def created_at(manifest: Manifest) -> datetime | None:

@@ -1,0 +1,111 @@
+"""Restores on the real API server, engine and agents played: switched, refused, kept, removed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cluster.observing import wait_applied
+from cluster.restore_stage import restore_stage
+from cluster.standing import until
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import get_int, get_str
+from dedicated.api.objects import CNPG_CLUSTER, INSTANCE_RESTORE, PERCONA_CLUSTER, Kind
+from testbed.cluster import Cluster
+from testbed.fixtures import MakeNamespace, RunOperator
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize("kind", [PERCONA_CLUSTER, CNPG_CLUSTER], ids=lambda kind: kind.kind)
+def test_a_lost_database_is_restored_switched_to_and_removed_after_its_time(
+    cluster: Cluster,
+    make_namespace: MakeNamespace,
+    run_operator: RunOperator,
+    tmp_path: Path,
+    kind: Kind,
+) -> None:
+    with restore_stage(cluster, make_namespace, run_operator, tmp_path, kind=kind) as stage:
+        stage.engine.lost.add("acme-database")
+        until(
+            lambda: not stage.api.list("v1/pods", stage.namespace, labels="cnpg.io/cluster=acme-database")
+            and not stage.api.list(
+                "v1/pods", stage.namespace, labels="postgres-operator.crunchydata.com/cluster=acme-database"
+            ),
+            "the database to be lost",
+        )
+        stage.pass_time(minutes=3)  # no sample is of now any more
+        stage.ask("lost", "Recovery")
+        done = stage.comes_to("lost", "Retained")
+        new = get_str(done, "cluster")
+        assert stage.clusters() == {"acme-database", new}
+        assert stage.secret_of_server().startswith(new)
+        until(lambda: get_str(stage.body(), "status", "database", "cluster") == new, "the database told")
+        wait_applied(stage.api, stage.namespace)
+        (switched,) = stage.facts("Restored")
+        assert get_str(switched, "restored", "cluster") == new
+        assert not stage.facts("DatabaseRemoved")
+        stage.pass_time(minutes=31)
+        stage.comes_to("lost", "Removed")
+        assert stage.clusters() == {new}
+        (removed,) = stage.facts("DatabaseRemoved")
+        assert get_str(removed, "removed", "cluster") == "acme-database"
+
+
+def test_a_living_database_is_replaced_only_by_word_and_never_by_a_copy_that_fails(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    with restore_stage(
+        cluster, make_namespace, run_operator, tmp_path, kind=PERCONA_CLUSTER
+    ) as stage:
+        before = stage.secret_of_server()
+        stage.ask("silent", "Recovery")
+        refused = stage.comes_to("silent", "Failed")
+        assert refused["reason"] == "OldDatabaseAnswers"
+        assert refused["responsible"] == "Provider"
+        assert stage.clusters() == {"acme-database"}
+        early = rfc3339(stage.agents.clock() - timedelta(days=2))
+        stage.ask("early", "Clone", target=early)
+        assert stage.comes_to("early", "Failed")["reason"] == "TargetTooEarly"
+
+        newest = stage.newest()
+        assert newest is not None
+        word = rfc3339(newest - timedelta(seconds=30))
+        stage.verifications.broken = "page 7 of events2 is torn"
+        stage.ask("torn", "Recovery", acceptLossSince=word)
+        failed = stage.comes_to("torn", "Failed")
+        assert failed["reason"] == "Corrupted"
+        assert stage.clusters() == {"acme-database", get_str(failed, "cluster")}
+        assert stage.secret_of_server() == before
+        assert not stage.facts("Restored")
+
+        # A drill changes nothing of the instance, and leaves nothing but what it found.
+        stage.verifications.broken, stage.engine.astray = "", timedelta(0)
+        generation = get_int(stage.body(), "metadata", "generation")
+        stage.ask("drill", "Drill")
+        drilled = stage.comes_to("drill", "Removed")
+        assert drilled["verifiedAt"]
+        assert get_str(drilled, "cluster") not in stage.clusters()
+        assert (stage.secret_of_server(), get_int(stage.body(), "metadata", "generation")) == (
+            before,
+            generation,
+        )
+
+        # A clone is kept for its time; a recovery does not wait for one that is being made.
+        stage.engine.restoring = "restore job runs"
+        stage.ask("clone", "Clone")
+        stage.comes_to("clone", "Restoring")
+        stage.ask("wanted", "Recovery", acceptLossSince=word)
+        assert stage.comes_to("clone", "Failed")["reason"] == "YieldedToRecovery"
+        stage.comes_to("wanted", "Restoring")
+        stage.engine.restoring = ""
+        done = stage.comes_to("wanted", "Retained")
+        assert stage.secret_of_server().startswith(get_str(done, "cluster"))
+        assert get_str(stage.body(), "status", "restore", "phase") == "Retained"
+
+        # What is not asked for any more is removed by its own record.
+        stage.api.delete(INSTANCE_RESTORE, stage.namespace, "torn")
+        until(lambda: get_str(failed, "cluster") not in stage.clusters(), "the copy to go")
+        removed = [get_str(item, "removed", "cluster") for item in stage.facts("DatabaseRemoved")]
+        assert get_str(failed, "cluster") in removed
+        assert "acme-database" in stage.clusters()
