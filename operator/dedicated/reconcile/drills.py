@@ -23,6 +23,7 @@ from dedicated.contract.recovery.drills import (
     known_drills,
     point_of,
 )
+from dedicated.contract.recovery.points import LISTING_FRESH
 from dedicated.contract.recovery.restore import ENDED, OVER
 from dedicated.contract.runs import Standing
 from dedicated.reconcile.actions import Action, Ask, Delete, RecordFact
@@ -109,10 +110,13 @@ def _is_in_the_way(scene: Scene, found: tuple[Course, ...], current: Standing | 
 
 
 def _order(scene: Scene, slot: datetime) -> Manifest | None:
-    """The InstanceRestore of a slot; None where nothing can be restored, or nobody could look at it."""
+    """The InstanceRestore of a slot; None where it is not known that something can be restored, or nobody
+    could look at it."""
     view, report = scene.judgement.database, scene.judgement.recovery.report
     found = report.found if report else None
-    if found is None or found.backup is None or view.wanted is None or not scene.observed.agent_image:
+    if found is None or found.backup is None or scene.now - found.listed_at > LISTING_FRESH:
+        return None
+    if view.wanted is None or not scene.observed.agent_image:
         return None
     instance = scene.instance
     spec: Manifest = {"instance": instance.name, "purpose": "Drill"}
