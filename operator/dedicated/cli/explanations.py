@@ -187,6 +187,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         acts="Provider: encrypt the bucket by default, or set encryption.clientSide",
         docs="docs/recovery.md#backupencrypted",
     ),
+    api.RESTORE_PROVEN: Explanation(
+        asks="Was a restore tried out lately, did it bring all back, and was it fast enough?",
+        good="True",
+        clauses="B-4",
+        acts="Provider: mend what the drill found, and have another one held (dedicated drill)",
+        docs="docs/recovery.md#restoreproven",
+    ),
     api.ENGINE_VERIFIED: Explanation(
         asks="Has this operator run the database's engine for real, not against its definitions alone?",
         good="True",

@@ -16,6 +16,7 @@ from dedicated.api.conditions import (
     BACKUP_ENCRYPTED,
     BACKUP_POLICY_SATISFIED,
     DATA_PROTECTED,
+    RESTORE_PROVEN,
     condition_in,
     parse_time,
     rfc3339,
@@ -40,7 +41,7 @@ from dedicated.reconcile.recovery import CODES, STALE
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
-PARTS = (*JUDGED, BACKUP_ENCRYPTED, BACKUP_POLICY_SATISFIED)
+PARTS = (*JUDGED, BACKUP_ENCRYPTED, RESTORE_PROVEN, BACKUP_POLICY_SATISFIED)
 """What is told beside the condition that stands for them, and the one of failover."""
 WIDTH = 40
 """Characters of the bar that stands for the objective."""
@@ -101,7 +102,7 @@ def recovery(app: App, *, name: str, everything: bool, cluster: Cluster, output:
     say("\nNow", "bold")
     if (bar := _bar(sight)) is not None:
         show(bar)
-    show(pairs([*_now(sight)]))
+    show(pairs([*_now(sight), *_drilled(sight)]))
     _timeline(sight, shown, left_out=len(events) - len(shown))
     _to_do(sight)
 
@@ -176,6 +177,16 @@ def _now(sight: Sight) -> Iterator[tuple[str, str]]:
     if (restore := found.restore_time(Rates())) is not None:
         yield "restore takes", f"about {duration_text(restore)} (B-4)"
     yield from _replicated(sight)
+
+
+def _drilled(sight: Sight) -> Iterator[tuple[str, str]]:
+    """The last drill, from the status: it stands while nobody reports."""
+    last = get_map(sight.status, "lastDrill")
+    ended = parse_time(get_str(last, "at"))
+    if ended is not None:
+        result = "passed" if last.get("passed") is True else f"FAILED, {get_str(last, 'reason')}"
+        took = f" in {get_str(last, 'took')}" if last.get("took") else ""
+        yield "last drill", f"{_ago(ended, sight.now)}: {result}{took}; {get_str(last, 'found')} (B-4)"
 
 
 def _replicated(sight: Sight) -> Iterator[tuple[str, str]]:
