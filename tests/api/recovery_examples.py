@@ -28,3 +28,14 @@ RECOVERY_STATUS: Manifest = {
     },
     "lastFailover": {"at": "2026-02-20T10:00:00Z", "outage": "12s", "timeline": 1},
 }
+RESTORE_STATUS: Manifest = {
+    "name": "lost",
+    "purpose": "Recovery",
+    "phase": "Restoring",
+    "message": "a",
+    "responsible": "Provider",
+    "target": "2026-03-01T12:00:00Z",
+    "expectedEnd": "2026-03-01T12:30:00Z",
+    "cluster": "acme-db-1a2b3c",
+}
+"""The restore that is under way."""
