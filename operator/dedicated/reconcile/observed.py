@@ -226,11 +226,11 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:
         return observed
-    deployments = {
+    states = {
         name: replace(state, observed_generation=max(state.generation, state.observed_generation))
         for name, state in observed.deployments.items()
     }
-    return replace(observed, deployments=deployments)
+    return replace(observed, deployments=states)
 
 
 def child_of(manifest: Manifest) -> Child:
@@ -323,8 +323,7 @@ def pod_of(manifest: Manifest) -> PodState:
 
 
 def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState, str]:
-    """The instance that a pod of a database belongs to, empty where it is none of ours, the pod, and its
-    cluster."""
+    """The instance that a pod of a database belongs to, empty: none of ours; the pod, and its cluster."""
     found = get_map(manifest, "metadata", "labels")
     pod = replace(
         pod_of(manifest), component=COMPONENT, primary=get_str(found, labels.role) in labels.primaries

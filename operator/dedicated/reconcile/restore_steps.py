@@ -42,6 +42,8 @@ UNKNOWN_INSTANCE: Manifest = {
     "message": "there is no DedicatedInstance of this name in this namespace",
     "responsible": "Provider",
 }
+REACHED = ("target", "clamped", "cluster")
+"""Told as long as there is a database to tell of, and kept afterwards."""
 SHOWN = ("name", "purpose", "phase", "message", "responsible", "target", "expectedEnd", "cluster")
 
 
@@ -174,6 +176,7 @@ def _status(scene: Scene, course: Course) -> Manifest:
     reason, message, responsible = words(scene, course)
     found: Manifest = {"phase": course.phase, "reason": reason, "message": shorten(message, MESSAGE_LENGTH)}
     found |= {"responsible": responsible} if responsible else {}
+    found |= {field: known[field] for field in REACHED if field in known}
     if course.target is not None and (course.state is not None or course.fact is not None):
         asked = course.order.target
         found["target"] = rfc3339(course.target.point)
