@@ -47,6 +47,8 @@ class Simulator:
     """By how much a restore ends before the point that it was to reach."""
     lost: set[str] = field(default_factory=set)
     """Clusters whose servers are gone, with their data."""
+    emptied: set[str] = field(default_factory=set)
+    """Clusters whose volumes went with them, by their finalizer."""
     restored: dict[str, datetime | None] = field(default_factory=dict)
     """Cluster -> the point that it was restored to; None: all that was archived."""
     primaries: dict[str, int] = field(default_factory=dict)
@@ -81,6 +83,11 @@ class Simulator:
 
     def _percona(self, cluster: Manifest) -> None:
         name = get_str(cluster, "metadata", "name")
+        if get_map(cluster, "metadata").get("deletionTimestamp"):
+            # percona/controller/pgcluster/finalizer.go: the volumes go, then the finalizer.
+            self.api.patch(PERCONA_CLUSTER, self.namespace, name, {"metadata": {"finalizers": []}})
+            self.emptied.add(name)
+            return
         # internal/controller/postgrescluster/instance.go names servers CLUSTER-SET-xxxx-0.
         (servers,) = get_list(cluster, "spec", "instances")
         size = get_int(servers, "replicas")

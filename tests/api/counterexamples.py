@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
 from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
-from api.recovery_examples import RECOVERY_STATUS
+from api.recovery_examples import RECOVERY_STATUS, RESTORE_STATUS
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import API_VERSION, KIND
@@ -124,6 +124,8 @@ STATUS: Manifest = {
     ],
     "maintenance": MAINTENANCE_STATUS,
     "recovery": RECOVERY_STATUS,
+    "restore": RESTORE_STATUS,
+    "database": {"cluster": "acme-db-1a2b3c", "restoredFrom": "acme-database", "restoredTo": TIME},
     "serviceLevel": {
         "measuredSince": TIME,
         "measuredAt": TIME,

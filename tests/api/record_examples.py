@@ -36,6 +36,20 @@ _FIELDS: dict[Fact, Manifest] = {
     "MonthClosed": {"closed": {"month": "2026-01", "records": [{"name": "a-1", "at": TIME, "spec": "{}"}]}},
     "NotMeasured": {"stretch": _SLOT},
     "FailedOver": {"stretch": _SLOT},
+    "Restored": {
+        "restored": {
+            "restore": "lost",
+            "cluster": "acme-db-1a2b3c",
+            "source": "acme-database",
+            "point": TIME,
+            "exact": True,
+            "started": TIME,
+            "verified": LATER,
+            "expectedSeconds": 60,
+            "retain": "72h",
+        }
+    },
+    "DatabaseRemoved": {"removed": {"cluster": "acme-database", "uid": "a-1", "restore": "lost"}},
     "Notified": {
         **_REQUEST,
         "notice": {
@@ -88,6 +102,12 @@ INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
     EMERGENCY: (
         ("Notified", {"reference": None}),
         ("Notified", {"reference": None, "notice": {"kind": "Performance"}}),
+    ),
+    "spec.restored/rule/verified must not be earlier than started": (
+        ("Restored", {"restored": {"started": LATER, "verified": TIME}}),
+    ),
+    "spec.restored/rule/a database is never restored over itself: cluster must differ from source": (
+        ("Restored", {"restored": {"source": "acme-db-1a2b3c"}}),
     ),
     f"spec.slot{_ORDER}": (("Permitted", {"slot": {"end": TIME}}),),
     f"spec.stretch{_ORDER}": (("NotMeasured", {"stretch": {"end": TIME}}),),

@@ -40,3 +40,14 @@ RECOVERY_STATUS: Manifest = {
         "keysOpened": "3 of 3",
     },
 }
+RESTORE_STATUS: Manifest = {
+    "name": "lost",
+    "purpose": "Recovery",
+    "phase": "Restoring",
+    "message": "a",
+    "responsible": "Provider",
+    "target": "2026-03-01T12:00:00Z",
+    "expectedEnd": "2026-03-01T12:30:00Z",
+    "cluster": "acme-db-1a2b3c",
+}
+"""The restore that is under way."""

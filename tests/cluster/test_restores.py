@@ -9,7 +9,7 @@ from cluster.observing import wait_applied
 from cluster.restore_stage import restore_stage
 from cluster.standing import until
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import get_int, get_str
+from dedicated.api.json import get_map, get_str
 from dedicated.api.objects import CNPG_CLUSTER, INSTANCE_RESTORE, PERCONA_CLUSTER, Kind
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
@@ -79,33 +79,40 @@ def test_a_living_database_is_replaced_only_by_word_and_never_by_a_copy_that_fai
         assert stage.secret_of_server() == before
         assert not stage.facts("Restored")
 
-        # A drill changes nothing of the instance, and leaves nothing but what it found.
-        stage.verifications.broken, stage.engine.astray = "", timedelta(0)
-        generation = get_int(stage.body(), "metadata", "generation")
-        stage.ask("drill", "Drill")
-        drilled = stage.comes_to("drill", "Removed")
-        assert drilled["verifiedAt"]
-        assert get_str(drilled, "cluster") not in stage.clusters()
-        assert (stage.secret_of_server(), get_int(stage.body(), "metadata", "generation")) == (
-            before,
-            generation,
-        )
-
-        # A clone is kept for its time; a recovery does not wait for one that is being made.
-        stage.engine.restoring = "restore job runs"
-        stage.ask("clone", "Clone")
-        stage.comes_to("clone", "Restoring")
-        stage.ask("wanted", "Recovery", acceptLossSince=word)
-        assert stage.comes_to("clone", "Failed")["reason"] == "YieldedToRecovery"
-        stage.comes_to("wanted", "Restoring")
-        stage.engine.restoring = ""
-        done = stage.comes_to("wanted", "Retained")
-        assert stage.secret_of_server().startswith(get_str(done, "cluster"))
-        assert get_str(stage.body(), "status", "restore", "phase") == "Retained"
-
-        # What is not asked for any more is removed by its own record.
+        # What is not asked for any more is removed by its own record, and its removal is told.
         stage.api.delete(INSTANCE_RESTORE, stage.namespace, "torn")
         until(lambda: get_str(failed, "cluster") not in stage.clusters(), "the copy to go")
         removed = [get_str(item, "removed", "cluster") for item in stage.facts("DatabaseRemoved")]
-        assert get_str(failed, "cluster") in removed
+        assert removed == [get_str(failed, "cluster")]
+        assert stage.clusters() == {"acme-database"}
+        assert stage.engine.emptied == {get_str(failed, "cluster")}
+
+
+def test_a_drill_leaves_nothing_and_a_recovery_waits_for_no_other_purpose(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    with restore_stage(
+        cluster, make_namespace, run_operator, tmp_path, kind=PERCONA_CLUSTER
+    ) as stage:
+        before = stage.secret_of_server()
+        stage.ask("drill", "Drill")
+        drilled = stage.comes_to("drill", "Removed")
+        assert drilled["verifiedAt"]
+        assert stage.clusters() == {"acme-database"}
+        assert stage.engine.emptied == {get_str(drilled, "cluster")}
+        assert stage.secret_of_server() == before
+
+        stage.engine.restoring = "restore job runs"
+        stage.ask("clone", "Clone")
+        stage.comes_to("clone", "Restoring")
+        newest = stage.newest()
+        assert newest is not None
+        stage.ask("wanted", "Recovery", acceptLossSince=rfc3339(newest - timedelta(seconds=30)))
+        assert stage.comes_to("clone", "Failed")["reason"] == "YieldedToRecovery"
+        stage.comes_to("wanted", "Restoring")
+        told = get_map(stage.body(), "status", "restore")
+        assert (told["name"], told["phase"]) == ("wanted", "Restoring")
+        stage.engine.restoring = ""
+        done = stage.comes_to("wanted", "Retained")
+        assert stage.secret_of_server().startswith(get_str(done, "cluster"))
         assert "acme-database" in stage.clusters()

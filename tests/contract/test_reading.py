@@ -72,6 +72,11 @@ WANTED: Mapping[Fact, facts.Fact] = {
     ),
     "NotMeasured": facts.Stretch("r", RESTORED, BY, "NotMeasured", RESTORED, UNTIL, "T-1"),
     "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
+    "Restored": facts.Restored(
+        "r", RESTORED, BY, "lost", "acme-db-1a2b3c", "acme-database", RESTORED, True, RESTORED, UNTIL,
+        timedelta(hours=72), timedelta(minutes=1),
+    ),
+    "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
 }
 """What every example says, but for a modification and for a month."""

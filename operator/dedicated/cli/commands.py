@@ -19,6 +19,7 @@ from dedicated.cli.freeze import freeze
 from dedicated.cli.ledger import ledger
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
+from dedicated.cli.restore import restore
 from dedicated.cli.simulate import simulate
 from dedicated.cli.status import status
 
@@ -69,7 +70,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, explain,
+    check, calendar, simulate, status, ledger, recovery, restore, explain,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

@@ -10,10 +10,12 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
     Delivered,
     Fact,
     Instructed,
     Notified,
+    Restored,
     Retracted,
     Run,
     ServiceStarted,
@@ -69,9 +71,18 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
+        case Restored() | DatabaseRemoved():
+            text = _database_told(fact)
         case Delivered() | Retracted():
             text = f"{type(fact).__name__} {fact.request}"
     return text
+
+
+def _database_told(fact: Restored | DatabaseRemoved) -> str:
+    if isinstance(fact, DatabaseRemoved):
+        return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}), of {fact.restore}"
+    point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
+    return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:

@@ -169,14 +169,11 @@ class Executor:
             if not error.not_found:
                 raise
             return False
-        held = get_list(live, "finalizers")
-        if get_str(live, "uid") != action.uid:
-            return False
-        if finalizer not in held:
-            version = get_str(live, "resourceVersion")
+        held, version = get_list(live, "finalizers"), get_str(live, "resourceVersion")
+        if get_str(live, "uid") == action.uid and finalizer not in held:
             body: Manifest = {"metadata": {"finalizers": [*held, finalizer], "resourceVersion": version}}
             await self._client.patch(kind, namespace, action.ref.name, body, content="merge")
-        return True
+        return get_str(live, "uid") == action.uid
 
     async def _establish_identity(self, instance: Instance) -> None:
         """Masterkey first, identity right after it: see `parts.keys` for why in this order."""

@@ -4,9 +4,10 @@ Of most kinds metadata is enough; of some their progress is kept too, never the 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
@@ -21,13 +22,20 @@ from dedicated.api.objects import (
     SECRET,
     Key,
     Kind,
+    Ref,
 )
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.recovery.proof import Verdict
 from dedicated.parts import keys, measured, recovery_agent, verification
-from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
+from dedicated.parts.database.engine import (
+    ClusterState,
+    EngineRun,
+    EngineState,
+    PodLabels,
+    instance_of_cluster,
+)
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
@@ -49,6 +57,7 @@ from dedicated.reconcile.observed import (
 
 FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
 """Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
 
@@ -173,6 +182,43 @@ def records_informer(
         namespaces=namespaces,
         reduce=lambda manifest: read(dated(manifest)),
         changed=changed,
+    )
+
+
+def asked_informer(
+    client: Source,
+    kind: Kind,
+    namespaces: Sequence[str] | None,
+    reduce: Callable[[Manifest], T | None],
+    changed: Callable[[Key, T | None, T | None], None],
+) -> Informer[T]:
+    """What people ask for by objects of a kind."""
+    return Informer[T](
+        client=client, kind=kind, namespaces=namespaces, reduce=reduce, changed=changed
+    )
+
+
+def engine_of(
+    engines: Mapping[Kind, Informer[Entry]], key: Key, children: dict[Ref, Child], *, live: str
+) -> EngineState:
+    """What an instance's engine tells of the cluster `live` and of those beside it; adds its objects to the
+    children."""
+    clusters: dict[str, ClusterState] = {}
+    runs: list[EngineRun] = []
+    for kind, informer in engines.items():
+        for name, entry in informer.in_namespace(key.namespace).items():
+            if entry.instance == key.name:
+                children[Ref(kind.kind, name)] = entry.child
+                if entry.cluster is not None:
+                    clusters[name] = entry.cluster
+                runs += [entry.run] if entry.run is not None else []
+    runs.sort(key=lambda run: (run.asked, run.name))
+    return EngineState(
+        missing=frozenset(kind.kind for kind, informer in engines.items() if informer.is_absent),
+        cluster=clusters.pop(live, None),
+        runs=tuple(run for run in runs if run.cluster == live),
+        others=clusters,
+        past=tuple(run for run in runs if run.cluster != live),
     )
 
 

@@ -40,8 +40,10 @@ from dedicated.contract.recovery.restore import database_in
 from dedicated.controllers.informers import (
     Entry,
     PodEntry,
+    asked_informer,
     children_informer,
     engine_objects_informer,
+    engine_of,
     marks_informer,
     nodes_informer,
     pods_informer,
@@ -50,7 +52,7 @@ from dedicated.controllers.informers import (
 )
 from dedicated.controllers.instances import Presence, presence_of
 from dedicated.parts import keys, recovery_agent, schema
-from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, cluster_of
+from dedicated.parts.database.engine import EngineState, cluster_of
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept, record_name
@@ -138,27 +140,10 @@ class World:
         self._pods = pods_informer(client, namespaces, self._pod_changed)
         self._servers = server_informers(client, namespaces, self._pod_changed)
         self._records = records_informer(client, namespaces, self._about_changed, dated)
-        self._asked = Informer[Asked](
-            client=client,
-            kind=MAINTENANCE,
-            namespaces=namespaces,
-            reduce=asked_of,
-            changed=self._about_changed,
-        )
-        self._orders = Informer[Order](
-            client=client,
-            kind=INSTANCE_BACKUP,
-            namespaces=namespaces,
-            reduce=order_of,
-            changed=self._about_changed,
-        )
-        self._restores = Informer[RestoreOrder](
-            client=client,
-            kind=INSTANCE_RESTORE,
-            namespaces=namespaces,
-            reduce=restore_of,
-            changed=self._about_changed,
-        )
+        told = self._about_changed
+        self._asked = asked_informer(client, MAINTENANCE, namespaces, asked_of, told)
+        self._orders = asked_informer(client, INSTANCE_BACKUP, namespaces, order_of, told)
+        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, restore_of, told)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -241,7 +226,7 @@ class World:
         readings = self.readings(key)
         facts = facts_in(readings)
         live = cluster_of(key.name, database_in(facts))
-        engine = self._engine(key, children, live)
+        engine = engine_of(self._engines, key, children, live=live)
         gone = self._deleted.get(key, {})
         asked = self._asked.in_namespace(key.namespace).values()
         return Snapshot(
@@ -266,28 +251,6 @@ class World:
             restores=self.restores(key),
             tasks=tasks,
             verdicts=verdicts,
-        )
-
-    def _engine(self, key: Key, children: dict[Ref, Child], live: str) -> EngineState:
-        """What the instance's engine tells of the cluster `live` and of those beside it; adds its objects to
-        the children."""
-        clusters: dict[str, ClusterState] = {}
-        runs: list[EngineRun] = []
-        for kind, informer in self._engines.items():
-            for name, entry in informer.in_namespace(key.namespace).items():
-                if entry.instance == key.name:
-                    children[Ref(kind.kind, name)] = entry.child
-                    if entry.cluster is not None:
-                        clusters[name] = entry.cluster
-                    runs += [entry.run] if entry.run is not None else []
-        missing = frozenset(kind.kind for kind, informer in self._engines.items() if informer.is_absent)
-        runs.sort(key=lambda run: (run.asked, run.name))
-        return EngineState(
-            missing,
-            clusters.pop(live, None),
-            tuple(run for run in runs if run.cluster == live),
-            clusters,
-            tuple(run for run in runs if run.cluster != live),
         )
 
     def restores(self, key: Key) -> tuple[RestoreOrder, ...]:

@@ -171,7 +171,8 @@ class Observed:
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
     which records both stand. `asked` are its `Maintenance` objects. `forged` is what a full audit has found,
-    in the pass after it. `recovery` is the recovery agent's record.
+    in the pass after it. `recovery` is the recovery agent's record. `tasks` are Jobs beside the schema's,
+    `verdicts` what was found in restored copies, by the uid of the restore.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -197,9 +198,7 @@ class Observed:
     orders: tuple[Order, ...] = ()
     restores: tuple[RestoreOrder, ...] = ()
     tasks: Mapping[str, JobState] = field(default_factory=dict)
-    """Jobs beside those of the schema."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
-    """What was found in restored copies, by the uid of the restore."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
@@ -227,11 +226,11 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:
         return observed
-    deployments = {
+    states = {
         name: replace(state, observed_generation=max(state.generation, state.observed_generation))
         for name, state in observed.deployments.items()
     }
-    return replace(observed, deployments=deployments)
+    return replace(observed, deployments=states)
 
 
 def child_of(manifest: Manifest) -> Child:
@@ -324,8 +323,7 @@ def pod_of(manifest: Manifest) -> PodState:
 
 
 def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState, str]:
-    """The instance that a pod of a database belongs to, empty where it is none of ours, the pod, and its
-    cluster."""
+    """The instance that a pod of a database belongs to, empty: none of ours; the pod, and its cluster."""
     found = get_map(manifest, "metadata", "labels")
     pod = replace(
         pod_of(manifest), component=COMPONENT, primary=get_str(found, labels.role) in labels.primaries
@@ -381,9 +379,8 @@ def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Owners
                 ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
             owned = get_map(entry, "fieldsV1")
-            if recovery_agent.is_report(component, manager, owned):
-                continue
-            if verification.is_verdict(component, manager, owned):
+            words = (recovery_agent.is_report, verification.is_verdict)
+            if any(is_word(component, manager, owned) for is_word in words):
                 continue
             operation = f"{operation} ({subresource})" if subresource else operation
             fields = _compact(owned)

@@ -25,7 +25,7 @@ from dedicated.contract.recovery.restore import (
     restored,
 )
 from dedicated.parts import network
-from dedicated.parts.database.engine import COMPONENT
+from dedicated.parts.database.engine import COMPONENT, on_cluster
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tell
 from dedicated.reconcile.changes import Changes, changes
@@ -42,6 +42,8 @@ UNKNOWN_INSTANCE: Manifest = {
     "message": "there is no DedicatedInstance of this name in this namespace",
     "responsible": "Provider",
 }
+REACHED = ("target", "clamped", "cluster")
+"""Told as long as there is a database to tell of, and kept afterwards."""
 SHOWN = ("name", "purpose", "phase", "message", "responsible", "target", "expectedEnd", "cluster")
 
 
@@ -148,8 +150,8 @@ def _deletions(scene: Scene) -> Iterator[Action]:
             continue
         if child is not None and not child.deleting:
             yield Delete(child.ref, child.uid, finalizer=adapter.with_volumes)
-        store = adapter.store_kind
-        refs = [Ref(NETWORK_POLICY.kind, fact.cluster), *([Ref(store.kind, fact.cluster)] if store else [])]
+        own = adapter.belongings(on_cluster(scene.instance, fact.cluster))
+        refs = [Ref(NETWORK_POLICY.kind, fact.cluster), *own]
         if adapter.backup_kind is not None:
             runs = (run for run in scene.observed.engine.past if run.cluster == fact.cluster)
             refs += [Ref(adapter.backup_kind.kind, run.name) for run in runs]
@@ -174,6 +176,7 @@ def _status(scene: Scene, course: Course) -> Manifest:
     reason, message, responsible = words(scene, course)
     found: Manifest = {"phase": course.phase, "reason": reason, "message": shorten(message, MESSAGE_LENGTH)}
     found |= {"responsible": responsible} if responsible else {}
+    found |= {field: known[field] for field in REACHED if field in known}
     if course.target is not None and (course.state is not None or course.fact is not None):
         asked = course.order.target
         found["target"] = rfc3339(course.target.point)

@@ -11,7 +11,7 @@ Limit: rendered from the engine's source and its definitions; it has not run her
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_int, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
-from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE
+from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.parts.database.engine import (
@@ -35,8 +35,8 @@ from dedicated.parts.database.engine import (
     copy_head,
     created_at,
     folder,
+    on_cluster,
     origin_of,
-    source_of_restore,
 )
 from dedicated.parts.metadata import lasting, named
 from dedicated.parts.workload import resources
@@ -159,6 +159,12 @@ def read_run(manifest: Manifest) -> EngineRun | None:
     )
 
 
+def belongings(instance: Instance) -> tuple[Ref, ...]:
+    """The store and the schedule of an instance's database."""
+    store = Ref(BARMAN_STORE.kind, cluster_name(instance))
+    return store, Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+
+
 def server_name(instance: Instance) -> str:
     """The server's name in the store: its own for each incarnation."""
     return f"{instance.name}-{instance.incarnation}"
@@ -240,7 +246,7 @@ def _bootstrap(instance: Instance) -> Manifest:
     recovery: Manifest = {"source": SOURCE, "database": USER, "owner": USER}
     if database.exact and database.point is not None:
         recovery["recoveryTarget"] = {"targetTime": rfc3339(database.point)}
-    plugin: Manifest = {"name": PLUGIN, "parameters": _archive(source_of_restore(instance))}
+    plugin: Manifest = {"name": PLUGIN, "parameters": _archive(on_cluster(instance, database.source))}
     return {
         "bootstrap": {"recovery": recovery},
         "externalClusters": [{"name": SOURCE, "plugin": plugin}],
@@ -257,8 +263,13 @@ def _role(instance: Instance) -> Manifest:
     }
 
 
+def _schedule_name(instance: Instance) -> str:
+    """A schedule's cluster never changes, as the engine has it, so a restored one has another schedule."""
+    return f"{instance.database.cluster or instance.name}-full"
+
+
 def _schedule(wanted: EngineWanted) -> Manifest:
-    head = lasting(CNPG_SCHEDULE, wanted.instance, "full", COMPONENT)
+    head = named(CNPG_SCHEDULE, wanted.instance, _schedule_name(wanted.instance), COMPONENT)
     head["spec"] = {
         "schedule": wanted.full.with_seconds,
         "cluster": {"name": cluster_name(wanted.instance)},
@@ -302,5 +313,5 @@ CLOUDNATIVE_PG = Adapter(
     read_run=read_run,
     trigger=trigger,
     restore=restore,
-    store_kind=BARMAN_STORE,
+    belongings=belongings,
 )

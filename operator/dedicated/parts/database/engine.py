@@ -17,7 +17,7 @@ from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import DatabaseCluster, Engine
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import ANNOTATION_POINT, ANNOTATION_RESTORE
-from dedicated.api.objects import Kind
+from dedicated.api.objects import Kind, Ref
 from dedicated.api.resource import FIRST, Database, Instance
 from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
@@ -243,8 +243,8 @@ class Adapter:
     """A backup asked for now; the text marks it, so that asking twice asks once."""
     restore: Callable[[RestoreWanted], tuple[Manifest, ...]]
     """What a restored cluster is made of, before it is the instance's database."""
-    store_kind: Kind | None = None
-    """The object, of the cluster's name, that tells where it archives; None where the cluster itself does."""
+    belongings: Callable[[Instance], tuple[Ref, ...]] = lambda instance: ()  # noqa: ARG005
+    """What of an instance's database is its cluster's alone, beside the cluster."""
     with_volumes: str = ""
     """The finalizer by which the engine removes a cluster's volumes too; empty where it does so anyway."""
 
@@ -275,11 +275,10 @@ def instance_of_cluster(cluster: str) -> str:
     return found["instance"] if found else ""
 
 
-def source_of_restore(instance: Instance) -> Instance:
-    """The instance with the database that its own was restored from."""
-    source = instance.database.source
-    first = source == cluster_of(instance.name, FIRST)
-    return replace(instance, database=FIRST if first else Database(source))
+def on_cluster(instance: Instance, cluster: str) -> Instance:
+    """The instance with the cluster of this name as its database."""
+    first = cluster == cluster_of(instance.name, FIRST)
+    return replace(instance, database=FIRST if first else Database(cluster))
 
 
 def copy_head(wanted: RestoreWanted, head: Manifest) -> Manifest:
