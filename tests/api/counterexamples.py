@@ -68,6 +68,7 @@ FULL_CLUSTER: Manifest = {
         "differential": {"schedule": "0 * * * *"},
         "wal": {"archiveInterval": "60s"},
         "retention": {"days": 14},
+        "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
         "repository": REPOSITORY,
         "copies": [REPOSITORY],
     },

@@ -50,6 +50,25 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "DatabaseRemoved": {"removed": {"cluster": "acme-database", "uid": "a-1", "restore": "lost"}},
+    "Drilled": {
+        "drill": {
+            "restore": "acme-drill-202601040300",
+            "passed": True,
+            "reason": "Proven",
+            "found": "7 events",
+            "started": TIME,
+            "ended": LATER,
+            "restoredTo": TIME,
+            "shortfallSeconds": 0,
+            "events": 7,
+            "newestEvent": TIME,
+            "keys": 3,
+            "keysOpened": 3,
+            "size": 1000,
+            "restoreSeconds": 60,
+            "expectedSeconds": 30,
+        }
+    },
     "Notified": {
         **_REQUEST,
         "notice": {
@@ -108,6 +127,9 @@ INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
     ),
     "spec.restored/rule/a database is never restored over itself: cluster must differ from source": (
         ("Restored", {"restored": {"source": "acme-db-1a2b3c"}}),
+    ),
+    "spec.drill/rule/ended must not be earlier than started": (
+        ("Drilled", {"drill": {"started": LATER, "ended": TIME}}),
     ),
     f"spec.slot{_ORDER}": (("Permitted", {"slot": {"end": TIME}}),),
     f"spec.stretch{_ORDER}": (("NotMeasured", {"stretch": {"end": TIME}}),),

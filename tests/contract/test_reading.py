@@ -76,6 +76,10 @@ WANTED: Mapping[Fact, facts.Fact] = {
         "r", RESTORED, BY, "lost", "acme-db-1a2b3c", "acme-database", RESTORED, True, RESTORED, UNTIL,
         timedelta(hours=72), timedelta(minutes=1),
     ),
+    "Drilled": facts.Drilled(
+        "r", RESTORED, BY, "acme-drill-202601040300", True, "Proven", "7 events", RESTORED, UNTIL, RESTORED,
+        timedelta(0), 7, RESTORED, 3, 3, 1000, timedelta(minutes=1), timedelta(seconds=30),
+    ),
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
 }

@@ -13,6 +13,7 @@ from dedicated.cli.announce import announce
 from dedicated.cli.answers import permit, refuse, reschedule, withdraw
 from dedicated.cli.calendar import calendar
 from dedicated.cli.check import check
+from dedicated.cli.drill import drill
 from dedicated.cli.explain import explain
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
@@ -70,7 +71,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, restore, explain,
+    check, calendar, simulate, status, ledger, recovery, restore, drill, explain,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

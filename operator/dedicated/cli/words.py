@@ -71,14 +71,16 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Restored() | DatabaseRemoved():
+        case Restored() | DatabaseRemoved() | Drilled():
             text = _database_told(fact)
         case Delivered() | Retracted():
             text = f"{type(fact).__name__} {fact.request}"
     return text
 
 
-def _database_told(fact: Restored | DatabaseRemoved) -> str:
+def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:
+    if isinstance(fact, Drilled):
+        return f"Drilled {fact.restore}: {'passed' if fact.passed else fact.reason}, {fact.found}"
     if isinstance(fact, DatabaseRemoved):
         return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}), of {fact.restore}"
     point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
