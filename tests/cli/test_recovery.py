@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from builders import UID
-from cli.recovery_report import HOUR, MINUTE, report
+from cli.recovery_report import HOUR, MINUTE, report, run
 from cli.running import NOW, golden, instance
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map

@@ -21,6 +21,7 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list
 from dedicated.api.objects import INSTANCE, RECORD, Kind
 from engines.simulator import Simulator, playing
+from engines.verification import Verifications
 from faultproxy import FaultProxy, fault_proxy
 from faults.chronicle import Chronicle, chronicle
 from testbed import operator_process
@@ -253,7 +254,8 @@ def site(
         stack.callback(made.kill)
         if engine:
             played = Simulator(cluster.api, namespace, NOWHERE)
-            stack.enter_context(playing(played, pause=ENGINE_STEP))
+            looked_at = Verifications(cluster.api, played)
+            stack.enter_context(playing(played, looked_at, pause=ENGINE_STEP))
         yield made
 
 

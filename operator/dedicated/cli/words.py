@@ -12,6 +12,7 @@ from dedicated.contract.facts import (
     Answer,
     DatabaseRemoved,
     Delivered,
+    Drilled,
     Fact,
     Instructed,
     Notified,
@@ -60,8 +61,6 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"{fact.stage} {fact.request}"
         case Act():
             text = f"{fact.step} issue {fact.issue}"
-        case ServiceStarted():
-            text = "ServiceStarted: the contract's months begin"
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
@@ -73,9 +72,15 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
         case Restored() | DatabaseRemoved() | Drilled():
             text = _database_told(fact)
-        case Delivered() | Retracted():
-            text = f"{type(fact).__name__} {fact.request}"
+        case ServiceStarted() | Delivered() | Retracted():
+            text = _plainly(fact)
     return text
+
+
+def _plainly(fact: ServiceStarted | Delivered | Retracted) -> str:
+    if isinstance(fact, ServiceStarted):
+        return "ServiceStarted: the contract's months begin"
+    return f"{type(fact).__name__} {fact.request}"
 
 
 def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:

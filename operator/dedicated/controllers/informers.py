@@ -128,8 +128,10 @@ def engine_objects_informer(
     *,
     sought: asyncio.Event,
     appeared: Callable[[], None],
+    dated: Callable[[Manifest], Manifest],
 ) -> Informer[Entry]:
-    """Objects of a database engine's operator, which may not be there."""
+    """Objects of a database engine's operator, which may not be there. `dated` gives a cluster its time in the
+    contract's: how old it is, is held against the contract's now."""
     # An engine's own backups carry no label of ours.
     return Informer[Entry](
         client=client,
@@ -139,7 +141,7 @@ def engine_objects_informer(
         metadata_only=kind.kind not in BY_CLUSTER and kind.kind not in BY_BACKUP,
         sought=sought,
         appeared=appeared,
-        reduce=engine_entry_of,
+        reduce=(lambda item: engine_entry_of(dated(item))) if kind.kind in BY_CLUSTER else engine_entry_of,
         changed=changed,
     )
 

@@ -133,7 +133,7 @@ class World:
             kind: children_informer(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
         self._engines_sought = asyncio.Event()
-        made = partial(engine_objects_informer, client, sought=self._engines_sought)
+        made = partial(engine_objects_informer, client, sought=self._engines_sought, dated=dated)
         self._engines = {
             kind: made(kind, namespaces, self._child_changed, appeared=wake_all) for kind in ENGINE_KINDS
         }
@@ -143,7 +143,7 @@ class World:
         told = self._about_changed
         self._asked = asked_informer(client, MAINTENANCE, namespaces, asked_of, told)
         self._orders = asked_informer(client, INSTANCE_BACKUP, namespaces, order_of, told)
-        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, restore_of, told)
+        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, lambda item: restore_of(dated(item)), told)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
