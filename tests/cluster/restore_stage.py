@@ -41,7 +41,7 @@ class RestoreStage:
 
     def pass_time(self, **length: float) -> None:
         """From now on it is so much later."""
-        since = datetime.now(UTC)
+        since = datetime.now(UTC).replace(microsecond=0)  # what is made now is of this second
         becomes = self.agents.clock() + timedelta(**length)
         self.steps.append({"since": since.isoformat(), "becomes": becomes.isoformat()})
         fresh = self.file.with_suffix(".new")

@@ -35,6 +35,7 @@ def test_a_drill_is_held_by_itself_recorded_and_removed_and_a_failed_one_is_held
         stage.verifications.broken = "page 7 of events2 is torn"
         before = stage.secret_of_server()
         stage.pass_time(hours=13)
+
         assert recorded(stage, 1) == ["Corrupted"]
         until(lambda: proven(stage) == ("False", "Corrupted"), "the failure told", seconds=SECONDS)
         (failed,) = stage.api.list(INSTANCE_RESTORE, stage.namespace)

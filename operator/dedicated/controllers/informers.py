@@ -130,8 +130,8 @@ def engine_objects_informer(
     appeared: Callable[[], None],
     dated: Callable[[Manifest], Manifest],
 ) -> Informer[Entry]:
-    """Objects of a database engine's operator, which may not be there. `dated` gives a cluster its time in the
-    contract's: how old it is, is held against the contract's now."""
+    """Objects of a database engine's operator, which may not be there. `dated` gives a cluster its time in
+    the contract's, since its age is held against the contract's now."""
     # An engine's own backups carry no label of ours.
     return Informer[Entry](
         client=client,

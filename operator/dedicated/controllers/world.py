@@ -143,7 +143,8 @@ class World:
         told = self._about_changed
         self._asked = asked_informer(client, MAINTENANCE, namespaces, asked_of, told)
         self._orders = asked_informer(client, INSTANCE_BACKUP, namespaces, order_of, told)
-        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, lambda item: restore_of(dated(item)), told)
+        restored = lambda item: restore_of(dated(item))  # noqa: E731
+        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, restored, told)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
