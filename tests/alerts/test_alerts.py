@@ -31,6 +31,7 @@ SEVERITIES = {
         "DedicatedRecoveryPointAtRisk",
         "DedicatedRecoveryPointMissed",
         "DedicatedRecoveryLogHasGap",
+        "DedicatedRecoveryRestoreNotProven",
         "DedicatedRecoveryNotMeasured",
         "DedicatedRecoveryBlind",
         "DedicatedDatabaseFailoverNotReady",

@@ -12,14 +12,13 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
-from dedicated.api.objects import DEPLOYMENT, INSTANCE_RESTORE, JOB, SECRET, Ref
+from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract import downtime
 from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
-from dedicated.contract.recovery.proof import Verdict
 from dedicated.parts import keys, schema
 from dedicated.parts.config import merge
 from dedicated.parts.database.engine import EngineState
@@ -45,7 +44,7 @@ from dedicated.reconcile.actions import (
     Settled,
     Tell,
 )
-from dedicated.reconcile.asked import asked_of, restore_of
+from dedicated.reconcile.asked import asked_of
 from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.judgement import judge
 from dedicated.reconcile.observed import (
@@ -63,6 +62,7 @@ from dedicated.reconcile.removal import removal_patch
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of
+from reconcile.ordered import Restores
 
 MOST_PASSES = 12
 
@@ -89,8 +89,7 @@ class Cluster:
     records: dict[str, Record] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     asked: dict[str, Manifest] = field(default_factory=dict)
-    restores: dict[str, Manifest] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    restores: Restores = field(default_factory=Restores)
     proven: bool = True
     forged: dict[Ref, Drift] = field(default_factory=dict)
     measured: downtime.Record = field(default_factory=downtime.Record)
@@ -129,8 +128,8 @@ class Cluster:
             records=tuple(self.records.values()),
             facts=tuple(self.facts.values()),
             asked=tuple(map(asked_of, self.asked.values())),
-            restores=tuple(order for one in self.restores.values() if (order := restore_of(one))),
-            verdicts=self.verdicts,
+            restores=self.restores.orders(),
+            verdicts=self.restores.verdicts,
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
             engine=self.engine,
@@ -297,6 +296,8 @@ class Cluster:
 
     def _execute(self, action: Action) -> None:
         self.done.append(action)
+        if self.restores.carry_out(action, now=self.server.now):
+            return
         match action:
             case SetFinalizers(finalizers):
                 get_map(self.body, "metadata")["finalizers"] = list(finalizers)
@@ -311,8 +312,6 @@ class Cluster:
                 self._apply(action)
             case RollUp():
                 raise AssertionError("no record is a month old here")
-            case Delete(Ref(INSTANCE_RESTORE.kind, name), uid):
-                assert get_str(self.restores.pop(name), "metadata", "uid") == uid
             case Delete(ref, uid):
                 assert self.server.objects[ref].uid == uid
                 del self.server.objects[ref]
@@ -323,20 +322,10 @@ class Cluster:
         match action:
             case RecordFact(statement):
                 self.state(statement)
-            case Ask(manifest) if get_str(manifest, "kind") == INSTANCE_RESTORE.kind:
-                self._order(manifest)
-            case Tell(name, status, INSTANCE_RESTORE.kind):
-                self.restores[name] = {**self.restores[name], "status": status}
             case Ask(manifest):
                 self.asked.setdefault(get_str(manifest, "metadata", "name"), manifest)
             case Tell(name, status):
                 self.asked[name] = {**self.asked[name], "status": status}
-
-    def _order(self, manifest: Manifest) -> None:
-        """Create an InstanceRestore, or find it made already."""
-        name = get_str(manifest, "metadata", "name")
-        told: Manifest = {"uid": f"uid-{name}", "creationTimestamp": rfc3339(self.server.now)}
-        self.restores.setdefault(name, {**manifest, "metadata": {**get_map(manifest, "metadata"), **told}})
 
     def _apply(self, action: Apply) -> None:
         assert action.fresh == (action.ref not in self.server.objects), action.ref

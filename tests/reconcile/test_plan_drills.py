@@ -31,7 +31,7 @@ def drilling() -> Cluster:
 
 
 def order(cluster: Cluster) -> Manifest:
-    (found,) = cluster.restores.values()
+    (found,) = cluster.restores.bodies.values()
     return found
 
 
@@ -69,7 +69,7 @@ def looked_at(cluster: Cluster, verdict: Verdict) -> None:
         fingerprint=identity.masterkey,
         took=timedelta(minutes=1),
     )
-    cluster.verdicts[uid] = told
+    cluster.restores.verdicts[uid] = told
     tell(cluster, report(now, since=now - timedelta(hours=12)))
 
 
@@ -77,7 +77,7 @@ def test_the_first_is_asked_for_once_within_half_a_day_of_a_full_backup() -> Non
     cluster = stand()
     begun = cluster.server.now
     tell(cluster, report(begun))
-    assert cluster.restores == {}
+    assert cluster.restores.bodies == {}
     assert cluster.condition("RestoreProven") == ("Unknown", "NoneYet")
     assert cluster.condition("DataProtected")[0] == "True"
     due = parse_time(cluster.message("RestoreProven").removeprefix("first drill ").partition(" ")[0])
@@ -94,7 +94,7 @@ def test_the_first_is_asked_for_once_within_half_a_day_of_a_full_backup() -> Non
     cluster.pass_time(minutes=5)
     again = tell(cluster, report(cluster.server.now, since=begun))
     assert [one for one in again.actions if isinstance(one, Ask)] == []
-    assert len(cluster.restores) == 1
+    assert len(cluster.restores.bodies) == 1
 
 
 def test_it_is_woken_when_one_is_due() -> None:
@@ -107,7 +107,7 @@ def test_it_is_woken_when_one_is_due() -> None:
         cluster.server.now = max(wake, cluster.server.now + timedelta(seconds=1))
         cluster.recovery = replace(cluster.recovery, report=report(cluster.server.now, since=begun))  # type: ignore[type-var]
         cluster.settle()
-        if cluster.restores:
+        if cluster.restores.bodies:
             break
     assert cluster.server.now <= begun + FIRST
 
@@ -156,20 +156,20 @@ def test_one_that_failed_is_told_with_its_reason_and_held_again_a_day_later(
     cluster.pass_time(hours=24, minutes=5)
     now = cluster.server.now
     tell(cluster, report(now, since=now - timedelta(hours=12)))
-    assert len(cluster.restores) == 2
+    assert len(cluster.restores.bodies) == 2
 
 
 def test_none_begins_beside_another_restore() -> None:
     cluster = stand()
     begun = cluster.server.now
     name = "back"
-    cluster.restores[name] = cloning(name, cluster.server.now)
+    cluster.restores.bodies[name] = cloning(name, cluster.server.now)
     cluster.pass_time(hours=12, minutes=1)
     tell(cluster, report(cluster.server.now, since=begun))
-    assert [*cluster.restores] == [name]
-    del cluster.restores[name]
+    assert [*cluster.restores.bodies] == [name]
+    del cluster.restores.bodies[name]
     tell(cluster, report(cluster.server.now, since=begun))
-    assert len(cluster.restores) == 1
+    assert len(cluster.restores.bodies) == 1
 
 
 def cloning(name: str, now: datetime) -> Manifest:
@@ -191,7 +191,7 @@ def test_an_order_that_is_long_over_is_taken_away_and_its_record_stays() -> None
     assert get_str(order(cluster), "status", "phase") == "Removed"
     cluster.pass_time(days=14)
     cluster.settle()
-    assert cluster.restores == {}
+    assert cluster.restores.bodies == {}
     assert len(drills(cluster)) == 1
     assert cluster.condition("RestoreProven") == ("False", "DrillOverdue")
 
@@ -200,7 +200,7 @@ def test_without_a_report_that_is_believed_nothing_is_asked_for() -> None:
     cluster = stand()
     cluster.pass_time(days=2)
     cluster.settle()
-    assert cluster.restores == {}
+    assert cluster.restores.bodies == {}
     cluster.pass_time(days=9)
     cluster.engine = replace(cluster.engine, cluster=whole(cluster.server.now - timedelta(days=11)))
     cluster.settle()
