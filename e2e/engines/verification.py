@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from dedicated.api.conditions import parse_time
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_list, get_str
 from dedicated.api.objects import CONFIG_MAP, JOB
 from dedicated.contract.recovery.proof import MANAGER, VERDICT, Check, Goal, Verdict, to_json
@@ -55,7 +55,7 @@ class Verifications:
         reached = at - self.engine.astray
         short = reached < at
         pages = Check("Pages", "Failed" if self.broken else "Passed", self.broken or "all read")
-        point = Check("Point", "Failed" if short else "Passed", f"restored to {reached.isoformat()}")
+        point = Check("Point", "Failed" if short else "Passed", f"restored to {rfc3339(reached)}")
         well = (Check("Recovery", "Passed", "ended"), Check("Events", "Passed", "1 event"))
         return Verdict(
             written=self.clock(),

@@ -32,6 +32,7 @@ from dedicated.api.objects import (
 )
 from dedicated.api.record import MODIFICATION_REPAIRED
 from dedicated.parts import measured
+from dedicated.parts.recovery_agent import ANNOTATION_SETTINGS
 from dedicated.parts.server import DATABASE_MARK, KEYS_MARK
 from faults.site import LOOK, Site
 from testbed.client import Api
@@ -43,7 +44,9 @@ EndState = dict[str, JsonValue]
 """`Kind/name` -> what is compared of it; `pods` and `replica sets` are counted, `backups` listed."""
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_INCARNATION = re.compile(_UID.pattern + r"-[0-9a-f]{6}(?![0-9a-f])")
+"""An instance's uid, with the mark of a restored database."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _WALL = re.compile(r"\(\d{4}-\d\d-\d\d \d\d:\d\d [A-Za-z_/]+\)")
 """A time as it stands behind another, by the clock on the wall."""
 _SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d")
@@ -65,6 +68,7 @@ _WORDS = (
     (_RESTORED, "acme-db-MARK"),
     (_REMOVED, "acme-database-removed-UID"),
     (_LABEL, "LABEL"),
+    (_INCARNATION, "UID-MARK"),
     (_UID, "UID"),
     (_TIME, "TIME"),
     (_WALL, "(WALL)"),
@@ -75,7 +79,7 @@ _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestam
 _ALLOCATED = ("clusterIP", "clusterIPs")
 PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
 _MEASURED = frozenset({measured.COMPONENT, measured.GAPS_COMPONENT})
-_DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
+_DERIVED = frozenset({ANNOTATION_APPLIED, ANNOTATION_SETTINGS, DATABASE_MARK, KEYS_MARK})
 
 
 def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
