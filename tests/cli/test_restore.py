@@ -47,7 +47,7 @@ def sight(found: Report) -> Sight:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, found: Report, api: Played, *arguments: str
+    monkeypatch: pytest.MonkeyPatch, found: Report, api: Played, *arguments: str, by: str = "restore"
 ) -> int:
     async def at_once(_seconds: float) -> None:
         return None
@@ -64,7 +64,7 @@ def run(
     monkeypatch.setattr(command, "in_cluster", lambda *_: sight(found))
     monkeypatch.setattr(conversation, "ask", ask)
     monkeypatch.setattr(command, "sleep", at_once)
-    return run_command(["restore", "acme", *arguments], now=lambda: NOW)
+    return run_command([by, "acme", *arguments], now=lambda: NOW)
 
 
 def quiet() -> Report:
@@ -144,3 +144,15 @@ def test_one_that_fails_says_why(
     api = Played({"phase": "Failed", "reason": "Corrupted", "message": "page 7"})
     assert run(monkeypatch, quiet(), api) == 1
     assert "Corrupted: page 7" in capsys.readouterr().err
+
+
+def test_a_drill_is_a_restore_that_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = Played({"phase": "Removed", "message": "it is removed"})
+    assert run(monkeypatch, quiet(), api, "--dry-run", by="drill") == 0
+    assert "it is looked at, and removed with its volumes" in capsys.readouterr().out
+    assert api.made == []
+    assert run(monkeypatch, quiet(), api, by="drill") == 0
+    (made,) = api.made
+    assert get_str(made, "spec", "purpose") == "Drill"

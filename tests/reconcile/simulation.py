@@ -133,8 +133,7 @@ class Cluster:
             measured=Measured(self.measured, self.months(), self.gaps),
             engine=self.engine,
             recovery=self.recovery,
-            agent_image=self.agent_image,
-            senior=self.senior,
+            agent_image=self.agent_image, senior=self.senior,
             mark=self.mark,
         )
 

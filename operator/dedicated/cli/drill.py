@@ -3,7 +3,7 @@
 import click
 
 from dedicated.cli.frame import App, Cluster, cluster_options, output
-from dedicated.cli.restore import restore
+from dedicated.cli.restore import drilled
 from dedicated.cli.terminal import Output
 
 
@@ -14,25 +14,13 @@ from dedicated.cli.terminal import Output
 @click.option("--no-wait", is_flag=True, help="Ask for it, and do not follow it.")
 @output
 @cluster_options
-@click.pass_context
+@click.pass_obj
 def drill(
-    context: click.Context, *, name: str, target: str | None, dry_run: bool, no_wait: bool,
-    cluster: Cluster, output: Output,
+    app: App, *, name: str, target: str | None, dry_run: bool, no_wait: bool, cluster: Cluster,
+    output: Output,
 ) -> None:  # fmt: skip
     """Restore the database of instance NAME into a copy that is looked at, recorded and removed.
 
     The same as a drill of the schedule, at once. Interrupted, it goes on: dedicated recovery tells its end.
     """
-    assert isinstance(context.obj, App)
-    context.invoke(
-        restore,
-        name=name,
-        purpose="Drill",
-        target=target,
-        accepted=None,
-        retain="0s",
-        dry_run=dry_run,
-        no_wait=no_wait,
-        cluster=cluster,
-        output=output,
-    )
+    drilled(app, name, target, cluster=cluster, output=output, dry_run=dry_run, no_wait=no_wait)

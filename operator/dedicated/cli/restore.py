@@ -110,6 +110,22 @@ def restore(
     """
     sight = in_cluster(name, cluster, app.now())
     asked = _asked(sight, purpose, target, accepted, retain)
+    carry_out(sight, asked, cluster=cluster, output=output, dry_run=dry_run, no_wait=no_wait)
+
+
+def drilled(
+    app: App, name: str, target: str | None, *, cluster: Cluster, output: Output, dry_run: bool, no_wait: bool
+) -> None:
+    """The same with a copy that is removed."""
+    sight = in_cluster(name, cluster, app.now())
+    asked = _asked(sight, "Drill", target, None, "0s")
+    carry_out(sight, asked, cluster=cluster, output=output, dry_run=dry_run, no_wait=no_wait)
+
+
+def carry_out(
+    sight: Sight, asked: Asked, *, cluster: Cluster, output: Output, dry_run: bool, no_wait: bool
+) -> None:
+    """Print what would come of it; then ask for it and follow it, unless told otherwise. Raises Failure."""
     plan = plan_of(sight, asked)
     if output == "table":
         _print(plan)
