@@ -120,6 +120,8 @@ def test_to_the_newest_point_each_sample_until_the_goal_has_to_be_there() -> Non
     assert (whole.restored_to, whole.shortfall) == (second(240), timedelta(0))
     short = reached(SAMPLES, int(1.5 * SEGMENT), goal)
     assert (short.restored_to, short.shortfall) == (second(30), timedelta(seconds=210))
+    last = reached(SAMPLES, int(3.3 * SEGMENT), goal)
+    assert (last.restored_to, last.shortfall) == (second(210), timedelta(seconds=30))
 
 
 def test_a_sample_at_the_target_says_nothing_against_it_and_one_before_it_does() -> None:

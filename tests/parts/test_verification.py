@@ -105,6 +105,8 @@ def test_the_process_takes_the_arguments_that_its_pod_has() -> None:
     assert (settings.restore, settings.record) == (RESTORE_UID, "drill-verdict")
     assert (settings.incarnation, settings.salt) == (UID, "5a17")
     assert settings.timeout == COPY.timeout
+    mounted = {get_str(one, "mountPath") for one in get_list(container, "volumeMounts")}
+    assert {str(settings.samples_file.parent), str(settings.masterkey_file.parent)} < mounted
 
 
 def test_no_credential_is_in_it_but_by_reference() -> None:
