@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["testbed.rights_plugin", "testbed.fixtures", "faults.options"]
+pytest_plugins = ["testbed.rights_plugin", "testbed.fixtures", "testbed.reruns_plugin", "faults.options"]
 
 SKIPS = Path(__file__).parents[1] / "docs" / "skips.md"
 

@@ -107,8 +107,13 @@ class Demo:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                 start_new_session=True,
             )
-        played = identify("engines", process.pid)
-        write_identities(self.record, [*read_identities(self.record), *([played] if played else [])])
+        self._remember("engines", process.pid)
+
+    def _remember(self, name: str, pid: int) -> None:
+        """Keep in mind a process that ends with the demo, beside those of other names."""
+        started = identify(name, pid)
+        others = [one for one in read_identities(self.record) if one.name != name]
+        write_identities(self.record, [*others, *([started] if started else [])])
 
     def install_chart(self) -> Iterator[str]:
         """`helm upgrade --install`, as a user would."""
@@ -121,7 +126,7 @@ class Demo:
 
     def start_operator(self) -> Iterator[str]:
         """The operator's process, outside of the cluster but with the chart's rights alone."""
-        if any(identity.find() for identity in read_identities(self.record)):
+        if any(one.name == "operator" and one.find() for one in read_identities(self.record)):
             yield "runs already"
             return
         cluster = self.running()
@@ -143,8 +148,7 @@ class Demo:
                 cwd=self.home.root,
                 start_new_session=True,
             )
-        identity = identify("operator", process.pid)
-        write_identities(self.record, [identity] if identity else [])
+        self._remember("operator", process.pid)
         self._await_ready_page(process, port)
         yield f"leads; health and metrics on http://127.0.0.1:{port}"
 

@@ -8,7 +8,8 @@ import time
 from functools import partial
 
 from engines.recovery_agent import RecoveryAgents
-from engines.simulator import PAUSE, Simulator
+from engines.simulator import BUSY, PAUSE, Simulator
+from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.home import default_home
 from testbed.session import alive
@@ -26,8 +27,12 @@ def main(arguments: list[str]) -> int:
     simulator = Simulator(cluster.api, namespace, dsn)
     agents = RecoveryAgents(cluster.api, namespace, partial(cluster.as_account, namespace))
     while True:
-        simulator.step()
-        agents.step()
+        try:
+            simulator.step()
+            agents.step()
+        except ApiError as error:
+            if error.status not in BUSY:
+                raise
         time.sleep(PAUSE)
 
 

@@ -8,14 +8,15 @@ import pytest
 
 from dedicated.agents.recovery.loops import StoreError
 from dedicated.agents.recovery.settings import Settings
-from dedicated.agents.recovery.stores import barman_in, checking
-from dedicated.api.store import PLACES, BucketPlace, VolumePlace
+from dedicated.agents.recovery.stores import barman_in, checking, places_in
+from dedicated.api.store import PLACES, BucketPlace, Store
 from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
+from dedicated.probes.store import check
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
 
-def file_of(folder: Path, *places: BucketPlace | VolumePlace) -> Path:
+def file_of(folder: Path, *places: BucketPlace) -> Path:
     file = folder / "stores.json"
     file.write_bytes(PLACES.dump_json([*places], by_alias=True))
     return file
@@ -35,37 +36,42 @@ def bucket(folder: Path) -> BucketPlace:
     )
 
 
-async def test_a_place_that_was_not_reached_is_told_and_the_others_are_known(tmp_path: Path) -> None:
-    volume = tmp_path / "volume"
-    volume.mkdir()
-    file = file_of(tmp_path, VolumePlace(role="Repository", folder=str(volume)), bucket(tmp_path))
-    check = checking(file, now=lambda: NOW)
+def read(name: str, at: datetime, *, unanswered: tuple[str, ...] = ()) -> Store:
+    return Store(at, name, writable=None if unanswered else True, unanswered=unanswered)
+
+
+async def test_a_place_that_was_not_reached_is_told_and_the_others_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = await check(places_in(file_of(tmp_path, bucket(tmp_path)).read_text()), now=lambda: NOW)
+
+    async def answered(*_: object, **__: object) -> tuple[Store, ...]:
+        return read("here", NOW), *away
+
+    monkeypatch.setattr("dedicated.agents.recovery.stores.check", answered)
+    look = checking(file_of(tmp_path, bucket(tmp_path)), now=lambda: NOW)
     with pytest.raises(StoreError, match="away: Unreached: ClientConnectorError") as raised:
-        await check()
-    assert [(store.name, store.writable) for store in raised.value.known] == [(str(volume), True)]
+        await look()
+    assert [(store.name, store.writable) for store in raised.value.known] == [("here", True)]
     assert "4711" not in str(raised.value)
 
 
 async def test_a_reading_ages_while_its_place_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = iter([NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2)])
-    check = checking(
-        file_of(tmp_path, VolumePlace(role="Repository", folder=str(tmp_path))), now=lambda: next(times)
-    )
-    (first,) = await check()
-    assert first.at == NOW
-    monkeypatch.setattr("dedicated.probes.store._volume", _late)
+    first, third = (read("here", NOW + timedelta(hours=hours)) for hours in (0, 2))
+    answers = iter([first, read("here", NOW, unanswered=("Unreached: Timeout",)), third])
+
+    async def answered(*_: object, **__: object) -> tuple[Store, ...]:
+        return (next(answers),)
+
+    monkeypatch.setattr("dedicated.agents.recovery.stores.check", answered)
+    look = checking(file_of(tmp_path, bucket(tmp_path)), now=lambda: NOW)
+    assert await look() == (first,)
     with pytest.raises(StoreError) as raised:
-        await check()
+        await look()
     assert raised.value.known == (first,)
-    monkeypatch.undo()
-    (third,) = await check()
-    assert third.at == NOW + timedelta(hours=2)
-
-
-def _late(_: Path) -> tuple[bool, int | None]:
-    raise TimeoutError
+    assert await look() == (third,)
 
 
 def test_a_server_of_barman_is_in_the_bucket_that_is_the_repository(tmp_path: Path) -> None:

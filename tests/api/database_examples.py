@@ -9,7 +9,7 @@ REPOSITORY: Manifest = {
     "endpoint": "s3.eu-central-2.amazonaws.com",
     "region": "eu-central-2",
     "secretName": "repository",
-    "claimName": "claim",
+    "storage": {"size": "10Gi", "className": "fast"},
     "encryption": {"clientSide": {"secretName": "passphrase"}, "serverSide": "AES256"},
     "immutability": {"versioning": "Required"},
 }
@@ -52,9 +52,18 @@ def _repositories(key: str, *each: Manifest) -> tuple[Manifest, ...]:
     return tuple(_clustered(copies=[one]) if key == "copies" else _clustered(repository=one) for one in each)
 
 
+def _scheduled(kind: str, schedule: str) -> Manifest:
+    changes: Manifest = {kind: {"schedule": schedule}}
+    return _clustered(**changes)
+
+
 _EXTERNAL: Manifest = {"state": "New", "secretRef": {"name": "database"}}
 _ENCRYPTED: Manifest = {"encryption": {"serverSide": "AES256"}}
-_VOLUME: Manifest = {"provider": "volume", "claimName": "claim", **_ENCRYPTED}
+_VOLUME: Manifest = {
+    "provider": "volume",
+    "storage": {"size": "10Gi"},
+    "encryption": {"clientSide": {"secretName": "passphrase"}},
+}
 _PLACES = (("spec.backup.repository", "repository"), ("spec.backup.copies[]", "copies"))
 DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec.database/rule/external is required with engine external, and has no effect with another": (
@@ -84,6 +93,14 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     _loose("wal.archiveInterval", "60s", "B-2"): (_clustered(wal={"archiveInterval": "61s"}),),
     "spec/rule/backup.differential.mode walOnly is looser than contract clause B-2: "
     "name the agreement in agreements[]": (_clustered(differential={"mode": "walOnly"}),),
+    **{
+        f"spec.backup.{kind}/rule/schedule must be minute and hour, as cron writes them, and three times *, "
+        "since a backup comes each day (B-1), such as '0 1 * * *'": tuple(
+            _scheduled(kind, schedule)
+            for schedule in ("0 1 * *", "0 1 * * 1", "at one o'clock", "0 1 * * * ")
+        )
+        for kind in ("full", "differential")
+    },
     "spec.backup/rule/a repository on a volume is lost with its zone: name a copy elsewhere in copies[]": (
         _clustered(repository=_VOLUME),
     ),
@@ -97,7 +114,8 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
                 **_ENCRYPTED,
             },
             "provider s3 needs bucket, endpoint, region and secretName": _ENCRYPTED,
-            "provider volume needs claimName": {"provider": "volume", **_ENCRYPTED},
+            "provider volume needs storage, and encryption.clientSide: how a volume is encrypted "
+            "cannot be seen (D-2)": {**_VOLUME, **_ENCRYPTED},
             "endpoint must be that of region: Amazon's names it": {**REPOSITORY, "region": "eu-central-1"},
         }.items()
     },

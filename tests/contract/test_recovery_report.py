@@ -42,7 +42,7 @@ FULL = Report(
             lock_days=0,
             unanswered=("Location of d: AccessDenied",),
         ),
-        Store(NOW, "/backups", "Volume", free=7),
+        Store(NOW, "c", "Copy", versioned=True),
     ),
     troubles=(Trouble("Database", NOW, "connection refused"),),
 )

@@ -15,7 +15,15 @@ from dedicated.api.instance import Infrastructure
 from dedicated.api.json import Manifest
 from dedicated.api.store import Store, Target
 from dedicated.contract.places import Atlas, built_in
-from dedicated.contract.recovery.store import AHEAD, FRESH, backup_encrypted, check, holdings, next_change
+from dedicated.contract.recovery.store import (
+    AHEAD,
+    FRESH,
+    backup_encrypted,
+    check,
+    holdings,
+    kept,
+    next_change,
+)
 from dedicated.contract.residency import STORING, findings, judge
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -199,19 +207,14 @@ def test_encryption_that_was_not_read_is_not_known_and_the_worst_place_counts() 
     assert [f"{item}" for item in holdings(both, [], now=NOW)][1] == "Copy copies (aws:eu-central-2)"
 
 
-def test_of_a_volume_only_writing_and_the_engines_own_encryption_are_seen() -> None:
-    volume = {"provider": "volume", "claimName": "claim", "encryption": CLIENT}
+def test_what_is_first_stored_on_a_volume_is_judged_by_its_copy() -> None:
+    volume = {"provider": "volume", "storage": {"size": "10Gi"}, "encryption": CLIENT}
     copy = wanted().repository
     backup = Backup.model_validate({"repository": volume, "copies": [copy.model_dump(by_alias=True)]})
-    read = Store(NOW, "/repository", "Volume", writable=True, free=7)
     second = replace(GOOD, role="Copy")
-    assert blocking(backup, read, second) == ()
-    assert codes(backup, replace(read, writable=False), second) == [
-        f"StoreNotWritable: volume claim: {UNWRITABLE}"
-    ]
-    plain = {**volume, "encryption": {"serverSide": "AES256"}}
-    backup = Backup.model_validate({"repository": plain, "copies": [copy.model_dump(by_alias=True)]})
-    assert [found.code for found in blocking(backup, read, second)] == ["BackupEncryptionUnknown"]
+    assert blocking(backup, second) == ()
+    assert [place.role for place in kept(backup, [second], now=NOW)] == ["Copy"]
+    assert [found.code for found in blocking(backup)] == ["StoreNotChecked"]
 
 
 FACTS = st.fixed_dictionaries(

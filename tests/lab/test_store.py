@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ import pytest
 
 from dedicated.api.store import Store, Target
 from dedicated.probes.objects import Access, NoObjectsError, elements, open_objects
-from dedicated.probes.store import Bucket, Place, Volume, check
+from dedicated.probes.store import Bucket, check
 from lab.s3 import S3, VERSIONED, front_of, object_store, put, write_credentials
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -39,7 +38,7 @@ def lab_programs() -> None:
     """The store comes as a wheel: it is there wherever the tests are."""
 
 
-async def look(place: Place) -> Store:
+async def look(place: Bucket) -> Store:
     (found,) = await check([place], now=lambda: NOW)
     return found
 
@@ -236,15 +235,6 @@ async def test_names_come_in_pages_and_an_object_can_be_read(store: S3) -> None:
             front.answer("paged", first, 200, page.format("one", token))
             front.answer("paged", second, 200, page.format("two", ""))
             assert [name async for name in bucket.sizes("")] == [("one", 7), ("two", 7)]
-
-
-async def test_a_volume_is_written_and_measured(tmp_path: Path) -> None:
-    found = await look(Volume(tmp_path, "Copy"))
-    assert (found.kind, found.role, found.writable, found.region) == ("Volume", "Copy", True, None)
-    assert found.free
-    assert os.listdir(tmp_path) == []
-    missing = await look(Volume(tmp_path / "none"))
-    assert (missing.writable, missing.free) == (False, None)
 
 
 @asynccontextmanager

@@ -2,12 +2,13 @@
 
 import pytest
 
+from builders import BUCKET
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.parts.database.engine import RunState
 from dedicated.parts.database.percona import INIT_SQL, PERCONA, read_cluster, read_run, trigger
 from parts.engine_examples import of, wanted
-from parts.upstream import refused
+from parts.upstream import refused, schema_of
 
 UID = "11111111-2222-3333-4444-555555555555"
 
@@ -106,6 +107,38 @@ def test_a_copy_is_a_second_repository_and_a_store_of_ones_own_has_no_host_per_b
         "repo1",
         "repo2",
     ]
+
+
+CIPHER: Manifest = {"clientSide": {"secretName": "passphrase"}}
+VOLUME: Manifest = {
+    "provider": "volume",
+    "storage": {"size": "10Gi", "className": "fast"},
+    "encryption": CIPHER,
+}
+COPIED: Manifest = {"repository": VOLUME, "copies": [BUCKET]}
+
+
+def test_the_definitions_take_a_volume() -> None:
+    made = cluster(backup=COPIED)
+    assert list(refused(made, schema_of("percona-postgresql", "PerconaPGCluster"))) == []
+
+
+def test_a_volume_is_the_engines_own_and_what_is_asked_for_goes_to_its_copy() -> None:
+    found = get_map(cluster(backup=COPIED), "spec", "backups", "pgbackrest")
+    first, second = (get_map(item) for item in get_list(found, "repos"))
+    assert get_map(first, "volume", "volumeClaimSpec") == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "10Gi"}},
+        "storageClassName": "fast",
+    }
+    assert (get_str(second, "s3", "bucket"), "s3" in first) == ("acme-backup", False)
+    options = get_map(found, "global")
+    assert ("repo1-path" in options, "repo2-path" in options) == (False, True)
+    assert options["repo1-cipher-type"] == "aes-256-cbc"
+    assert "repo1-s3-uri-style" not in options
+    asked = trigger(of("percona", backup=COPIED), "differential", "x")
+    assert get_str(asked, "spec", "repoName") == "repo2"
+    assert get_str(trigger(of("percona"), "full", "x"), "spec", "repoName") == "repo1"
 
 
 def test_the_agents_role_gets_what_it_reads_and_no_more() -> None:

@@ -151,12 +151,22 @@ def test_settings_that_change_start_it_anew() -> None:
     assert template(wanted) != template(other)
 
 
-def test_what_cannot_be_read_has_no_agent() -> None:
-    volume: Manifest = {"provider": "volume", "claimName": "claim"}
-    copies: list[JsonValue] = [BUCKET]
-    of: Manifest = spec(**clustered(backup={"repository": volume, "copies": copies}))
+def test_without_an_engine_there_is_nothing_to_read() -> None:
     assert source_of(instance(), connected=True) is None
-    assert source_of(valid({**body(), "spec": of}), connected=True) is None
+
+
+def test_where_backups_go_to_a_volume_first_their_copy_is_read() -> None:
+    cipher: Manifest = {"clientSide": {"secretName": "passphrase"}}
+    volume: Manifest = {"provider": "volume", "storage": {"size": "10Gi"}, "encryption": cipher}
+    copy: Manifest = {**BUCKET, "bucket": "acme-copy", "secretName": "other"}
+    copies: list[JsonValue] = [copy]
+    of: Manifest = spec(**clustered(backup={"repository": volume, "copies": copies}))
+    source = source_of(valid({**body(), "spec": of}), connected=False)
+    assert source is not None
+    assert "repo1-s3-bucket=acme-copy\n" in source.configuration
+    assert f"repo1-path=/backups/acme-ns/acme/{UID}\n" in source.configuration
+    named = {get_str(get_map(item), "name"): get_map(item, "valueFrom") for item in source.environment}
+    assert get_str(named["PGBACKREST_REPO1_S3_KEY"], "secretKeyRef", "name") == "other"
 
 
 def test_barmans_repository_is_named_by_its_server_and_the_primary_by_its_service() -> None:

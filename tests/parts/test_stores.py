@@ -8,12 +8,12 @@ from builders import BUCKET, UID, body, clustered, instance, spec, valid
 from dedicated.agents.recovery.stores import places_in
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance
-from dedicated.parts.stores import HOME, REPOSITORY_FOLDER, document, mounts, volumes
+from dedicated.parts.stores import HOME, document, mounts, volumes
 from dedicated.probes.objects import Access
-from dedicated.probes.store import Bucket, Volume
+from dedicated.probes.store import Bucket
 
 CIPHER: Manifest = {"clientSide": {"secretName": "passphrase"}}
-VOLUME: Manifest = {"provider": "volume", "claimName": "claim", "encryption": CIPHER}
+VOLUME: Manifest = {"provider": "volume", "storage": {"size": "10Gi"}, "encryption": CIPHER}
 KEYS: list[JsonValue] = [{"key": key, "path": key} for key in ("access-key-id", "secret-access-key")]
 
 
@@ -36,27 +36,19 @@ def test_a_bucket_is_told_with_its_own_folder_and_its_keys_are_mounted() -> None
     assert "passphrase" not in document(found)
 
 
-def test_a_volume_and_its_copy() -> None:
+def test_of_a_volume_and_its_copy_the_copy_is_looked_at() -> None:
     found = backed_up(repository=VOLUME, copies=[{**BUCKET, "secretName": "other"}])
-    first, second = places_in(document(found))
-    assert first == Volume(Path(f"{REPOSITORY_FOLDER}/acme-ns/acme/{UID}"), "Repository")
-    assert isinstance(second, Bucket)
-    assert (second.role, second.access.credentials) == ("Copy", Path(f"{HOME}/copy"))
-    assert volumes(found) == [
-        {"name": "store-repository", "persistentVolumeClaim": {"claimName": "claim"}},
-        {"name": "store-copy", "secret": {"secretName": "other", "items": KEYS}},
-    ]
-    assert mounts(found) == [
-        {"name": "store-repository", "mountPath": REPOSITORY_FOLDER},
-        {"name": "store-copy", "mountPath": f"{HOME}/copy", "readOnly": True},
-    ]
+    (place,) = places_in(document(found))
+    assert (place.role, place.access.credentials) == ("Copy", Path(f"{HOME}/copy"))
+    assert volumes(found) == [{"name": "store-copy", "secret": {"secretName": "other", "items": KEYS}}]
+    assert mounts(found) == [{"name": "store-copy", "mountPath": f"{HOME}/copy", "readOnly": True}]
 
 
 def test_without_backups_there_is_nothing_to_look_at() -> None:
     assert (places_in(document(instance())), volumes(instance()), mounts(instance())) == ((), [], [])
 
 
-@pytest.mark.parametrize("text", ["", "{}", '[{"role": "Repository"}]', '[{"role": "Else", "folder": "/x"}]'])
+@pytest.mark.parametrize("text", ["", "{}", '[{"role": "Repository"}]', '[{"role": "Else", "bucket": "b"}]'])
 def test_what_is_no_such_file_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=": "):
         places_in(text)

@@ -132,6 +132,9 @@ def test_a_listing_older_than_the_repair_asks_for_no_second_one(wrong: str) -> N
     report = Report(NOW, UID, found, sampled)
     assert options(asked(*GOOD, report=report)) == []
     assert options(asked(*GOOD, report=replace(report, found=replace(found, listed_at=NOW)))) != []
+    ended = max(item.finished for item in GOOD if item.finished is not None)
+    same_second = replace(found, listed_at=ended + timedelta(milliseconds=900))
+    assert options(asked(*GOOD, report=replace(report, found=same_second))) == []
 
 
 def test_what_the_repository_lists_counts_for_its_incarnation_alone() -> None:

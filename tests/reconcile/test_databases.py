@@ -28,6 +28,13 @@ READY = EngineState(cluster=ClusterState(ready=True, servers=3, ready_servers=3)
 SEEN = Observed(engine=READY, database=DATABASE_FOUND)
 
 
+VOLUME: Manifest = {
+    "provider": "volume",
+    "storage": {"size": "10Gi"},
+    "encryption": {"clientSide": {"secretName": "passphrase"}},
+}
+
+
 def seen(
     engine: str = "percona",
     observed: Observed = SEEN,
@@ -74,8 +81,8 @@ def test_a_missing_engine_is_named_with_what_to_install() -> None:
 @pytest.mark.parametrize(
     ("engine", "backup", "code"),
     [
-        ("percona", {"full": {"schedule": "at one o'clock"}}, "ScheduleInvalid"),
-        ("percona", {"repository": {"provider": "volume", "claimName": "c"}}, "RepositoryUnsupported"),
+        ("percona", {"full": {"schedule": "99 1 * * *"}}, "ScheduleInvalid"),
+        ("cloudnative-pg", {"repository": VOLUME}, "RepositoryUnsupported"),
         ("cloudnative-pg", {"repository": {"encryption": {"serverSide": None}}}, "EncryptionUnsupported"),
     ],
 )
@@ -84,6 +91,11 @@ def test_what_the_engine_cannot_do_is_a_persons_to_change(engine: str, backup: M
     found = seen(engine, backup={**backup, **(copies if code == "RepositoryUnsupported" else {})})
     assert (code, "Stalled") in codes(found)
     assert found.wanted is None
+
+
+def test_a_volume_with_its_copy_needs_an_engine_that_has_both() -> None:
+    copies: list[JsonValue] = [get_map(clustered(), "backup", "repository")]
+    assert codes(seen("percona", backup={"repository": VOLUME, "copies": copies})) == []
 
 
 def test_a_second_place_needs_an_engine_that_has_it() -> None:

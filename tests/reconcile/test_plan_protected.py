@@ -1,7 +1,7 @@
 """What an instance's engine and its agent's absence mean for the protection of its data, in a pass."""
 
 from builders import clustered, spec
-from dedicated.api.json import JsonValue, Manifest, get_map
+from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import PERCONA_CLUSTER
 from dedicated.parts.database.engine import EngineState
 from dedicated.parts.recovery_agent import Kept
@@ -23,17 +23,6 @@ def test_without_an_agent_nothing_is_stored_and_what_is_there_goes_on() -> None:
     assert there.findings() == ["AgentMissing"]
     assert there.condition("Ready")[0] == "True"
     assert there.names(PERCONA_CLUSTER.kind) == ["acme-database"]
-
-
-def test_a_volume_that_no_agent_can_list_keeps_the_database_from_being_made() -> None:
-    volume: Manifest = {"provider": "volume", "claimName": "claim"}
-    bucket = get_map(clustered(), "backup", "repository")
-    cluster = managed(agent_image=IMAGE)
-    cluster.body["spec"] = spec(**clustered(backup={"repository": volume, "copies": [bucket]}))
-    cluster.engine, cluster.secrets = EngineState(), {}
-    cluster.settle()
-    assert {"AgentMissing", "RepositoryUnsupported"} <= {*cluster.findings()}
-    assert cluster.names(PERCONA_CLUSTER.kind) == []
 
 
 def reported(engine: str, secret: str, *, mode: str, agreements: bool) -> Cluster:

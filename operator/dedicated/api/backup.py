@@ -5,20 +5,34 @@ agreement on its clause (K-9, `contract.recovery.objectives`). What needs a cale
 regions) is judged by the operator, what a repository really is by the recovery agent.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from dedicated.api.compute import Storage
 from dedicated.api.duration import Duration, parse_duration
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map
+from dedicated.api.store import StoreRole
 
 SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 BucketName = Annotated[str, Field(min_length=3, max_length=63, pattern=r"^[a-z0-9][-a-z0-9.]*[a-z0-9]$")]
 Endpoint = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+(:[0-9]{1,5})?$")]
-Cron = Annotated[str, Field(min_length=9, max_length=100)]
+Cron = Annotated[str, Field(max_length=100)]
 DifferentialMode = Literal["native", "walOnly"]
 Wish = Literal["Required", "Preferred"]
+
+
+DAILY = Rule(
+    cel="self.schedule.matches('^[-0-9*,/]+ [-0-9*,/]+ [*] [*] [*]$')",
+    message="schedule must be minute and hour, as cron writes them, and three times *, since a backup comes "
+    "each day (B-1), such as '0 1 * * *'",
+    field="schedule",
+    shown="schedule",
+    holds=lambda self: re.fullmatch(r"[-0-9*,/]+ [-0-9*,/]+ \* \* \*", self.schedule) is not None,
+)
+"""What of a schedule is seen without reckoning; the rest is `contract.recovery.schedule`."""
 
 
 class ObjectivesSpec(ApiModel):
@@ -39,6 +53,7 @@ class ObjectivesSpec(ApiModel):
 class FullBackup(ApiModel):
     """Full backups, at least one each day (B-1)."""
 
+    rules: ClassVar = (DAILY,)
     schedule: Cron = Field(
         "0 1 * * *",
         description="Minute and hour, as cron writes them, in the contract zone; * * * behind them.",
@@ -48,6 +63,7 @@ class FullBackup(ApiModel):
 class DifferentialBackup(ApiModel):
     """Backups between the full ones (B-2)."""
 
+    rules: ClassVar = (DAILY,)
     schedule: Cron = Field("0 * * * *", description="As that of full backups; on much higher frequency.")
     mode: DifferentialMode = Field(
         "native",
@@ -151,10 +167,14 @@ class Repository(ApiModel):
             ),
         ),
         Rule(
-            cel="self.provider != 'volume' || has(self.claimName)",
-            message="provider volume needs claimName",
-            field="claimName",
-            holds=lambda self: self.provider != "volume" or self.claim_name is not None,
+            cel="self.provider != 'volume' || (has(self.storage) && has(self.encryption.clientSide))",
+            message="provider volume needs storage, and encryption.clientSide: how a volume is encrypted "
+            "cannot be seen (D-2)",
+            field="storage",
+            holds=lambda self: (
+                self.provider != "volume"
+                or None not in (self.storage, self.encryption.client_side)
+            ),
         ),
     )
     provider: Annotated[str, Field(max_length=20)] = "s3"
@@ -171,7 +191,7 @@ class Repository(ApiModel):
     secret_name: SecretName | None = Field(
         None, description="Secret with keys access-key-id and secret-access-key of the store."
     )
-    claim_name: SecretName | None = Field(None, description="PersistentVolumeClaim of a volume.")
+    storage: Storage | None = Field(None, description="The volume of provider volume; the engine makes it.")
     encryption: Encryption
     immutability: Immutability = Immutability()
 
@@ -206,6 +226,14 @@ class Backup(ApiModel):
     ] = Field(
         [], description="A second place, in the data location too."
     )
+
+    @property
+    def buckets(self) -> tuple[tuple[StoreRole, Repository], ...]:
+        """The places that outlive the loss of a zone. The first is the one that the recovery agent lists, and
+        that all promises are reckoned from."""
+        told: list[tuple[StoreRole, Repository]] = [("Repository", self.repository)]
+        told += [("Copy", copy) for copy in self.copies]
+        return tuple((role, place) for role, place in told if place.provider == "s3")
 
 
 def _agreed(field: str, most: str, clause: str, value: Callable[[Backup], str]) -> Rule:

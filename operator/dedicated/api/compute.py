@@ -21,3 +21,12 @@ class Resources(ApiModel):
 
     requests: Compute | None = None
     limits: Compute | None = None
+
+
+class Storage(ApiModel):
+    """A volume."""
+
+    size: Quantity
+    class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
+        None, description="StorageClass. Default: the cluster's."
+    )

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dedicated.api.backup import SecretName
-from dedicated.api.compute import Quantity, Resources
+from dedicated.api.compute import Resources, Storage
 from dedicated.api.rules import ApiModel, Rule, immutable
 
 DatabaseState = Literal["New", "Existing"]
@@ -40,15 +40,6 @@ class ExternalDatabase(ApiModel):
     )
     max_connections: int = Field(
         CONNECTIONS, ge=20, le=10000, description="Connections that this instance may use in all."
-    )
-
-
-class Storage(ApiModel):
-    """The volume of one database server."""
-
-    size: Quantity
-    class_name: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
-        None, description="StorageClass. Default: the cluster's."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a place that holds backups says of itself: a bucket of an object store, or a mounted volume.
+"""What a bucket that holds backups says of itself.
 
 A reading is a fact with a time, made by the recovery agent and judged elsewhere. What could not be asked is
 None: access denied is not the same as "not configured". Where to look the agent is told by a file, which
@@ -13,7 +13,6 @@ from pydantic import Field, TypeAdapter
 
 from dedicated.api.rules import ApiModel
 
-StoreKind = Literal["Bucket", "Volume"]
 StoreRole = Literal["Repository", "Copy"]
 
 
@@ -29,16 +28,15 @@ class Target:
 class Store:
     """What is known of one place at a time. None: it could not be asked, which is not 'no'.
 
-    `name` is the bucket's, or the folder in which the volume is. `region` is as the store answers it, empty
+    `name` is the bucket's. `region` is as the store answers it, empty
     where it answers none; what that means depends on the `endpoint`. `encryption` is the algorithm of the
     bucket's default, empty where it has none. `lock_days`: 0 without a lock. `writable`: a small object was
-    put and read again. `free` are bytes, of a volume. `unanswered` names the questions that were not
-    answered, with the store's own code: `Replication: AccessDenied`.
+    put and read again. `unanswered` names the questions that were not answered, with the store's own code:
+    `Replication: AccessDenied`.
     """
 
     at: datetime
     name: str
-    kind: StoreKind = "Bucket"
     role: StoreRole = "Repository"
     endpoint: str = ""
     region: str | None = None
@@ -48,7 +46,6 @@ class Store:
     lock_days: int | None = None
     public: bool | None = None
     writable: bool | None = None
-    free: int | None = None
     unanswered: tuple[str, ...] = ()
 
 
@@ -64,14 +61,5 @@ class BucketPlace(ApiModel):
     ca_file: str | None = None
 
 
-class VolumePlace(ApiModel):
-    """A volume that it is to look at, by the instance's own folder."""
-
-    role: StoreRole
-    folder: str
-
-
-PLACES = TypeAdapter[list[BucketPlace | VolumePlace]](
-    Annotated[list[BucketPlace | VolumePlace], Field(max_length=4)]
-)
+PLACES = TypeAdapter[list[BucketPlace]](Annotated[list[BucketPlace], Field(max_length=4)])
 """The file."""

@@ -3,11 +3,11 @@
 Nothing here is a credential. libpq and pgBackRest take theirs from the agent's environment, which refers to
 the engine's Secret and to the user's. The agent is there before the database is: nothing is stored before it
 found the store good. The engine's Secret comes later, and with it the agent starts anew.
-Limit: only a repository in a bucket can be listed; with one on a volume there is no agent, and nothing is
-claimed.
+Where backups go to a volume first, their copy in a bucket is what the agent reads, and what promises are of:
+the volume is lost with its zone.
 """
 
-from dedicated.api.backup import Backup
+from dedicated.api.backup import Backup, Repository
 from dedicated.api.json import JsonValue
 from dedicated.api.resource import Instance
 from dedicated.contract.places import is_amazon
@@ -26,13 +26,14 @@ VARIABLES = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password
 def source_of(instance: Instance, *, connected: bool) -> Source | None:
     """What the agent reads; None where it cannot, or there is nothing. `connected`: there is a database."""
     backup, connection = instance.spec.backup, adapter_of(instance).monitor(instance)
-    if backup is None or connection is None or backup.repository.provider != "s3":
+    if backup is None or connection is None:
         return None
     of_percona = instance.spec.database.engine == "percona"
-    alone = backup.model_copy(update={"copies": []})
+    _, repository = backup.buckets[0]
+    alone = backup.model_copy(update={"repository": repository, "copies": []})
     return Source(
         dsn=f"dbname={USER} sslmode={connection.ssl_mode}",
-        configuration=_configuration(instance, backup) if of_percona else "",
+        configuration=_configuration(instance, repository) if of_percona else "",
         repository=(
             ("--repository-config", f"{HOME}/{CONFIGURATION}", "--stanza", STANZA)
             if of_percona
@@ -61,9 +62,8 @@ def _connecting(instance: Instance) -> list[JsonValue]:
     return found
 
 
-def _configuration(instance: Instance, backup: Backup) -> str:
-    """The repository alone: an agent lists one, the copy is the engine's."""
-    repository = backup.repository
+def _configuration(instance: Instance, repository: Repository) -> str:
+    """One repository alone: an agent lists one, any other is the engine's."""
     options = {"repo1-type": "s3", "repo1-path": folder(instance, repository)}
     options |= {
         f"repo1-s3-{name}": value
@@ -84,5 +84,5 @@ def _configuration(instance: Instance, backup: Backup) -> str:
 
 def store_ports(backup: Backup) -> tuple[int, ...]:
     """Where the stores of the backups answer."""
-    endpoints = (repository.endpoint or "" for repository in (backup.repository, *backup.copies))
+    endpoints = (bucket.endpoint or "" for _, bucket in backup.buckets)
     return tuple(int(port) if (port := at.partition(":")[2]) else STORE_PORT for at in endpoints)

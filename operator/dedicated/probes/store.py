@@ -1,4 +1,4 @@
-"""Is the place of the backups as it must be? What a bucket, or a volume, says of itself, as facts.
+"""Is the place of the backups as it must be? What a bucket says of itself, as facts.
 
 Asked of a bucket: its region, where it replicates to and in which regions that is, versioning, default
 encryption, object lock, public access; and whether a small object can be put and read. "Access denied" and
@@ -15,11 +15,9 @@ write check leaves a version of one byte behind until its lock ends.
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import quote
 
 from dedicated.api.json import JsonValue, get_list, get_str
@@ -49,17 +47,6 @@ class Bucket:
     role: StoreRole = "Repository"
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A mounted volume to look at, by the folder that belongs to the instance."""
-
-    folder: Path
-    role: StoreRole = "Repository"
-
-
-Place = Bucket | Volume
-
-
 @dataclass(slots=True)
 class _Asked:
     """What was asked of a bucket so far, and what was not answered."""
@@ -76,7 +63,7 @@ class _Asked:
         return None
 
 
-async def check(places: Sequence[Place], *, now: Callable[[], datetime]) -> tuple[Store, ...]:
+async def check(places: Sequence[Bucket], *, now: Callable[[], datetime]) -> tuple[Store, ...]:
     """Look at all places at once. Never raises but when cancelled."""
     at = now().replace(microsecond=0)
     return tuple(await asyncio.gather(*(_look(place, at) for place in places)))
@@ -87,16 +74,8 @@ def unreached(store: Store) -> str:
     return next((said for said in store.unanswered if said.startswith(UNREACHED)), "")
 
 
-async def _look(place: Place, at: datetime) -> Store:
-    if isinstance(place, Volume):
-        found = Store(at, str(place.folder), "Volume", place.role)
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                writable, free = await asyncio.to_thread(_volume, place.folder)
-            return replace(found, writable=writable, free=free)
-        except TimeoutError:
-            return replace(found, unanswered=(f"{UNREACHED}Timeout",))
-    found = Store(at, place.name, "Bucket", place.role, place.access.endpoint)
+async def _look(place: Bucket, at: datetime) -> Store:
+    found = Store(at, place.name, place.role, place.access.endpoint)
     try:
         async with asyncio.timeout(CHECK_SECONDS), open_objects(place.name, place.access) as objects:
             return await _bucket(found, place, _Asked(objects))
@@ -249,22 +228,3 @@ async def _writable(asked: _Asked, prefix: str) -> bool | None:
     if gone.status >= 300:
         asked.unanswered.append(f"Delete: {gone.code}")
     return got.status == 200 and got.body == CONTENT
-
-
-def _volume(folder: Path) -> tuple[bool, int | None]:
-    """Whether a file can be written and read again, and bytes that are free."""
-    path = folder / PROBE
-    try:
-        with path.open("wb") as file:
-            file.write(CONTENT)
-            file.flush()
-            os.fsync(file.fileno())
-        writable = path.read_bytes() == CONTENT
-        path.unlink()
-    except OSError:
-        writable = False
-    try:
-        room = os.statvfs(folder)
-    except OSError:
-        return writable, None
-    return writable, room.f_bavail * room.f_frsize

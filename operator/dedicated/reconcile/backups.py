@@ -31,6 +31,8 @@ RENEWED = timedelta(minutes=5)
 KEPT_FAILED = timedelta(days=7)
 """So long an object of ours that failed is left to be looked at."""
 ONE_DAY = timedelta(days=1)
+A_SECOND = timedelta(seconds=1)
+"""Engines tell whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ def _repair(known: Runs, report: Report | None, *, now: datetime) -> Wish | None
         return None
     newest = known.newest()
     found, latest = report.found, report.memory.latest
-    if newest is not None and newest.finished is not None and newest.finished > found.listed_at:
-        return None  # the listing does not know of it yet, however new the report is
+    if newest is not None and newest.finished is not None and newest.finished + A_SECOND > found.listed_at:
+        return None  # the listing may not know of it yet, however new the report is
     if found.backup is None:
         return Wish("full", "NoBackup")
     if latest is not None and latest.timeline > found.backup.first.timeline:

@@ -152,10 +152,10 @@ def _missing(adapter: Adapter, observed: Observed) -> Iterator[Finding]:
 def _unsupported(instance: Instance, backup: Backup, adapter: Adapter) -> Iterator[Finding]:
     """What of the spec the engine cannot do at all."""
     name, offered = adapter.engine, adapter.capabilities
-    if backup.repository.provider != "s3":
+    if backup.repository.provider == "volume" and not offered.volumes:
         yield _spec_finding(
             "RepositoryUnsupported",
-            f"engine {name} stores backups with provider s3 only, not {backup.repository.provider}",
+            f"engine {name} stores backups with provider s3 only, not volume",
             "create the instance with a repository of provider s3",
         )
     if backup.copies and not offered.copies:

@@ -38,7 +38,6 @@ from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
-from dedicated.parts.recovery_source import source_of
 from dedicated.reconcile import databases
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
@@ -116,7 +115,7 @@ def judge(
         return Recovery(False, None, None, unknown, (), None, None)
     terms = _promised(view, observed, zone)
     report = kept.report if kept else None
-    without = _without_agent(instance, observed)
+    without = _without_agent(observed)
     why = without.message if without else doubt(report, incarnation=instance.incarnation, zone=zone, now=now)
     believed = None if why else report
     last = believed.written if believed else terms.since
@@ -197,22 +196,16 @@ def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
     )
 
 
-def _without_agent(instance: Instance, observed: Observed) -> Finding | None:
+def _without_agent(observed: Observed) -> Finding | None:
     """Why there is no agent that could report; None where there is one. Nobody looks at the place of the
     backups then, so nothing new is stored there (D-1, D-2)."""
-    if source_of(instance, connected=False) is None:
-        cause = "it cannot list a repository on a volume"
-        action = "create the instance with a repository of provider s3"
-    elif not observed.agent_image:
-        cause = "the operator was started without --agent-image"
-        action = "set --agent-image to the operator's own image, as its chart does"
-    else:
+    if observed.agent_image:
         return None
     return Finding(
         code="AgentMissing",
         responsible="Provider",
-        message=f"no recovery agent: {cause}",
-        action=action,
+        message="no recovery agent: the operator was started without --agent-image",
+        action="set --agent-image to the operator's own image, as its chart does",
         blocks=STORING,
     )
 

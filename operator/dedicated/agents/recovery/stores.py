@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from dedicated.agents.recovery.loops import Check, StoreError
 from dedicated.agents.recovery.repositories import BarmanRepository
-from dedicated.api.store import PLACES, BucketPlace, Store, VolumePlace
+from dedicated.api.store import PLACES, BucketPlace, Store
 from dedicated.probes.barman import Barman
 from dedicated.probes.objects import Access
-from dedicated.probes.store import Bucket, Place, Volume, check, unreached
+from dedicated.probes.store import Bucket, check, unreached
 
 
-def places_in(text: str) -> tuple[Place, ...]:
+def places_in(text: str) -> tuple[Bucket, ...]:
     """The places of a file. Raises ValueError where it is none."""
     try:
         return tuple(_place(place) for place in PLACES.validate_json(text))
@@ -50,14 +50,12 @@ def barman_in(file: Path, server: str) -> BarmanRepository:
     """The server of barman-cloud in the bucket that is the repository. Raises OSError and ValueError where
     there is none."""
     for place in places_in(file.read_text(encoding="utf-8")):
-        if isinstance(place, Bucket) and place.role == "Repository":
+        if place.role == "Repository":
             return BarmanRepository(Barman(place.name, f"{place.prefix}/{server}", place.access))
     raise ValueError(f"{file}: no bucket is the repository of {server}")
 
 
-def _place(told: BucketPlace | VolumePlace) -> Place:
-    if isinstance(told, VolumePlace):
-        return Volume(Path(told.folder), told.role)
+def _place(told: BucketPlace) -> Bucket:
     access = Access(
         told.endpoint, told.region, Path(told.credentials), Path(told.ca_file) if told.ca_file else None
     )

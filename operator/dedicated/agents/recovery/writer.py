@@ -128,7 +128,7 @@ class Writer:
             (found.timeline, found.gaps) if found else None,
             followed and (followed.primary, followed.timeline, followed.blocked > 0),
             followed and [(one.name, one.state, one.sync) for one in followed.standbys],
-            [replace(one, at=report.written.min, free=None) for one in report.stores],
+            [replace(one, at=report.written.min) for one in report.stores],
         )
 
     def _tell_problem(self, cause: str) -> None:

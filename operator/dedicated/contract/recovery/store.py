@@ -6,7 +6,8 @@ there (`reconcile.databases`). Once data is there, the same findings only report
 more than it protects. What was not read within `FRESH`, or not answered, is not known, and never good.
 
 Encrypted is what the engine encrypts itself, before it leaves the cluster, or else what the bucket encrypts
-by default. Of a volume neither encryption nor a lock can be seen.
+by default. A volume is not looked at: what is on it is encrypted before it leaves the database, and with the
+volume nothing is lost that its copy in a bucket has not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,25 +45,20 @@ class Kept:
     @property
     def name(self) -> str:
         """As people know it."""
-        return f"bucket {self.wanted.bucket}" if self.wanted.bucket else f"volume {self.wanted.claim_name}"
+        return f"bucket {self.wanted.bucket}"
 
 
 def kept(backup: Backup, stores: Iterable[Store], *, now: datetime) -> tuple[Kept, ...]:
     """Each place of the spec with its reading."""
     fresh = [store for store in stores if -AHEAD <= now - store.at <= FRESH]
-    roles: list[tuple[StoreRole, Repository]] = [("Repository", backup.repository)]
-    roles += [("Copy", copy) for copy in backup.copies]
     return tuple(
         Kept(wanted, role, next((store for store in fresh if _is_of(store, wanted, role)), None))
-        for role, wanted in roles
+        for role, wanted in backup.buckets
     )
 
 
 def _is_of(store: Store, wanted: Repository, role: StoreRole) -> bool:
-    """Whether a reading is of a place. The folder of a volume is the agent's own affair."""
-    if store.role != role or (store.kind == "Volume") != (wanted.provider == "volume"):
-        return False
-    return store.kind == "Volume" or (store.name, store.endpoint) == (wanted.bucket, wanted.endpoint)
+    return (store.role, store.name, store.endpoint) == (role, wanted.bucket, wanted.endpoint)
 
 
 def backup_encrypted(backup: Backup, stores: Iterable[Store], *, zone: str, now: datetime) -> Condition:
@@ -78,8 +74,6 @@ def backup_encrypted(backup: Backup, stores: Iterable[Store], *, zone: str, now:
 def _encrypted(place: Kept, zone: str) -> tuple[Status, str, str]:
     if place.wanted.encryption.client_side is not None:
         return "True", "ClientSide", f"{place.name}: encrypted before it is stored"
-    if place.wanted.provider == "volume":
-        return "Unknown", "NotVisible", f"{place.name}: how a volume is encrypted cannot be seen"
     if place.read is None:
         return "Unknown", "NotMeasured", f"{place.name}: not looked at within {duration_text(FRESH)}"
     return _encrypted_by_default(place.wanted, place.read, f"{place.name}, {when(place.read.at, zone)}")
@@ -115,7 +109,7 @@ def check(
 
 
 def holdings(backup: Backup, stores: Iterable[Store], *, now: datetime) -> tuple[Holding, ...]:
-    """Where backups are: as the spec says, and as the stores themselves do. A volume is where its node is."""
+    """Where backups are: as the spec says, and as the stores themselves do."""
     found: list[Holding] = []
     for place in kept(backup, stores, now=now):
         if place.wanted.bucket is None or place.wanted.endpoint is None:
@@ -163,7 +157,7 @@ def _problems(place: Kept, zone: str) -> Iterator[_Problem]:
         yield _Problem("StoreNotChecked", text, "see why the recovery agent does not report")
         return
     unknown = [] if read.writable is not None else ["whether it can be written"]
-    if read.kind == "Bucket" and read.public is None:
+    if read.public is None:
         unknown.append("whether it is public")
     if unknown:
         said = f" ({'; '.join(read.unanswered)})" if read.unanswered else ""
@@ -181,8 +175,7 @@ def _problems(place: Kept, zone: str) -> Iterator[_Problem]:
         told = next((f" ({text})" for text in read.unanswered if text.startswith("Write: ")), "")
         text = f"an object cannot be written and read again{told}"
         yield _Problem("StoreNotWritable", text, "grant the credentials to put, get and delete objects")
-    if place.wanted.provider != "volume":
-        yield from _protection(place, read)
+    yield from _protection(place, read)
 
 
 def _protection(place: Kept, read: Store) -> Iterator[_Problem]:

@@ -70,6 +70,7 @@ class Capabilities:
     differential: bool = False
     client_side_encryption: bool = False
     copies: bool = False
+    volumes: bool = False
     gaps: tuple[Gap, ...] = ()
 
 

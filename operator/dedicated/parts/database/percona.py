@@ -12,6 +12,7 @@ Limit: rendered from the engine's source and its definitions; it has not run her
 from datetime import UTC
 
 from dedicated.api.backup import Backup, Repository
+from dedicated.api.compute import Storage
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
@@ -131,7 +132,7 @@ def _source(wanted: EngineWanted) -> Manifest:
     database = wanted.instance.database
     found: Manifest = {
         "clusterName": database.source,
-        "repoName": "repo1",
+        "repoName": _measured(wanted.instance),
         "env": credentials(wanted.backup),
     }
     if database.exact and database.point is not None:
@@ -160,7 +161,7 @@ def trigger(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
     head = lasting(PERCONA_BACKUP, instance, f"{OPTIONS[kind]}-{mark}", COMPONENT)
     head["spec"] = {
         "pgCluster": cluster_name(instance),
-        "repoName": "repo1",
+        "repoName": _measured(instance),
         "options": [f"--type={OPTIONS[kind]}"],
     }
     return head
@@ -209,16 +210,10 @@ def _servers(wanted: EngineWanted) -> Manifest:
     cluster = wanted.cluster
     ours: Manifest = {CLUSTER_LABEL: cluster_name(wanted.instance), DATA_LABEL: "postgres"}
     apart: Manifest = {"topologyKey": ZONE_LABEL, "labelSelector": {"matchLabels": ours}}
-    claim: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": cluster.storage.size}},
-    }
-    if cluster.storage.class_name is not None:
-        claim["storageClassName"] = cluster.storage.class_name
     found: Manifest = {
         "name": "db",
         "replicas": cluster.instances,
-        "dataVolumeClaimSpec": claim,
+        "dataVolumeClaimSpec": _claim(cluster.storage),
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
         "env": credentials(wanted.backup),
     }
@@ -252,17 +247,7 @@ def _backups(wanted: EngineWanted) -> Manifest:
         schedules["differential"] = wanted.differential.cron
     for name, repository in _repositories(wanted.backup):
         options |= _options(wanted, name, repository)
-        repositories.append(
-            {
-                "name": name,
-                "schedules": schedules,
-                "s3": {
-                    "bucket": repository.bucket,
-                    "endpoint": repository.endpoint,
-                    "region": repository.region,
-                },
-            }
-        )
+        repositories.append({"name": name, "schedules": schedules, **_place(repository)})
     return {
         "image": wanted.cluster.backup_image,
         "env": credentials(wanted.backup),
@@ -271,10 +256,33 @@ def _backups(wanted: EngineWanted) -> Manifest:
     }
 
 
+def _place(repository: Repository) -> Manifest:
+    if repository.storage is not None:
+        return {"volume": {"volumeClaimSpec": _claim(repository.storage)}}
+    names = ("bucket", "endpoint", "region")
+    return {"s3": {name: getattr(repository, name) for name in names}}
+
+
+def _claim(storage: Storage) -> Manifest:
+    claim: Manifest = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": storage.size}},
+    }
+    if storage.class_name is not None:
+        claim["storageClassName"] = storage.class_name
+    return claim
+
+
+def _measured(instance: Instance) -> str:
+    """The repository that promises are reckoned from."""
+    assert instance.spec.backup is not None
+    _, bucket = instance.spec.backup.buckets[0]
+    return next(name for name, place in _repositories(instance.spec.backup) if place is bucket)
+
+
 def _options(wanted: EngineWanted, name: str, repository: Repository) -> Manifest:
     retention = wanted.backup.retention
     found: Manifest = {
-        f"{name}-path": folder(wanted.instance, repository),
         f"{name}-bundle": "y",
         f"{name}-block": "y",
         f"{name}-retention-full-type": "time",
@@ -283,6 +291,9 @@ def _options(wanted: EngineWanted, name: str, repository: Repository) -> Manifes
     }
     if repository.encryption.client_side is not None:
         found[f"{name}-cipher-type"] = "aes-256-cbc"
+    if repository.provider == "volume":  # the engine makes one for each cluster, and knows where it is
+        return found
+    found[f"{name}-path"] = folder(wanted.instance, repository)
     if not (repository.endpoint or "").partition(":")[0].endswith(AMAZON):
         found[f"{name}-s3-uri-style"] = "path"  # a store of one's own has no host name per bucket
     return found
@@ -313,7 +324,9 @@ def _from_secret(variable: str, secret: str, key: str) -> JsonValue:
 
 PERCONA = Adapter(
     engine="percona",
-    capabilities=Capabilities(differential=True, client_side_encryption=True, copies=True),
+    capabilities=Capabilities(
+        differential=True, client_side_encryption=True, copies=True, volumes=True
+    ),
     requirements=(Requirement(PERCONA_CLUSTER, INSTALL), Requirement(PERCONA_BACKUP, INSTALL)),
     cluster_kind=PERCONA_CLUSTER,
     backup_kind=PERCONA_BACKUP,
