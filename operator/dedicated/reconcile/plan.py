@@ -108,7 +108,8 @@ def _decided(
     found = together(done.found, own)
     progress = _progress(judgement, done.desired, observed, found)
     rolled = not (progress.waiting or done.found.actions)
-    restoring = steps(*_restores(sight, rolled=rolled))
+    restores = _restores(sight, rolled=rolled)
+    restoring, drills = steps(*restores), drilling(*restores, on.current)
     done = replace(done, found=found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
     later = waiting_for_slot(sight, on, done.later)
@@ -125,7 +126,6 @@ def _decided(
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
     protecting = _protecting(sight, on)
     asked = asking(sight, on, done.later)
-    drills = drilling(*_restores(sight, rolled=rolled), on.current)
     after = (*recorded, *records, *drills.stages, *restoring.stages, *asked, *protecting.stages)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
