@@ -189,6 +189,8 @@ def test_a_copy_that_fails_is_kept_for_its_time_and_then_recorded() -> None:
     bad = verdict(cluster, order, well=False)
     failed = looked(cluster, order, engine=engine, children=children, verdicts=bad)
     assert (told(failed)["phase"], told(failed)["reason"]) == ("Failed", "Corrupted")
+    assert failed.status is not None
+    assert get_str(get_map(failed.status, "restore"), "phase") == "Failed"
     assert recorded(failed) == []
     order = replace(order, status=told(failed))
     cluster.pass_time(minutes=61)
@@ -288,6 +290,10 @@ def test_a_database_that_was_there_and_is_gone_is_not_made_again(
     cluster = scene()
     done = looked(cluster, ordered(cluster, status=status), children=isolated(cluster))
     assert (told(done)["phase"], told(done)["reason"]) == (phase, reason)
+    # Not while its engine's definitions are away: nobody knows then what is there.
+    unseen = replace(cluster.engine, missing=frozenset({PERCONA_CLUSTER.kind}))
+    away = looked(cluster, ordered(cluster, status=status), children=isolated(cluster), engine=unseen)
+    assert told(away)["phase"] == "Waiting"
     assert any(one.startswith("PerconaPGCluster/acme-db-") for one in applied(done)) == (phase == "Waiting")
 
 
