@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dedicated.api.key_bundle import MOST_RECIPIENTS, RecipientRole
 from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -254,6 +255,32 @@ class StatusRecovery(ApiModel):
     last_failover: StatusFailover | None = None
 
 
+class StatusOpener(ApiModel):
+    """Who can open the key bundle."""
+
+    role: RecipientRole
+    fingerprint: Word = Field(description="The begin of its public key's SHA-256.")
+
+
+class StatusLedger(ApiModel):
+    """What was last written of the ledger beside the bundle."""
+
+    number: int = Field(ge=1)
+    object: Line = Field(description="Its name in the bucket.")
+    sha256: Annotated[str, Field(max_length=64)] = Field(description="Of the encrypted object.")
+    written_at: Time
+
+
+class StatusKeyBundle(StatusLedger):
+    """The newest key bundle, as its Job recorded it."""
+
+    fingerprint: Annotated[str, Field(max_length=32)] = Field(
+        description="Salted fingerprint of the masterkey in it: that of <name>-identity."
+    )
+    recipients: Annotated[list[StatusOpener], Field(max_length=MOST_RECIPIENTS)]
+    ledger: StatusLedger | None = None
+
+
 class StatusResponsibilities(ApiModel):
     """Who answers for what (R-1), as the spec has it now."""
 
@@ -284,3 +311,4 @@ class InstanceStatus(ApiModel):
     maintenance: StatusMaintenance | None = None
     service_level: StatusServiceLevel | None = None
     recovery: StatusRecovery | None = None
+    key_bundle: StatusKeyBundle | None = None

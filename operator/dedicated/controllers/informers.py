@@ -25,7 +25,8 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
-from dedicated.parts import keys, measured, recovery_agent
+from dedicated.contract.recovery.escrow import Attempt
+from dedicated.parts import escrow, keys, measured, recovery_agent
 from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
@@ -64,6 +65,8 @@ class Entry:
     cluster: ClusterState | None = None
     run: EngineRun | None = None
     recovery: Kept | None = None
+    escrowed: escrow.Kept | None = None
+    escrowing: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,8 @@ def entry_of(manifest: Manifest) -> Entry:
     match child.ref.kind:
         case DEPLOYMENT.kind:
             return Entry(instance, child, deployment=deployment_of(manifest))
+        case JOB.kind if child.component == escrow.COMPONENT:
+            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
             return Entry(instance, child, job=job_of(manifest))
         case CONFIG_MAP.kind:
@@ -226,4 +231,6 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             return Entry(instance, child, month=measured.month_of_manifest(manifest))
         case recovery_agent.COMPONENT:
             return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+        case escrow.COMPONENT:
+            return Entry(instance, child, escrowed=escrow.kept_of(manifest))
     return Entry(instance, child)

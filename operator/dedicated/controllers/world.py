@@ -34,6 +34,7 @@ from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.escrow import Attempt
 from dedicated.controllers.informers import (
     Entry,
     PodEntry,
@@ -46,7 +47,7 @@ from dedicated.controllers.informers import (
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys, recovery_agent
+from dedicated.parts import escrow, keys, recovery_agent
 from dedicated.parts.database.engine import EngineState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
@@ -78,6 +79,8 @@ class Snapshot:
     orders: tuple[Order, ...]
     engine: EngineState
     recovery: Kept | None
+    escrowed: escrow.Kept | None
+    escrowing: tuple[Attempt, ...]
 
 
 About: TypeAlias = Reading | Asked | Order
@@ -200,6 +203,7 @@ class World:
         children: dict[Ref, Child] = {}
         deployments: dict[str, DeploymentState] = {}
         jobs: dict[str, JobState] = {}
+        escrowing: list[Attempt] = []
         identity = None
         named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
         for kind, informer in self._children.items():
@@ -213,6 +217,8 @@ class World:
                     deployments[name] = entry.deployment
                 elif entry.job is not None:
                     jobs[name] = entry.job
+                elif entry.escrowing is not None:
+                    escrowing.append(entry.escrowing)
                 elif entry.identity is not None:
                     identity = entry.identity
         pods = [
@@ -238,6 +244,8 @@ class World:
             orders=self.orders(key),
             engine=engine,
             recovery=self._recovery(key),
+            escrowed=self._escrowed(key),
+            escrowing=tuple(sorted(escrowing, key=lambda attempt: attempt.made)),
         )
 
     def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
@@ -282,6 +290,12 @@ class World:
         """The recovery agent's record."""
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
         return entry.recovery if entry is not None and entry.instance == key.name else None
+
+    def _escrowed(self, key: Key) -> escrow.Kept | None:
+        """The key bundle's record."""
+        name = escrow.record_name(key.name)
+        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
+        return entry.escrowed if entry is not None and entry.instance == key.name else None
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""

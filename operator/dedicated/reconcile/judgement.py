@@ -1,7 +1,7 @@
 """What is to be said before anything is built: every finding of one pass, and what each holds up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue, version_key
@@ -17,8 +17,9 @@ from dedicated.parts.database import external
 from dedicated.parts.recovery_agent import AgentWanted
 from dedicated.parts.recovery_source import source_of
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import databases, recovery
+from dedicated.reconcile import databases, escrow, recovery
 from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile.escrow import Escrow
 from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
@@ -43,6 +44,7 @@ class Judgement:
     located: Located
     database: DatabaseView
     recovery: Recovery
+    escrow: Escrow
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -77,6 +79,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         installed=installed,
         backup=instance.spec.backup,
         stores=recoverable.stores,
+        bundle=instance.spec.key_bundle,
         now=now,
     )
     found = [
@@ -119,8 +122,13 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
+    kept = escrow.judge(instance, observed, wanted, located, serving=serving, zone=zone, now=now)
+    found += kept.findings
+    _, policy = databases.conditions(instance, agreed=owed.agreed)
+    recoverable = recovery.with_whole(recoverable, policy=policy, kept=kept.condition)
+    wanted = replace(wanted, escrow=kept.wanted) if wanted else None
     return Judgement(
-        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable
+        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept
     )
 
 

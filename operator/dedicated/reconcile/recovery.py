@@ -37,7 +37,6 @@ from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
-from dedicated.reconcile import databases
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
@@ -119,7 +118,6 @@ def judge(
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
-    _, policy = databases.conditions(instance, agreed=owed.agreed)
     told = (without,) if without else store.check(
         backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
     )
@@ -127,7 +125,7 @@ def judge(
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
-        every = _with_whole((*judged, encrypted), policy)
+        every = (*judged, encrypted)
         return Recovery(True, None, terms, every, (*told, *silent), None, due)
     pods = _pods(observed)
     judged, status = _held(
@@ -139,7 +137,7 @@ def judge(
         managed=True,
         report=believed,
         promised=terms,
-        conditions=_with_whole(judged, policy),
+        conditions=judged,
         findings=(*told, *silent, *_findings(believed, terms, judged, now)),
         status=status,
         wake_at=earliest(
@@ -148,13 +146,20 @@ def judge(
     )
 
 
-def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
-    """The conditions, behind the one that stands for them and for what the engine offers; not for failover,
-    which loses no data."""
-    whole = aggregate(one for one in (*judged, policy) if one.type != FAILOVER_READY)
+def with_whole(found: Recovery, *, policy: Condition, kept: Condition) -> Recovery:
+    """The same, with `DataProtected` before the conditions that it stands for.
+
+    It counts those of recoverability but for failover, which loses no data, what the engine offers, and
+    whether the keys are kept, since a backup without them is worth nothing. An external database is not
+    judged.
+    """
+    if not found.managed:
+        return found
+    every = (*found.conditions, policy, kept)
+    whole = aggregate(one for one in every if one.type != FAILOVER_READY)
     if policy.status == "False":
         whole = replace(whole, message=f"{whole.message}. {POLICY_REMEDY}")
-    return (whole, *judged)
+    return replace(found, conditions=(whole, *found.conditions))
 
 
 def _findings(

@@ -42,6 +42,7 @@ from dedicated.reconcile.observed import DeploymentState, Observed
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
+    "keyBundle",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -114,10 +115,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
         "recovery": judgement.recovery.status,
+        "keyBundle": judgement.escrow.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
+    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
+             judgement.escrow.wake_at)
     changes = (forgotten, expiry, *wakes)
     return status, earliest(*changes)
 
@@ -146,6 +149,7 @@ def _of_data(instance: Instance, judgement: Judgement) -> tuple[Condition, ...]:
         *judgement.recovery.conditions,
         judgement.located.condition,
         *databases.conditions(instance, agreed=judgement.obligations.agreed),
+        judgement.escrow.condition,
     )
 
 
