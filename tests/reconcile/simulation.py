@@ -1,6 +1,4 @@
-"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time
-move on command.
-"""
+"""The world around one instance, in memory: plans are carried out, and Jobs, people and time move on command."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -62,6 +60,7 @@ from dedicated.reconcile.removal import removal_patch
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of
+from reconcile.played_escrow import PlayedEscrow
 
 MOST_PASSES = 12
 
@@ -94,6 +93,7 @@ class Cluster:
     engine: EngineState = field(default_factory=EngineState)
     recovery: Kept | None = None
     agent_image: str = ""
+    escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -131,6 +131,8 @@ class Cluster:
             engine=self.engine,
             recovery=self.recovery,
             agent_image=self.agent_image,
+            escrowed=self.escrow.kept,
+            bundled=self.escrow.bundled(self.body),
             senior=self.senior,
             mark=self.mark,
         )
@@ -316,6 +318,8 @@ class Cluster:
         match action:
             case RecordFact(statement):
                 self.state(statement)
+            case Ask(manifest) if get_str(manifest, "kind") == JOB.kind:
+                self.escrow.carry_out(manifest, now=self.server.now)
             case Ask(manifest):
                 self.asked.setdefault(get_str(manifest, "metadata", "name"), manifest)
             case Tell(name, status):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dedicated.api.catalogue import Catalogue, version_key
+from dedicated.api.catalogue import Catalogue, ResolvedRelease, version_key
 from dedicated.api.findings import Finding
 from dedicated.api.json import digest, get_list, get_str
 from dedicated.api.objects import SECRET, Ref
@@ -106,19 +106,8 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
     engine = databases.held_back(engine, found, observed)
-    wanted = None
-    if release is not None:
-        wanted = Wanted(
-            instance=instance,
-            release=release,
-            zones=zones,
-            database_form=observed.database.form,
-            database_port=observed.database.port if observed.database.usable else None,
-            database_mark=observed.database.mark,
-            keys_mark=_keys_mark(instance, observed),
-            engine=engine.wanted,
-            agent=_agent(instance, observed, recoverable),
-        )
+    wanted = _wanted(instance, observed, release, zones, engine, recoverable) if release else None
+    if wanted is not None:
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
@@ -129,6 +118,28 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     wanted = replace(wanted, escrow=kept.wanted) if wanted else None
     return Judgement(
         tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept
+    )
+
+
+def _wanted(
+    instance: Instance,
+    observed: Observed,
+    release: ResolvedRelease,
+    zones: int,
+    engine: DatabaseView,
+    recoverable: Recovery,
+) -> Wanted:
+    """What is to be rendered, but for the key bundle's Job."""
+    return Wanted(
+        instance=instance,
+        release=release,
+        zones=zones,
+        database_form=observed.database.form,
+        database_port=observed.database.port if observed.database.usable else None,
+        database_mark=observed.database.mark,
+        keys_mark=_keys_mark(instance, observed),
+        engine=engine.wanted,
+        agent=_agent(instance, observed, recoverable),
     )
 
 
