@@ -1,4 +1,4 @@
-"""The world around one instance, in memory: plans are carried out, and Jobs, people and time move on command."""
+"""The world around one instance, in memory: plans are carried out; Jobs, people and time move on command."""
 
 from collections.abc import Callable
 from copy import deepcopy

@@ -202,8 +202,8 @@ EXPLANATIONS: dict[str, Explanation] = {
         docs="docs/engines.md",
     ),
     api.KEYS_ESCROWED: Explanation(
-        asks="Are the keys, without which no backup can be read, and the ledger kept beside the cluster as they "
-        "are now?",
+        asks="Are the keys, without which no backup can be read, and the ledger kept beside the cluster as "
+        "they are now?",
         good="True",
         clauses="B-1, B-4, X-1",
         acts="Provider",
