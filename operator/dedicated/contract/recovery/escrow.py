@@ -128,7 +128,8 @@ def owed(marks: Marks, report: Report | None, *, now: datetime) -> Owed:
     owes_bundle = bundle is None or bundle.mark != marks.bundle
     if ledger is not None and ledger.mark == marks.ledger:
         return Owed(owes_bundle, ledger=False)
-    due = ledger.at + SPACING if ledger else now
+    # A time that is yet to come is of another clock: it puts nothing off.
+    due = ledger.at + SPACING if ledger is not None and ledger.at <= now else now
     if owes_bundle or due <= now:
         return Owed(owes_bundle, ledger=True)
     return Owed(bundle=False, ledger=False, ledger_at=due)
