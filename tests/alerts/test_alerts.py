@@ -33,6 +33,7 @@ SEVERITIES = {
         "DedicatedRecoveryLogHasGap",
         "DedicatedRecoveryNotMeasured",
         "DedicatedRecoveryBlind",
+        "DedicatedKeysNotEscrowed",
         "DedicatedDatabaseFailoverNotReady",
     ],
 }

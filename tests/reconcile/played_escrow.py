@@ -5,8 +5,9 @@ from datetime import datetime
 
 from builders import IDENTITY
 from dedicated.api.json import Manifest, get_list
+from dedicated.api.objects import JOB, Ref
 from dedicated.api.resource import Instance, parse_instance
-from dedicated.contract.recovery.escrow import Report, Written
+from dedicated.contract.recovery.escrow import Attempt, Report, Written
 from dedicated.parts.escrow import Kept, secrets_of
 
 
@@ -17,14 +18,21 @@ def arguments(job: Manifest) -> dict[str, str]:
     return {name: value for name, _, value in given}
 
 
+def is_schema_job(ref: Ref) -> bool:
+    """Whether it is a Job, and none of the key bundle."""
+    return ref.kind == JOB.kind and "-escrow-" not in ref.name
+
+
 @dataclass
 class PlayedEscrow:
-    """The record, the Jobs asked for, and the version of each Secret that is there; `works`: Jobs write."""
+    """The record, the Jobs asked for, and the version of each Secret that is there; `works`: Jobs write,
+    and are gone; else `attempts` are under way."""
 
     kept: Kept | None = None
     jobs: list[Manifest] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     works: bool = True
+    attempts: tuple[Attempt, ...] = ()
 
     def bundled(self, body: Manifest) -> dict[str, str]:
         """The versions of what a bundle would hold."""

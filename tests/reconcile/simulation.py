@@ -60,7 +60,7 @@ from dedicated.reconcile.removal import removal_patch
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of
-from reconcile.played_escrow import PlayedEscrow
+from reconcile.played_escrow import PlayedEscrow, is_schema_job
 
 MOST_PASSES = 12
 
@@ -112,7 +112,7 @@ class Cluster:
                 for ref, item in full.items()
                 if ref.kind == DEPLOYMENT.kind and not ref.name.endswith("-recovery")
             },
-            jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
+            jobs={ref.name: job_of(item) for ref, item in full.items() if is_schema_job(ref)},
             pods=tuple(self.pods),
             nodes=self.nodes,
             platform=self.platform,
@@ -132,6 +132,7 @@ class Cluster:
             recovery=self.recovery,
             agent_image=self.agent_image,
             escrowed=self.escrow.kept,
+            escrowing=self.escrow.attempts,
             bundled=self.escrow.bundled(self.body),
             senior=self.senior,
             mark=self.mark,

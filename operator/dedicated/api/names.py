@@ -28,6 +28,8 @@ LABEL_PART_OF = "app.kubernetes.io/part-of"
 
 ANNOTATION_APPLIED = f"{GROUP}/applied"
 """Hash of the manifest last applied (design.md §5)."""
+ANNOTATION_KEYS = f"{GROUP}/keys"
+"""Of a backup: salted fingerprint of the masterkey that its data needs."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 REGION_LABEL = "topology.kubernetes.io/region"

@@ -14,7 +14,8 @@ from typing import Literal
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.conditions import parse_time
 from dedicated.api.database import DatabaseCluster, Engine
-from dedicated.api.json import Manifest, get_str
+from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.api.names import ANNOTATION_KEYS
 from dedicated.api.objects import Kind
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.rendering import Rendering
@@ -202,6 +203,21 @@ class Adapter:
     read_run: Callable[[Manifest], EngineRun | None]
     trigger: Callable[[Instance, BackupKind, str], Manifest]
     """A backup asked for now; the text marks it, so that asking twice asks once."""
+    annotation: str = ""
+    """Option by which the backup itself, in the repository, is told KEY=VALUE; empty: it cannot be."""
+
+
+def with_keys(adapter: Adapter, order: Manifest, fingerprint: str) -> Manifest:
+    """An order that says which masterkey its backup needs: on the object, and in the repository where the
+    engine can. Without a fingerprint as it is."""
+    if not fingerprint:
+        return order
+    metadata, wanted = get_map(order, "metadata"), get_map(order, "spec")
+    marked: Manifest = {**metadata, "annotations": {ANNOTATION_KEYS: fingerprint}}
+    if adapter.annotation:
+        option = f"{adapter.annotation}=keys={fingerprint}"
+        wanted = {**wanted, "options": [*get_list(wanted, "options"), option]}
+    return {**order, "metadata": marked, "spec": wanted}
 
 
 def created_at(manifest: Manifest) -> datetime | None:

@@ -288,4 +288,5 @@ PERCONA = Adapter(
     read_cluster=read_cluster,
     read_run=read_run,
     trigger=trigger,
+    annotation="--annotation",
 )
