@@ -14,10 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.json import Manifest, as_manifest, get_list, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import CONFIG_MAP, POD, SECRET
 from dedicated.parts.escrow import COMPONENT
+from engines.escrow_jobs import finish
 from testbed.cluster import Cluster
 from testbed.home import python_path
 from testbed.podrunner.environment import Sources
@@ -63,17 +64,7 @@ class EscrowNode:
             check=False,
         )
         self.ran.append((uid, ended.returncode, ended.stdout + ended.stderr))
-        state: Manifest = {"terminated": {"exitCode": ended.returncode, "reason": "Completed"}}
-        statuses: list[JsonValue] = [
-            {**get_map(item), "state": state, "ready": False}
-            for item in get_list(pod, "status", "containerStatuses")
-        ]
-        status: Manifest = {
-            "phase": "Failed" if ended.returncode else "Succeeded",
-            "containerStatuses": statuses,
-        }
-        name = get_str(pod, "metadata", "name")
-        self.cluster.api.patch(POD, self.namespace, name, {"status": status}, subresource="status")
+        finish(self.cluster.api, pod, ended.returncode)
 
     def _argv(self, pod: Manifest, folder: Path) -> list[str]:
         api, root = self.cluster.api, folder / "root"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
@@ -215,8 +215,11 @@ class Steps(Protocol):
         """What would have been done by now."""
 
 
+Played = TypeVar("Played", bound=Steps)
+
+
 @contextlib.contextmanager
-def playing(simulator: Simulator, *others: Steps, pause: float = PAUSE) -> Iterator[Simulator]:
+def playing(simulator: Played, *others: Steps, pause: float = PAUSE) -> Iterator[Played]:
     """Step each `pause` seconds until the block is left, and others with it; an error in a step is raised
     there."""
     over = threading.Event()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from cluster.instances import instance
 from cluster.observing import SECONDS
 from cluster.standing import until
@@ -44,6 +45,7 @@ def clustered(namespace: str, engine: str) -> Manifest:
         infrastructure={"dataLocation": {"region": "Switzerland"}},
         database={"engine": engine, "cluster": SERVERS},
         backup={"repository": REPOSITORY},
+        keyBundle=KEY_BUNDLE,
     )
 
 

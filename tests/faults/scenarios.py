@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from api.key_examples import KEY_BUNDLE
 from cluster.engine_stage import RECORD as RECORD_OF_AGENT
 from cluster.engine_stage import REPOSITORY, SERVERS, ordered, tell
 from cluster.instances import condition
@@ -57,7 +58,7 @@ class Scenario:
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
     makes it undone. `contract`: the public name answers, and the contract's time is turned. `engine`: one is
-    played, and its definitions have to be at hand.
+    played, and its definitions have to be at hand. `escrow`: the key bundle's Jobs are played.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Scenario:
     undo: Callable[[Cluster], None] | None = None
     contract: bool = False
     engine: bool = False
+    escrow: bool = False
 
 
 def is_whole(site: Site) -> bool:
@@ -181,6 +183,22 @@ def _live_on_an_engine(site: Site) -> None:
     _delete(site)
 
 
+def _keep_keys(site: Site) -> None:
+    """Created with its keys kept elsewhere, changed twice, and deleted."""
+    site.create(keyBundle=KEY_BUNDLE)
+    for change in ({}, CHANGED, {"contacts": {"customer": "+41 71 000 00 00"}}):
+        if change:
+            site.change(change)
+        site.rest(lambda at: is_whole(at) and _keys_kept(at), seconds=REST_SECONDS)
+    put = site.kept.put
+    assert len(put) == len(set(put)), f"the same was written twice: {put}"
+    _delete(site)
+
+
+def _keys_kept(site: Site) -> bool:
+    return condition(site.body(), "KeysEscrowed").get("status") == "True"
+
+
 def _has_record(site: Site) -> bool:
     return site.api.find(CONFIG_MAP, site.namespace, RECORD_OF_AGENT) is not None
 
@@ -226,4 +244,5 @@ MAINTENANCE_RUN = Scenario(
     "maintenance-run", prepare=begin_service, act=_maintain, is_over=is_maintained, contract=True
 )
 ENGINE = Scenario("engine", act=_live_on_an_engine, is_over=is_gone, engine=True)
-SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, ZONE_LOSS)
+ESCROW = Scenario("escrow", act=_keep_keys, is_over=is_gone, escrow=True)
+SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, ESCROW, ZONE_LOSS)
