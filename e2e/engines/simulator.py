@@ -224,11 +224,12 @@ def playing(simulator: Played, *others: Steps, pause: float = PAUSE) -> Iterator
     there."""
     over = threading.Event()
     errors: list[Exception] = []
+    players: tuple[Steps, ...] = (simulator, *others)
 
     def play() -> None:
         while not over.wait(pause):
             try:
-                for played in (simulator, *others):
+                for played in players:
                     played.step()
             except ApiError as error:
                 if error.status not in BUSY:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine_stage import arguments, clustered, install_engines
+from cluster.engine_stage import arguments, create_kept, install_engines
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
@@ -80,7 +80,7 @@ def stage(
     engine = Simulator(cluster.api, namespace, NOWHERE)
     kept = EscrowJobs(cluster.api, namespace, partial(cluster.as_account, namespace))
     try:
-        cluster.api.create(clustered(namespace, "percona"))
+        create_kept(cluster.api, namespace)
         with playing(engine, agents, kept):
             wait_applied(cluster.api, namespace)
             yield Stage(cluster.api, namespace, file, engine, agents)
