@@ -205,7 +205,7 @@ EXPLANATIONS: dict[str, Explanation] = {
         asks="Are the keys, without which no backup can be read, and the ledger kept beside the cluster as "
         "they are now?",
         good="True",
-        clauses="B-1, B-4, X-1",
+        clauses="B-10",
         acts="Provider",
         docs="docs/keys.md",
     ),
