@@ -1,4 +1,4 @@
-"""Are the keys kept beside the cluster, as they are now, and the ledger with them?
+"""Are the keys kept beside the cluster, as they are now, and the ledger with them (B-10)?
 
 What is to be kept is told by two marks: one of all that a bundle holds (the masterkey's salted fingerprint,
 versions of the other keys, the spec, the release, the recipients), one of the ledger. A Job writes them and
