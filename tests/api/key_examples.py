@@ -26,6 +26,7 @@ KEY_BUNDLE_STATUS: Manifest = {
     "fingerprint": "0" * 32,
     "recipients": [{"role": "Provider", "fingerprint": "0" * 16}],
     "ledger": _OBJECT,
+    "openedAt": "2026-03-01T12:00:00Z",
 }
 
 

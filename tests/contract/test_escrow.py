@@ -51,6 +51,13 @@ def test_what_is_kept_as_it_is_is_good() -> None:
     assert not owed(MARKS, KEPT, now=NOW).anything
 
 
+def test_when_a_recipient_last_opened_one_is_told() -> None:
+    opened = keys_escrowed(MARKS, KEPT, None, since=NOW, opened=NOW, zone="UTC", now=NOW)
+    assert "opened last 2026-03-01T12:00:00Z" in opened.message
+    never = keys_escrowed(MARKS, KEPT, None, since=NOW, zone="UTC", now=NOW)
+    assert "no recipient has recorded" in never.message
+
+
 def test_a_bundle_that_is_not_as_it_is_now_is_stale_at_once_and_owed_with_the_ledger_that_changed() -> None:
     assert said(Marks("b2", "l1"), KEPT) == ("False", "BundleStale")
     assert owed(Marks("b2", "l1"), KEPT, now=NOW).bundle

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from api.key_examples import KEY_BUNDLE
 from builders import IDENTITY, NOW, body, clustered, spec
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import JOB, ROLE, Ref
 from dedicated.api.status import InstanceStatus
+from dedicated.contract.facts import KeysOpened
 from dedicated.contract.recovery.escrow import Attempt, Trouble
 from dedicated.parts.escrow import Kept
 from dedicated.reconcile.actions import Action, Ask, Delete
@@ -206,3 +208,13 @@ def test_cut_off_between_any_two_writes_it_ends_the_same(cuts: list[int]) -> Non
     assert other.bundle is not None
     assert one.bundle.mark == other.bundle.mark
 
+
+
+def test_that_a_recipient_opened_one_is_told_from_its_record() -> None:
+    cluster = kept_instance()
+    cluster.stand()
+    opened = KeysOpened("acme-opened", cluster.server.now, "alice", "bundle 1")
+    cluster.facts[opened.name] = opened
+    cluster.settle()
+    assert get_map(cluster.body, "status", "keyBundle")["openedAt"] == rfc3339(opened.at)
+    assert "opened last" in cluster.message("KeysEscrowed")

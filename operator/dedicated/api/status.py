@@ -278,6 +278,7 @@ class StatusKeyBundle(StatusLedger):
         description="Salted fingerprint of the masterkey in it: that of <name>-identity."
     )
     recipients: Annotated[list[StatusOpener], Field(max_length=MOST_RECIPIENTS)]
+    opened_at: Time | None = Field(None, description="When a recipient last opened one, by a record.")
     ledger: StatusLedger | None = None
 
 

@@ -6,6 +6,8 @@ the objects: each only where there is none of its name, so that nothing that sta
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,10 @@ import click
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.objects import KIND_BY_NAME, Kind, ref_of
-from dedicated.cli.frame import Cluster, cluster_options, output
+from dedicated.cli.frame import App, Cluster, cluster_options, output
 from dedicated.cli.opening import Opened, identities_in, newest_ledger, opened
+from dedicated.cli.recording import write
+from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, pairs, say, show
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.recovery.bundle import BundleError
@@ -41,11 +45,19 @@ identity_option = click.option(
 @keys.command("show", short_help="Open a bundle, check it, and tell what it is.")
 @click.argument("bundle", type=FILE)
 @identity_option
+@click.option("--prove", "proves", is_flag=True, help="Record in the cluster that it was opened.")
 @output
-def show_bundle(bundle: Path, identity: Path, output: Output) -> None:
+@cluster_options
+@click.pass_obj
+def show_bundle(
+    app: App, *, bundle: Path, identity: Path, proves: bool, output: Output, cluster: Cluster
+) -> None:
     """Open BUNDLE, check every checksum, and tell what it is. No key is printed."""
     found = opened(bundle, identities_in(identity), what="Bundle")
     told = _told(found)
+    if proves:
+        _prove(found, cluster, output, at=app.now())
+        return
     if output != "table":
         emit(told, output)
         return
@@ -88,6 +100,15 @@ def restore(
         _write(folder, made)
     else:
         _make(cluster, found.contents.namespace, made)
+
+
+def _prove(found: Opened, cluster: Cluster, output: Output, *, at: datetime) -> None:
+    """Record it, once a day for each bundle, by whoever is a side of the contract."""
+    contents = found.contents
+    within = replace(cluster, namespace=cluster.namespace or contents.namespace)
+    reference = f"bundle {contents.number}, masterkey {contents.fingerprint}, {at.date()}"
+    source = in_cluster(contents.instance, within)
+    write(source, "KeysOpened", {"reference": reference}, cluster=within, dry_run=False, output=output)
 
 
 def _told(found: Opened) -> Manifest:

@@ -187,9 +187,20 @@ class Instructed:
         return self.since <= now < self.valid_until
 
 
+@dataclass(frozen=True, slots=True)
+class KeysOpened:
+    """A recipient has opened a key bundle and found it whole; `reference` says which."""
+
+    name: str
+    at: datetime
+    by: str
+    reference: str = ""
+
+
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
-)
+    | KeysOpened
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

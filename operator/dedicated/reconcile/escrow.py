@@ -17,6 +17,7 @@ from dedicated.api.findings import Finding
 from dedicated.api.json import JsonValue, Manifest, array, digest
 from dedicated.api.objects import CONFIG_MAP, JOB, ROLE_BINDING, Ref
 from dedicated.api.resource import Instance
+from dedicated.contract.facts import KeysOpened
 from dedicated.contract.places import place_of_bucket
 from dedicated.contract.recovery.escrow import (
     Attempt,
@@ -85,11 +86,14 @@ def judge(
     marks = _marks(making, observed) if making else None
     attempt = observed.escrowing[0] if observed.escrowing else None
     hindrance = _hindrance(instance, observed, located)
-    condition = hindrance or keys_escrowed(marks, report, attempt, since=since, zone=zone, now=now)
+    opened = max((fact.at for fact in observed.facts if isinstance(fact, KeysOpened)), default=None)
+    condition = hindrance or keys_escrowed(
+        marks, report, attempt, since=since, opened=opened, zone=zone, now=now
+    )
     return Escrow(
         condition=condition,
         findings=_findings(condition),
-        status=_status(report) if report else None,
+        status=_status(report, opened) if report else None,
         wanted=making,
         marks=marks,
         hindered=hindrance is not None or any(not version for version in observed.bundled.values()),
@@ -243,7 +247,7 @@ def _findings(condition: Condition) -> tuple[Finding, ...]:
     )
 
 
-def _status(report: Report) -> Manifest | None:
+def _status(report: Report, opened: datetime | None) -> Manifest | None:
     """`status.keyBundle`; None before the first bundle."""
     bundle, ledger = report.bundle, report.ledger
     if bundle is None:
@@ -253,6 +257,7 @@ def _status(report: Report) -> Manifest | None:
         **_object(bundle),
         "recipients": [_recipient(opener) for opener in bundle.openers],
     }
+    found |= {"openedAt": rfc3339(opened)} if opened else {}
     return found | ({"ledger": _object(ledger)} if ledger else {})
 
 

@@ -9,7 +9,7 @@ A changed bundle is owed at once. A changed ledger is owed `SPACING` after the l
 that many records in a row are one object, and each is kept within `LEDGER_WITHIN` of being made.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -141,11 +141,13 @@ def keys_escrowed(
     attempt: Attempt | None,
     *,
     since: datetime | None,
+    opened: datetime | None = None,
     zone: str,
     now: datetime,
 ) -> Condition:
     """`KeysEscrowed` of an instance that has a `keyBundle`. `marks` is None while there are no keys, or the
-    masterkey is missing; `since` is from when on its record exists."""
+    masterkey is missing; `since` is from when on its record exists; `opened` when a recipient last opened
+    one, by a record."""
     bundle = report.bundle if report else None
     if bundle is None:
         return _never(report, attempt, since=since, zone=zone, now=now)
@@ -159,7 +161,11 @@ def keys_escrowed(
         return _false(
             "BundleStale", f"keys, configuration or recipients are newer than {kept}; it is rewritten"
         )
-    return _with_ledger(marks, report, attempt, kept, zone=zone, now=now)
+    found = _with_ledger(marks, report, attempt, kept, zone=zone, now=now)
+    if found.status != "True":
+        return found
+    proof = f"opened last {when(opened, zone)}" if opened else "no recipient has recorded to have opened one"
+    return replace(found, message=f"{found.message}; {proof}")
 
 
 def _with_ledger(
