@@ -73,6 +73,7 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "NotMeasured": facts.Stretch("r", RESTORED, BY, "NotMeasured", RESTORED, UNTIL, "T-1"),
     "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
+    "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
 }
 """What every example says, but for a modification and for a month."""
 
