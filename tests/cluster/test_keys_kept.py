@@ -181,3 +181,6 @@ def test_a_lost_cluster_comes_back_from_the_buckets_and_an_identity(
     again_run = run("keys", "restore", str(bundle), "-i", str(stage.customer.file), "--apply",
                     "--kubeconfig", config, "-n", namespace)  # fmt: skip
     assert "there already, the same" in again_run.out
+    proving = ("keys", "show", str(bundle), "-i", str(stage.provider.file), "--prove")
+    assert run(*proving, "--kubeconfig", config, "-n", namespace, now=datetime.now(UTC)).code == 0
+    stage.until(lambda: "openedAt" in kept(api, namespace), "that it was opened")

@@ -10,10 +10,11 @@ from api.key_examples import KEY_BUNDLE
 from builders import IDENTITY, NOW, body, clustered, spec
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.api.objects import JOB, ROLE, Ref
+from dedicated.api.objects import JOB, PERCONA_BACKUP, ROLE, Ref
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.facts import KeysOpened
 from dedicated.contract.recovery.escrow import Attempt, Trouble
+from dedicated.parts.database.engine import ClusterState, EngineState
 from dedicated.parts.escrow import Kept
 from dedicated.reconcile.actions import Action, Ask, Delete
 from dedicated.reconcile.observed import PodState
@@ -218,3 +219,16 @@ def test_that_a_recipient_opened_one_is_told_from_its_record() -> None:
     cluster.settle()
     assert get_map(cluster.body, "status", "keyBundle")["openedAt"] == rfc3339(opened.at)
     assert "opened last" in cluster.message("KeysEscrowed")
+
+
+def test_a_backup_that_is_asked_for_says_which_masterkey_it_needs() -> None:
+    of: Manifest = {**body(), "spec": spec(**clustered())}
+    cluster = Cluster(of, agent_image=IMAGE, secrets={})
+    cluster.settle()
+    cluster.engine = EngineState(cluster=ClusterState(ready=True, servers=3))
+    cluster.step()
+    orders = [one for one in cluster.asked.values() if one["kind"] == PERCONA_BACKUP.kind]
+    assert orders
+    for order in orders:
+        assert get_map(order, "metadata", "annotations") == {"dedicated.zitadel.com/keys": IDENTITY.masterkey}
+        assert f"--annotation=keys={IDENTITY.masterkey}" in get_list(order, "spec", "options")

@@ -137,9 +137,8 @@ def spec_of(instance: Instance) -> Manifest:
 
 def job_name(instance: Instance, marks: Marks, report: Report | None) -> str:
     """The same until something else is to be written, or something was."""
-    before: list[JsonValue] = [
-        one.object if one else "" for one in ((report.bundle, report.ledger) if report else ())
-    ]
+    known = (report.bundle, report.ledger) if report else (None, None)
+    before: list[JsonValue] = [one.object if one else "" for one in known]
     return f"{instance.name}-{COMPONENT}-{digest([marks.bundle, marks.ledger, before])[:10]}"
 
 
