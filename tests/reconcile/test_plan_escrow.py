@@ -14,12 +14,12 @@ from dedicated.api.objects import JOB, PERCONA_BACKUP, ROLE, Ref
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.facts import KeysOpened
 from dedicated.contract.recovery.escrow import Attempt, Trouble
-from dedicated.parts.database.engine import ClusterState, EngineState
 from dedicated.parts.escrow import Kept
 from dedicated.reconcile.actions import Action, Ask, Delete
 from dedicated.reconcile.observed import PodState
 from reconcile.played_escrow import arguments
 from reconcile.simulation import Cluster
+from reconcile.test_plan_recovery import managed
 
 IMAGE = "images.example.test/operator:1"
 
@@ -222,10 +222,9 @@ def test_that_a_recipient_opened_one_is_told_from_its_record() -> None:
 
 
 def test_a_backup_that_is_asked_for_says_which_masterkey_it_needs() -> None:
-    of: Manifest = {**body(), "spec": spec(**clustered())}
-    cluster = Cluster(of, agent_image=IMAGE, secrets={})
-    cluster.settle()
-    cluster.engine = EngineState(cluster=ClusterState(ready=True, servers=3))
+    cluster = managed(agent_image=IMAGE)
+    cluster.stand()
+    cluster.engine = replace(cluster.engine, runs=())
     cluster.step()
     orders = [one for one in cluster.asked.values() if one["kind"] == PERCONA_BACKUP.kind]
     assert orders
