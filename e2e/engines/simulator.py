@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from dedicated.api.conditions import parse_time
@@ -259,17 +259,21 @@ class Steps(Protocol):
         """What would have been done by now."""
 
 
+Played = TypeVar("Played", bound=Steps)
+
+
 @contextlib.contextmanager
-def playing(simulator: Simulator, *others: Steps, pause: float = PAUSE) -> Iterator[Simulator]:
+def playing(simulator: Played, *others: Steps, pause: float = PAUSE) -> Iterator[Played]:
     """Step each `pause` seconds until the block is left, and others with it; an error in a step is raised
     there."""
     over = threading.Event()
     errors: list[Exception] = []
+    players: tuple[Steps, ...] = (simulator, *others)
 
     def play() -> None:
         while not over.wait(pause):
             try:
-                for played in (simulator, *others):
+                for played in players:
                     played.step()
             except ApiError as error:
                 if error.status not in BUSY:

@@ -34,6 +34,7 @@ SEVERITIES = {
         "DedicatedRecoveryRestoreNotProven",
         "DedicatedRecoveryNotMeasured",
         "DedicatedRecoveryBlind",
+        "DedicatedKeysNotEscrowed",
         "DedicatedDatabaseFailoverNotReady",
     ],
 }

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
 from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
+from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from api.recovery_examples import RECOVERY_STATUS, RESTORE_STATUS
 from dedicated.api.instance import CONFIG_TYPES
@@ -40,6 +41,7 @@ FULL: Manifest = {
     "contacts": {"provider": "operations@provider.example", "customer": "+41 71 000 00 00"},
     "sizing": {"clients": 5000, "requestsPerSecond": 200},
     "maintenance": {"windows": [WINDOW], "freezes": [FREEZE]},
+    "keyBundle": KEY_BUNDLE,
     "infrastructure": {
         "class": "SelfHosted",
         "owner": "Customer",
@@ -127,6 +129,7 @@ STATUS: Manifest = {
     "recovery": RECOVERY_STATUS,
     "restore": RESTORE_STATUS,
     "database": {"cluster": "acme-db-1a2b3c", "restoredFrom": "acme-database", "restoredTo": TIME},
+    "keyBundle": KEY_BUNDLE_STATUS,
     "serviceLevel": {
         "measuredSince": TIME,
         "measuredAt": TIME,
@@ -319,6 +322,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
         {"login": {"replicas": 2}},
     ),
     **DATABASE_RULES,
+    **KEY_BUNDLE_RULES,
     **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (

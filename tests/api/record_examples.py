@@ -99,6 +99,7 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "ForceMajeure": {"stretch": _SLOT},
+    "KeysOpened": {},
 }
 EXAMPLES: Mapping[Fact, Manifest] = {
     fact: {

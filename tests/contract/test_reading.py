@@ -82,6 +82,7 @@ WANTED: Mapping[Fact, facts.Fact] = {
     ),
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
+    "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
 }
 """What every example says, but for a modification and for a month."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from api.key_examples import KEY_BUNDLE
 from cluster.engine_stage import RECORD as RECORD_OF_AGENT
 from cluster.engine_stage import REPOSITORY, SERVERS, ordered, tell
 from cluster.instances import condition
@@ -61,7 +62,7 @@ class Scenario:
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
     makes it undone. `contract`: the public name answers, and the contract's time is turned. `engine`: one is
-    played, and its definitions have to be at hand.
+    played, and its definitions have to be at hand. `escrow`: the key bundle's Jobs are played.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Scenario:
     undo: Callable[[Cluster], None] | None = None
     contract: bool = False
     engine: bool = False
+    escrow: bool = False
 
 
 def is_whole(site: Site) -> bool:
@@ -237,6 +239,23 @@ def _recoverable(site: Site, incarnation: str) -> Report:
     return replace(_report(site), incarnation=incarnation, found=found)
 
 
+def _keep_keys(site: Site) -> None:
+    """Created with its keys kept elsewhere, changed twice, and deleted."""
+    site.create(keyBundle=KEY_BUNDLE)
+    told: Manifest = {"contacts": {"customer": "+41 71 000 00 00"}}
+    for change in (None, CHANGED, told):
+        if change is not None:
+            site.change(change)
+        site.rest(lambda at: is_whole(at) and _keys_kept(at), seconds=REST_SECONDS)
+    put = site.kept.put
+    assert len(put) == len(set(put)), f"the same was written twice: {put}"
+    _delete(site)
+
+
+def _keys_kept(site: Site) -> bool:
+    return condition(site.body(), "KeysEscrowed").get("status") == "True"
+
+
 def _has_record(site: Site) -> bool:
     return site.api.find(CONFIG_MAP, site.namespace, RECORD_OF_AGENT) is not None
 
@@ -285,6 +304,7 @@ ENGINE = Scenario("engine", act=_live_on_an_engine, is_over=is_gone, engine=True
 RESTORED = Scenario(
     "restore", prepare=_stand_on_an_engine, act=_restore, is_over=is_restored, engine=True
 )
+ESCROW = Scenario("escrow", act=_keep_keys, is_over=is_gone, escrow=True)
 SCENARIOS = (
     CREATION,
     CONFIGURATION,
@@ -293,5 +313,6 @@ SCENARIOS = (
     MAINTENANCE_RUN,
     ENGINE,
     RESTORED,
+    ESCROW,
     ZONE_LOSS,
 )

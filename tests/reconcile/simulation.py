@@ -1,6 +1,4 @@
-"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time
-move on command.
-"""
+"""The world around one instance, in memory: plans are carried out; Jobs, people and time move on command."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -63,6 +61,7 @@ from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of
 from reconcile.ordered import Restores
+from reconcile.played_escrow import PlayedEscrow, is_schema_job
 
 MOST_PASSES = 12
 
@@ -96,6 +95,7 @@ class Cluster:
     engine: EngineState = field(default_factory=EngineState)
     recovery: Kept | None = None
     agent_image: str = ""
+    escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -114,7 +114,7 @@ class Cluster:
                 for ref, item in full.items()
                 if ref.kind == DEPLOYMENT.kind and not ref.name.endswith("-recovery")
             },
-            jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
+            jobs={ref.name: job_of(item) for ref, item in full.items() if is_schema_job(ref)},
             pods=tuple(self.pods),
             nodes=self.nodes,
             platform=self.platform,
@@ -134,6 +134,8 @@ class Cluster:
             engine=self.engine,
             recovery=self.recovery,
             agent_image=self.agent_image, senior=self.senior,
+            escrowed=self.escrow.kept, escrowing=self.escrow.attempts,
+            bundled=self.escrow.bundled(self.body),
             mark=self.mark,
         )
 
@@ -320,6 +322,8 @@ class Cluster:
         match action:
             case RecordFact(statement):
                 self.state(statement)
+            case Ask(manifest) if get_str(manifest, "kind") == JOB.kind:
+                self.escrow.carry_out(manifest, now=self.server.now)
             case Ask(manifest):
                 self.asked.setdefault(get_str(manifest, "metadata", "name"), manifest)
             case Tell(name, status):

@@ -40,6 +40,7 @@ DATA_LOCATION_COMPLIANT = "DataLocationCompliant"
 ENGINE_VERIFIED = "EngineVerified"
 BACKUP_POLICY_SATISFIED = "BackupPolicySatisfied"
 FAILOVER_READY = "FailoverReady"
+KEYS_ESCROWED = "KeysEscrowed"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
@@ -71,6 +72,7 @@ TYPES = (
     DATA_LOCATION_COMPLIANT,
     ENGINE_VERIFIED,
     BACKUP_POLICY_SATISFIED,
+    KEYS_ESCROWED,
 )
 ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
 """Types that are good news when they are False."""

@@ -34,6 +34,8 @@ ANNOTATION_RESTORE = f"{GROUP}/restore"
 """Name of the InstanceRestore that a database was made by."""
 ANNOTATION_POINT = f"{GROUP}/restored-to"
 """The point in time that a database was restored to, at least."""
+ANNOTATION_KEYS = f"{GROUP}/keys"
+"""Of a backup: salted fingerprint of the masterkey that its data needs."""
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
 REGION_LABEL = "topology.kubernetes.io/region"

@@ -28,7 +28,8 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact]
+OpenedFact = Literal["KeysOpened"]
+Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, OpenedFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
 
@@ -36,10 +37,11 @@ MODIFICATION_REPAIRED: Fact = "ModificationRepaired"
 FACTS: tuple[Fact, ...] = get_args(Fact)
 STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "operator": (*get_args(OperatorFact), *get_args(SharedFact)),
-    "customer": get_args(CustomerFact),
-    "provider": (*get_args(SharedFact), *get_args(ProviderFact)),
+    "customer": (*get_args(CustomerFact), *get_args(OpenedFact)),
+    "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(OpenedFact)),
 }
-"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider."""
+"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider; that a
+key bundle was opened, by whoever is a recipient."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -62,7 +64,7 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
-    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure"),
+    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure", "KeysOpened"),
     "reason": ("Failed", "Blocked", "Instruction"),
 }
 """Field that every fact may have -> the facts that must."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dedicated.api.instance_restore import MESSAGE_LENGTH, Phase, Purpose
+from dedicated.api.key_bundle import MOST_RECIPIENTS, RecipientRole
 from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -294,6 +295,33 @@ class StatusDatabase(ApiModel):
     restored_to: Time = Field(description="The point restored, at least.")
 
 
+class StatusOpener(ApiModel):
+    """Who can open the key bundle."""
+
+    role: RecipientRole
+    fingerprint: Word = Field(description="The begin of its public key's SHA-256.")
+
+
+class StatusLedger(ApiModel):
+    """What was last written of the ledger beside the bundle."""
+
+    number: int = Field(ge=1)
+    object: Line = Field(description="Its name in the bucket.")
+    sha256: Annotated[str, Field(max_length=64)] = Field(description="Of the encrypted object.")
+    written_at: Time
+
+
+class StatusKeyBundle(StatusLedger):
+    """The newest key bundle, as its Job recorded it."""
+
+    fingerprint: Annotated[str, Field(max_length=32)] = Field(
+        description="Salted fingerprint of the masterkey in it: that of <name>-identity."
+    )
+    recipients: Annotated[list[StatusOpener], Field(max_length=MOST_RECIPIENTS)]
+    opened_at: Time | None = Field(None, description="When a recipient last opened one, by a record.")
+    ledger: StatusLedger | None = None
+
+
 class StatusResponsibilities(ApiModel):
     """Who answers for what (R-1), as the spec has it now."""
 
@@ -326,3 +354,4 @@ class InstanceStatus(ApiModel):
     recovery: StatusRecovery | None = None
     restore: StatusRestore | None = None
     database: StatusDatabase | None = None
+    key_bundle: StatusKeyBundle | None = None

@@ -86,7 +86,10 @@ def add_verify_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
 def _add_shared(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
     add = parser.add_argument
     add(
-        "--api-server", default=_api_server(environment), metavar="URL", help="default: the pod's own cluster"
+        "--api-server",
+        default=api_server_of(environment),
+        metavar="URL",
+        help="default: the pod's own cluster",
     )
     add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
@@ -167,7 +170,8 @@ def _instant(text: str) -> datetime:
     return found
 
 
-def _api_server(environment: Mapping[str, str]) -> str:
+def api_server_of(environment: Mapping[str, str]) -> str:
+    """The API server of the cluster that a pod runs in."""
     host = environment.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

@@ -17,6 +17,7 @@ from dedicated.cli.drill import drill
 from dedicated.cli.explain import explain
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
+from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
@@ -71,7 +72,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, restore, drill, explain,
+    check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

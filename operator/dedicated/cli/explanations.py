@@ -139,7 +139,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     api.DATA_PROTECTED: Explanation(
         asks="Would the data survive the loss of all copies of the database, as promised? It stands for log "
-        "and backups below, and for BackupPolicySatisfied.",
+        "and backups below, and for BackupPolicySatisfied and KeysEscrowed.",
         good="True",
         clauses="B-1, B-2, B-3, B-7",
         acts="Provider; the owner of an external database for that database",
@@ -207,6 +207,14 @@ EXPLANATIONS: dict[str, Explanation] = {
         clauses="B-1, B-2, D-2",
         acts="Provider: agree on what differs, or use an engine that offers it; nobody where it is external",
         docs="docs/engines.md",
+    ),
+    api.KEYS_ESCROWED: Explanation(
+        asks="Are the keys, without which no backup can be read, and the ledger kept beside the cluster as "
+        "they are now?",
+        good="True",
+        clauses="B-10",
+        acts="Provider",
+        docs="docs/keys.md",
     ),
     api.TEST_CLOCK: Explanation(
         asks="Does an operator of a test reckon with a clock of its own? It stands only where one does.",

@@ -57,6 +57,8 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     match options.command:
         case "run":
             return _run(options, now)
+        case "agent" if options.agent == "escrow":
+            return _escrow(options, now)
         case "agent":
             return _verify(options, now) if options.agent == "verify" else _recovery(options, now)
         case _:
@@ -106,6 +108,16 @@ def _verify(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
         print(f"dedicated agent verify: {error}", file=sys.stderr)
         return BROKEN
     return 0
+
+
+def _escrow(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.escrow.main import run
+    from dedicated.cli.escrow_arguments import escrow_settings_of
+    from dedicated.controllers import logs
+
+    settings = escrow_settings_of(options)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return 0 if asyncio.run(run(settings, now=now)) else 1
 
 
 def _crds(output: Path | None) -> int:

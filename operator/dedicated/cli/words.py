@@ -1,5 +1,6 @@
 """Facts and records in a line of words, for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
@@ -15,6 +16,7 @@ from dedicated.contract.facts import (
     Drilled,
     Fact,
     Instructed,
+    KeysOpened,
     Notified,
     Restored,
     Retracted,
@@ -48,6 +50,13 @@ def length(amount: timedelta) -> str:
     return "".join([f"{hours}h" if hours else "", f"{rest}m" if rest or not hours else ""])
 
 
+PLAIN: Mapping[type[Fact], str] = {
+    ServiceStarted: "the contract's months begin",
+    KeysOpened: "a recipient opened a key bundle and found it whole",
+}
+"""Facts without anything of their own to tell."""
+
+
 def fact_told(fact: Fact, zone: str) -> str:
     """What a fact of the contract says."""
     match fact:
@@ -61,6 +70,8 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"{fact.stage} {fact.request}"
         case Act():
             text = f"{fact.step} issue {fact.issue}"
+        case ServiceStarted() | KeysOpened():
+            text = f"{type(fact).__name__}: {PLAIN[type(fact)]}"
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"

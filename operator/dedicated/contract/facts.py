@@ -252,6 +252,16 @@ class Drilled:
     expected: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeysOpened:
+    """A recipient has opened a key bundle and found it whole; `reference` says which."""
+
+    name: str
+    at: datetime
+    by: str
+    reference: str = ""
+
+
 Fact = (
     Notified
     | Delivered
@@ -266,6 +276,7 @@ Fact = (
     | Restored
     | DatabaseRemoved
     | Drilled
+    | KeysOpened
 )
 
 

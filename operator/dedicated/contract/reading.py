@@ -41,6 +41,7 @@ from dedicated.contract.facts import (
     Fact,
     Grantee,
     Instructed,
+    KeysOpened,
     Notified,
     Restored,
     Retracted,
@@ -154,6 +155,8 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
     match spec:
         case RecordSpec(fact="ServiceStarted"):
             fact = ServiceStarted(name, at, by)
+        case RecordSpec(fact="KeysOpened"):
+            fact = KeysOpened(name, at, by, reference)
         case RecordSpec(fact="Escalated" | "TerminationNotice" | "TerminationWithdrawn" | "Waiver" as step):
             fact = Act(name, at, by, _kept(spec.issue), step, reference)
         case RecordSpec(

@@ -27,8 +27,9 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
+from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
-from dedicated.parts import keys, measured, recovery_agent, verification
+from dedicated.parts import escrow, keys, measured, recovery_agent, verification
 from dedicated.parts.database.engine import (
     ClusterState,
     EngineRun,
@@ -75,6 +76,8 @@ class Entry:
     run: EngineRun | None = None
     recovery: Kept | None = None
     verdict: Verdict | None = None
+    escrowed: escrow.Kept | None = None
+    escrowing: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,8 @@ def entry_of(manifest: Manifest) -> Entry:
     match child.ref.kind:
         case DEPLOYMENT.kind:
             return Entry(instance, child, deployment=deployment_of(manifest))
+        case JOB.kind if child.component == escrow.COMPONENT:
+            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
             return Entry(instance, child, job=job_of(manifest))
         case CONFIG_MAP.kind:
@@ -279,4 +284,6 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
         case verification.COMPONENT:
             return Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
+        case escrow.COMPONENT:
+            return Entry(instance, child, escrowed=escrow.kept_of(manifest))
     return Entry(instance, child)

@@ -38,6 +38,7 @@ from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
+from dedicated.parts import escrow
 from dedicated.reconcile import restore_steps
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
 from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
@@ -306,6 +307,8 @@ class Reconciler:
             tasks=known.tasks,
             verdicts=known.verdicts,
             recovery=known.recovery,
+            escrowed=known.escrowed,
+            escrowing=known.escrowing,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
@@ -313,7 +316,18 @@ class Reconciler:
         if isinstance(instance, InvalidInstance) or instance.meta.deleting:
             return observed
         masterkey, database = await self._secrets.read(instance, known.identity)
-        return replace(observed, masterkey=masterkey, database=database)
+        return replace(
+            observed, masterkey=masterkey, database=database, bundled=self._bundled(instance)
+        )
+
+    def _bundled(self, instance: Instance) -> dict[str, str]:
+        """The versions of what a key bundle would hold; from now on their changes wake the instance."""
+        if instance.spec.key_bundle is None:
+            return {}
+        found = {name: self._world.secret(instance.meta.key, name) for name in escrow.secrets_of(instance)}
+        return {
+            name: f"{one.uid}/{one.resource_version}" if one else "" for name, one in found.items()
+        }
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest instance in the namespace that is older than this one, or empty.

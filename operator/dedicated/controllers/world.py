@@ -35,6 +35,7 @@ from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
 from dedicated.contract.recovery.restore import database_in
 from dedicated.controllers.informers import (
@@ -51,7 +52,7 @@ from dedicated.controllers.informers import (
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys, recovery_agent, schema
+from dedicated.parts import escrow, keys, recovery_agent, schema
 from dedicated.parts.database.engine import EngineState, cluster_of
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
@@ -86,6 +87,8 @@ class Snapshot:
     restores: tuple[RestoreOrder, ...]
     tasks: Mapping[str, JobState]
     verdicts: Mapping[str, Verdict]
+    escrowed: escrow.Kept | None
+    escrowing: tuple[Attempt, ...]
 
 
 About: TypeAlias = Reading | Asked | Order | RestoreOrder
@@ -203,6 +206,7 @@ class World:
         jobs: dict[str, JobState] = {}
         tasks: dict[str, JobState] = {}
         verdicts: dict[str, Verdict] = {}
+        escrowing: list[Attempt] = []
         identity = None
         named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
         for kind, informer in self._children.items():
@@ -218,6 +222,8 @@ class World:
                     (jobs if entry.child.component == schema.COMPONENT else tasks)[name] = entry.job
                 elif entry.verdict is not None:
                     verdicts[entry.verdict.restore] = entry.verdict
+                elif entry.escrowing is not None:
+                    escrowing.append(entry.escrowing)
                 elif entry.identity is not None:
                     identity = entry.identity
         pods = [
@@ -252,6 +258,8 @@ class World:
             restores=self.restores(key),
             tasks=tasks,
             verdicts=verdicts,
+            escrowed=self._escrowed(key),
+            escrowing=tuple(sorted(escrowing, key=lambda attempt: attempt.made)),
         )
 
     def restores(self, key: Key) -> tuple[RestoreOrder, ...]:
@@ -289,6 +297,12 @@ class World:
         """The recovery agent's record."""
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
         return entry.recovery if entry is not None and entry.instance == key.name else None
+
+    def _escrowed(self, key: Key) -> escrow.Kept | None:
+        """The key bundle's record."""
+        name = escrow.record_name(key.name)
+        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
+        return entry.escrowed if entry is not None and entry.instance == key.name else None
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""

@@ -26,8 +26,14 @@ def selector(instance: Instance, component: str) -> Manifest:
 
 def labels(instance: Instance, component: str) -> Manifest:
     """The recommended labels of a child."""
+    return labels_of(instance.name, component)
+
+
+def labels_of(name: str, component: str) -> Manifest:
+    """The same by the instance's name."""
     return {
-        **selector(instance, component),
+        LABEL_INSTANCE: name,
+        LABEL_COMPONENT: component,
         LABEL_NAME: "zitadel",
         LABEL_MANAGED_BY: FIELD_MANAGER,
         LABEL_PART_OF: "dedicated-instance",

@@ -18,7 +18,7 @@ from dedicated.contract.recovery.runs import GRACE, Runs, owed, retry_at
 from dedicated.contract.recovery.schedule import due_times
 from dedicated.contract.recovery.verdict import is_fresh
 from dedicated.contract.runs import Standing
-from dedicated.parts.database.engine import COMPONENT, EngineRun
+from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Ask, Delete
 from dedicated.reconcile.databases import DatabaseView
@@ -81,7 +81,12 @@ def backups(
         return Asking(prunes=pruned, wake_at=wake_at)
     kind = wish.kind if adapter_of(instance).capabilities.differential else "full"
     manifest = adapter_of(instance).trigger(instance, kind, mark_of(wish, runs, instance.database))
-    return Asking((Ask(manifest),), pruned, wake_at)
+    return Asking((Ask(with_keys(adapter_of(instance), manifest, needed(observed))),), pruned, wake_at)
+
+
+def needed(observed: Observed) -> str:
+    """Fingerprint of the masterkey that the data needs."""
+    return observed.identity.masterkey if observed.identity else ""
 
 
 def known_runs(instance: Instance, observed: Observed, report: Report | None, *, now: datetime) -> Runs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dedicated.api.json import Manifest, digest, get_str
 from dedicated.api.objects import DEPLOYMENT, JOB, Ref, ref_of
-from dedicated.parts import config, login, network, recovery_agent, schema, server, workload
+from dedicated.parts import config, escrow, login, network, recovery_agent, schema, server, workload
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
@@ -51,6 +51,7 @@ def compose(
         *network.policies(wanted),
         *(adapter_of(wanted.instance).render(wanted.engine) if wanted.engine else ()),
         *(recovery_agent.manifests(wanted.agent) if wanted.agent else ()),
+        *(escrow.manifests(wanted.escrow) if wanted.escrow else ()),
     )
     steps = _schema_steps(wanted, observed, config_name=config_name, database_ready=database_ready)
     if waiting_for:

@@ -35,8 +35,9 @@ from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
-from dedicated.parts import recovery_agent, verification
+from dedicated.parts import escrow, recovery_agent, verification
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
@@ -171,8 +172,9 @@ class Observed:
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
     which records both stand. `asked` are its `Maintenance` objects. `forged` is what a full audit has found,
-    in the pass after it. `recovery` is the recovery agent's record. `tasks` are Jobs beside the schema's,
-    `verdicts` what was found in restored copies, by the uid of the restore.
+    in the pass after it. `recovery` is the recovery agent's record, `escrowed` the key bundle's, `escrowing`
+    are its Jobs under way; `bundled`: version of each Secret that a bundle would hold, empty: it is missing.
+    `tasks` are Jobs beside the schema's, `verdicts` what was found in restored copies, by the restore's uid.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -203,6 +205,9 @@ class Observed:
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
     recovery: Kept | None = None
+    escrowed: escrow.Kept | None = None
+    escrowing: tuple[Attempt, ...] = ()
+    bundled: Mapping[str, str] = field(default_factory=dict)
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None
@@ -369,7 +374,7 @@ def _pod_problem(status: Manifest) -> str:
 
 
 def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Ownership, ...]]:
-    """Our field set, and those of others. What the recovery agent writes is nobody's modification."""
+    """Our field set, and those of others. What our own agents write into records is nobody's modification."""
     ours, foreign = "", []
     for entry in entries:
         manager, operation = get_str(entry, "manager"), get_str(entry, "operation")
@@ -379,7 +384,7 @@ def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Owners
                 ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
             owned = get_map(entry, "fieldsV1")
-            words = (recovery_agent.is_report, verification.is_verdict)
+            words = (recovery_agent.is_report, escrow.is_report, verification.is_verdict)
             if any(is_word(component, manager, owned) for is_word in words):
                 continue
             operation = f"{operation} ({subresource})" if subresource else operation

@@ -22,7 +22,7 @@ from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.dates import earliest
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
-from dedicated.reconcile import service_level, turns
+from dedicated.reconcile import escrow, service_level, turns
 from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
@@ -295,7 +295,7 @@ class _Protecting:
 
 
 def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
-    """Backups that are owed, and those that were ordered."""
+    """Backups that are owed, those that were ordered, and the key bundle beside them."""
     instance, observed, judgement = sight.instance, sight.observed, sight.judgement
     owed = backups(
         instance,
@@ -307,7 +307,9 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
         now=sight.now,
     )
     ordered = orders(instance, observed, busy=bool(owed.asks), now=sight.now)
-    stages = tuple(stage for stage in ((*owed.asks, *ordered.actions), owed.prunes) if stage)
+    kept = escrow.actions(instance, observed, judgement.escrow, now=sight.now)
+    asked = ((*owed.asks, *ordered.actions, *kept), owed.prunes)
+    stages = tuple(stage for stage in asked if stage)
     return _Protecting(stages, earliest(ordered.wake_at, owed.wake_at, judgement.database.wake_at))
 
 

@@ -38,7 +38,6 @@ from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
-from dedicated.reconcile import databases
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
@@ -122,7 +121,6 @@ def judge(
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
     proven = proving(instance, observed, view, believed, zone=zone, now=now)
-    _, policy = databases.conditions(instance, agreed=owed.agreed)
     told = (without,) if without else store.check(
         backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
     )
@@ -130,7 +128,7 @@ def judge(
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
-        every = _with_whole((*judged, encrypted, proven.condition), policy)
+        every = (*judged, encrypted, proven.condition)
         findings = (*told, *silent, *proven.findings)
         return Recovery(True, None, terms, every, findings, None, earliest(due, proven.wake_at))
     pods = _pods(observed)
@@ -143,7 +141,7 @@ def judge(
         managed=True,
         report=believed,
         promised=terms,
-        conditions=_with_whole((*judged, proven.condition), policy),
+        conditions=(*judged, proven.condition),
         findings=(*told, *silent, *_findings(believed, terms, judged, now), *proven.findings),
         status=status,
         wake_at=earliest(
@@ -155,17 +153,24 @@ def judge(
     )
 
 
-def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
-    """The conditions, behind the one that stands for them and for what the engine offers; not for failover,
-    which loses no data, nor for a first drill that is still to come."""
+def with_whole(found: Recovery, *, policy: Condition, kept: Condition) -> Recovery:
+    """The same, with `DataProtected` before the conditions that it stands for.
+
+    It counts those of recoverability but for failover, which loses no data, what the engine offers, and
+    whether the keys are kept, since a backup without them is worth nothing. An external database is not
+    judged, nor a first drill that is still to come.
+    """
+    if not found.managed:
+        return found
+    every = (*found.conditions, policy, kept)
     whole = aggregate(
         one
-        for one in (*judged, policy)
+        for one in every
         if one.type != FAILOVER_READY and (one.type, one.status) != (RESTORE_PROVEN, "Unknown")
     )
     if policy.status == "False":
         whole = replace(whole, message=f"{whole.message}. {POLICY_REMEDY}")
-    return (whole, *judged)
+    return replace(found, conditions=(whole, *found.conditions))
 
 
 def _findings(

@@ -44,6 +44,7 @@ from dedicated.reconcile.observed import DeploymentState, Observed
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
     "restore", "database",
+    "keyBundle",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -121,10 +122,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "recovery": judgement.recovery.status,
         "restore": facts.restore,
         "database": _database(instance, facts),
+        "keyBundle": judgement.escrow.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
+    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
+             judgement.escrow.wake_at)
     changes = (forgotten, expiry, *wakes)
     return status, earliest(*changes)
 
@@ -162,6 +165,7 @@ def _of_data(instance: Instance, judgement: Judgement) -> tuple[Condition, ...]:
         *judgement.recovery.conditions,
         judgement.located.condition,
         *databases.conditions(instance, agreed=judgement.obligations.agreed),
+        judgement.escrow.condition,
     )
 
 

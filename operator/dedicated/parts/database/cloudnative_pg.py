@@ -287,7 +287,7 @@ def _by_plugin() -> Manifest:
     }
 
 
-CLOUDNATIVE_PG = Adapter(
+CLOUDNATIVE_PG: Adapter = Adapter(
     engine="cloudnative-pg",
     capabilities=Capabilities(gaps=GAPS),
     requirements=(

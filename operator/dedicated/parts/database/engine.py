@@ -15,8 +15,8 @@ from typing import Literal
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import DatabaseCluster, Engine
-from dedicated.api.json import Manifest, get_map, get_str
-from dedicated.api.names import ANNOTATION_POINT, ANNOTATION_RESTORE
+from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.api.names import ANNOTATION_KEYS, ANNOTATION_POINT, ANNOTATION_RESTORE
 from dedicated.api.objects import Kind, Ref
 from dedicated.api.resource import FIRST, Database, Instance
 from dedicated.contract.recovery.rendering import Rendering
@@ -248,6 +248,21 @@ class Adapter:
     """What of an instance's database is its cluster's alone, beside the cluster."""
     with_volumes: str = ""
     """The finalizer by which the engine removes a cluster's volumes too; empty where it does so anyway."""
+    annotation: str = ""
+    """Option by which the backup itself, in the repository, is told KEY=VALUE; empty: it cannot be."""
+
+
+def with_keys(adapter: Adapter, order: Manifest, fingerprint: str) -> Manifest:
+    """An order that says which masterkey its backup needs: on the object, and in the repository where the
+    engine can. Without a fingerprint as it is."""
+    if not fingerprint:
+        return order
+    metadata, wanted = get_map(order, "metadata"), get_map(order, "spec")
+    marked: Manifest = {**metadata, "annotations": {ANNOTATION_KEYS: fingerprint}}
+    if adapter.annotation:
+        option = f"{adapter.annotation}=keys={fingerprint}"
+        wanted = {**wanted, "options": [*get_list(wanted, "options"), option]}
+    return {**order, "metadata": marked, "spec": wanted}
 
 
 def created_at(manifest: Manifest) -> datetime | None:

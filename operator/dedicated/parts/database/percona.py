@@ -341,4 +341,5 @@ PERCONA = Adapter(
     trigger=trigger,
     restore=restore,
     with_volumes=DELETE_VOLUMES,
+    annotation="--annotation",
 )
