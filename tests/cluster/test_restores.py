@@ -110,8 +110,11 @@ def test_a_drill_leaves_nothing_and_a_recovery_waits_for_no_other_purpose(
         stage.ask("wanted", "Recovery", acceptLossSince=rfc3339(newest - timedelta(seconds=30)))
         assert stage.comes_to("clone", "Failed")["reason"] == "YieldedToRecovery"
         stage.comes_to("wanted", "Restoring")
-        told = get_map(stage.body(), "status", "restore")
-        assert (told["name"], told["phase"]) == ("wanted", "Restoring")
+        until(
+            lambda: get_map(stage.body(), "status", "restore").items()
+            >= {"name": "wanted", "phase": "Restoring"}.items(),
+            "the instance to tell of it",
+        )
         stage.engine.restoring = ""
         done = stage.comes_to("wanted", "Retained")
         assert stage.secret_of_server().startswith(get_str(done, "cluster"))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import body
+from builders import UID, body
 from dedicated.api.conditions import rfc3339
 from dedicated.api.instance_restore import InstanceRestoreStatus
 from dedicated.api.json import Manifest, get_map, get_str
@@ -20,6 +20,7 @@ from dedicated.reconcile.asked import RestoreOrder
 from dedicated.reconcile.observed import Child, Observed
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.restores import cluster_for, with_database
+from dedicated.reconcile.turns import Turn
 from reconcile.simulation import Cluster
 from reconcile.test_plan_recovery import MINUTE, report, stand, tell
 
@@ -94,6 +95,7 @@ def passed(cluster: Cluster, observed: Observed) -> Plan:
         catalogue=cluster.catalogue,
         now=cluster.server.now,
         settled=cluster.settled,
+        turn=cluster.turn,
         proven=True,
     )
 
@@ -155,7 +157,12 @@ def test_a_passed_copy_is_set_up_then_recorded_and_nothing_else_of_the_instance_
     assert recorded(ready) == []
     assert "Deployment/acme-server" not in applied(ready)
 
-    jobs = {**cluster.observed().jobs, setup.removeprefix("Job/"): JobState(complete=True)}
+    running = {**cluster.observed().jobs, setup.removeprefix("Job/"): JobState()}
+    job = Child(Ref(JOB.kind, setup.removeprefix("Job/")), "j", "1", "schema", owner_uid=UID)
+    children = {**isolated(cluster), job.ref: job}
+    waits = looked(cluster, order, engine=engine, children=children, verdicts=proven, jobs=running)
+    assert (recorded(waits), deleted(waits)) == ([], [])
+    jobs = {**running, setup.removeprefix("Job/"): JobState(complete=True)}
     switched = looked(
         cluster, order, engine=engine, children=isolated(cluster), verdicts=proven, jobs=jobs
     )
@@ -182,6 +189,8 @@ def test_a_copy_that_fails_is_kept_for_its_time_and_then_recorded() -> None:
     bad = verdict(cluster, order, well=False)
     failed = looked(cluster, order, engine=engine, children=children, verdicts=bad)
     assert (told(failed)["phase"], told(failed)["reason"]) == ("Failed", "Corrupted")
+    assert failed.status is not None
+    assert get_str(get_map(failed.status, "restore"), "phase") == "Failed"
     assert recorded(failed) == []
     order = replace(order, status=told(failed))
     cluster.pass_time(minutes=61)
@@ -224,7 +233,10 @@ def test_a_switch_rolls_out_at_once_and_keeps_the_old_database_until_the_new_has
     assert told(rolling)["phase"] == "Switching"
     assert f"PerconaPGCluster/{fact.cluster}" in applied(rolling)
     assert f"PerconaPGCluster/{OLD}" not in applied(rolling)
-    assert deleted(rolling) == [] or all(OLD not in one for one in deleted(rolling))
+    assert not [one for one in deleted(rolling) if OLD in one]
+    # It waits for no other instance's turn, as what a new operator brings does.
+    cluster.turn = Turn("Waiting", before=1)
+    assert looked(cluster, order, facts=(fact,), **known).pending == ()
     assert "DatabaseRemoved" not in recorded(rolling)
     # Whatever its object says, and even without it: the old one goes by the record's own time, no earlier.
     cluster.pass_time(hours=2)
@@ -278,6 +290,10 @@ def test_a_database_that_was_there_and_is_gone_is_not_made_again(
     cluster = scene()
     done = looked(cluster, ordered(cluster, status=status), children=isolated(cluster))
     assert (told(done)["phase"], told(done)["reason"]) == (phase, reason)
+    # Not while its engine's definitions are away: nobody knows then what is there.
+    unseen = replace(cluster.engine, missing=frozenset({PERCONA_CLUSTER.kind}))
+    away = looked(cluster, ordered(cluster, status=status), children=isolated(cluster), engine=unseen)
+    assert told(away)["phase"] == "Waiting"
     assert any(one.startswith("PerconaPGCluster/acme-db-") for one in applied(done)) == (phase == "Waiting")
 
 

@@ -208,8 +208,13 @@ def _times(scene: Scene, course: Course) -> Manifest:
 
 
 def _shown(told: list[tuple[Course, Manifest]]) -> Manifest | None:
-    """What the instance's status tells: the restore that is under way, else the newest that is not over."""
-    open_ones = [(course, status) for course, status in told if course.phase not in ENDED]
+    """What the instance's status tells: the restore that is under way, else the newest of which a database is
+    still there."""
+    open_ones = [
+        (course, status)
+        for course, status in told
+        if course.phase not in ENDED or (course.phase == "Failed" and course.known.made)
+    ]
     under_way = [one for one in open_ones if one[0].phase not in OVER]
     chosen = (under_way or open_ones[-1:])[:1]
     for course, status in chosen:

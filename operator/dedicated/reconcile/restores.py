@@ -178,10 +178,13 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
     setup = _setup(scene, order, cluster, target)
     old = fact.source if fact else cluster
     removal = removal_of(facts, old)
-    told = order.told
+    kind = adapter_of(scene.instance).cluster_kind
+    # Where the engine's kinds are unknown, so is whether the new database is there.
+    unseen = kind is not None and kind.kind in observed.engine.missing
+    told, remembered = order.told, ENDED if unseen else BEGUN | ENDED
     known = Known(
         purpose=order.purpose,
-        told=told if told in BEGUN | ENDED else None,
+        told=told if told in remembered else None,
         refused=state is None and refusal is not None and not refusal.waits,
         made=state is not None,
         ready=state is not None and state.ready,
