@@ -70,8 +70,6 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"{fact.stage} {fact.request}"
         case Act():
             text = f"{fact.step} issue {fact.issue}"
-        case ServiceStarted() | KeysOpened():
-            text = f"{type(fact).__name__}: {PLAIN[type(fact)]}"
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
@@ -83,15 +81,16 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
         case Restored() | DatabaseRemoved() | Drilled():
             text = _database_told(fact)
-        case ServiceStarted() | Delivered() | Retracted():
+        case ServiceStarted() | KeysOpened() | Delivered() | Retracted():
             text = _plainly(fact)
     return text
 
 
-def _plainly(fact: ServiceStarted | Delivered | Retracted) -> str:
-    if isinstance(fact, ServiceStarted):
-        return "ServiceStarted: the contract's months begin"
-    return f"{type(fact).__name__} {fact.request}"
+def _plainly(fact: ServiceStarted | KeysOpened | Delivered | Retracted) -> str:
+    name = type(fact).__name__
+    if isinstance(fact, Delivered | Retracted):
+        return f"{name} {fact.request}"
+    return f"{name}: {PLAIN[type(fact)]}"
 
 
 def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:

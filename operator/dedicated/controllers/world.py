@@ -38,6 +38,7 @@ from dedicated.contract.records import Record
 from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
 from dedicated.contract.recovery.restore import database_in
+from dedicated.controllers.gathered import Gathered
 from dedicated.controllers.informers import (
     Entry,
     PodEntry,
@@ -52,7 +53,7 @@ from dedicated.controllers.informers import (
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import escrow, keys, recovery_agent, schema
+from dedicated.parts import escrow, keys
 from dedicated.parts.database.engine import EngineState, cluster_of
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
@@ -201,31 +202,8 @@ class World:
 
     def snapshot(self, key: Key) -> Snapshot:
         """What is known of an instance now."""
-        children: dict[Ref, Child] = {}
-        deployments: dict[str, DeploymentState] = {}
-        jobs: dict[str, JobState] = {}
-        tasks: dict[str, JobState] = {}
-        verdicts: dict[str, Verdict] = {}
-        escrowing: list[Attempt] = []
-        identity = None
-        named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
-        for kind, informer in self._children.items():
-            for name, entry in informer.in_namespace(key.namespace).items():
-                # What is made once is known by its name: without its label it must not seem to be missing.
-                if entry.instance != key.name and not (kind == SECRET and name in named):
-                    continue
-                children[Ref(kind.kind, name)] = entry.child
-                # The agent's own holds up nothing: whether it runs is told by what it reports.
-                if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
-                    deployments[name] = entry.deployment
-                elif entry.job is not None:
-                    (jobs if entry.child.component == schema.COMPONENT else tasks)[name] = entry.job
-                elif entry.verdict is not None:
-                    verdicts[entry.verdict.restore] = entry.verdict
-                elif entry.escrowing is not None:
-                    escrowing.append(entry.escrowing)
-                elif entry.identity is not None:
-                    identity = entry.identity
+        found = self._gathered(key)
+        children = found.children
         pods = [
             *self._pods.in_namespace(key.namespace).values(),
             *(pod for each in self._servers.values() for pod in each.in_namespace(key.namespace).values()),
@@ -238,14 +216,14 @@ class World:
         asked = self._asked.in_namespace(key.namespace).values()
         return Snapshot(
             children=children,
-            deployments=deployments,
-            jobs=jobs,
+            deployments=found.deployments,
+            jobs=found.jobs,
             pods=tuple(
                 entry.pod
                 for entry in pods
                 if entry.instance == key.name and entry.cluster in ("", live)
             ),
-            identity=identity,
+            identity=found.identity,
             deleted={ref: uid for ref, uid in gone.items() if ref not in children},
             records=modifications_in(readings),
             facts=facts,
@@ -256,11 +234,22 @@ class World:
             engine=engine,
             recovery=self._recovery(key),
             restores=self.restores(key),
-            tasks=tasks,
-            verdicts=verdicts,
+            tasks=found.tasks,
+            verdicts=found.verdicts,
             escrowed=self._escrowed(key),
-            escrowing=tuple(sorted(escrowing, key=lambda attempt: attempt.made)),
+            escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
         )
+
+    def _gathered(self, key: Key) -> Gathered:
+        """An instance's children."""
+        found = Gathered()
+        named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
+        for kind, informer in self._children.items():
+            for name, entry in informer.in_namespace(key.namespace).items():
+                # What is made once is known by its name: without its label it must not seem to be missing.
+                if entry.instance == key.name or (kind == SECRET and name in named):
+                    found.add(Ref(kind.kind, name), entry)
+        return found
 
     def restores(self, key: Key) -> tuple[RestoreOrder, ...]:
         """The restores asked for of an instance, whether it exists or not."""

@@ -4,7 +4,6 @@ Children are kept as metadata only, reduced at once: 1,000 instances of 20 child
 a child holds strings that are shared between instances and no manifest.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING, parse_time
-from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
+from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     API_VERSION,
-    FIELD_MANAGER,
     KIND,
     LABEL_APP_VERSION,
     LABEL_COMPONENT,
@@ -37,7 +35,7 @@ from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
 from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
-from dedicated.parts import escrow, recovery_agent, verification
+from dedicated.parts import escrow
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
@@ -46,22 +44,10 @@ from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, Order, RestoreOrder
 from dedicated.reconcile.drift import Drift
+from dedicated.reconcile.field_owners import Ownership, owners_of
 
-OWNERS = "f:ownerReferences"
 WAITING = (UPGRADE_PENDING, MAINTENANCE_PENDING)
 """Reasons of `UpToDate` that tell of what is not applied yet, and of nothing under way."""
-PLATFORM_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"})
-"""Field managers of Kubernetes itself: what they set is no modification."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """One entry of managedFields that is not ours: who owns which fields, JSON of `fieldsV1`."""
-
-    manager: str
-    operation: str
-    time: str
-    fields: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +229,7 @@ def child_of(manifest: Manifest) -> Child:
     metadata = get_map(manifest, "metadata")
     annotations = get_map(metadata, "annotations")
     component = shared(metadata, "labels", LABEL_COMPONENT)
-    ours, foreign = _owners(get_list(metadata, "managedFields"), component)
+    ours, foreign = owners_of(get_list(metadata, "managedFields"), component)
     owners = get_list(metadata, "ownerReferences")
     return Child(
         ref=Ref(shared(manifest, "kind"), get_str(metadata, "name")),
@@ -371,34 +357,3 @@ def _pod_problem(status: Manifest) -> str:
         if get_str(item, "type") == "PodScheduled" and get_str(item, "status") == "False":
             return f"not scheduled: {get_str(item, 'message')[:200]}"
     return ""
-
-
-def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Ownership, ...]]:
-    """Our field set, and those of others. What our own agents write into records is nobody's modification."""
-    ours, foreign = "", []
-    for entry in entries:
-        manager, operation = get_str(entry, "manager"), get_str(entry, "operation")
-        subresource = get_str(entry, "subresource")
-        if manager == FIELD_MANAGER:
-            if operation == "Apply" and not subresource:
-                ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
-        elif subresource != "status" and manager not in PLATFORM_MANAGERS:
-            owned = get_map(entry, "fieldsV1")
-            words = (recovery_agent.is_report, escrow.is_report, verification.is_verdict)
-            if any(is_word(component, manager, owned) for is_word in words):
-                continue
-            operation = f"{operation} ({subresource})" if subresource else operation
-            fields = _compact(owned)
-            foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))
-    return ours, tuple(foreign)
-
-
-def _without_owner(fields: Manifest) -> Manifest:
-    """Our field set without the owner reference, whose uid is the one thing in it that differs between
-    instances: without it the same child of every instance shares one string."""
-    metadata = {key: value for key, value in get_map(fields, "f:metadata").items() if key != OWNERS}
-    return {**fields, "f:metadata": metadata}
-
-
-def _compact(fields: Manifest) -> str:
-    return json.dumps(fields, separators=(",", ":"))
