@@ -8,6 +8,7 @@ from dedicated.api.objects import (
     ENGINE_KINDS,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     MAINTENANCE,
     POD,
     RECORD,
@@ -71,7 +72,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
-    # A cluster goes after its instance's confirmed end; a backup is asked for once and never changed.
+    # A cluster is deleted by its record alone; a backup is asked for once and never changed.
     engines = {
         (kind.group, kind.plural): (
             {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS
@@ -85,6 +86,8 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (MAINTENANCE.group, f"{MAINTENANCE.plural}/status"): {"patch"},
         (INSTANCE_BACKUP.group, INSTANCE_BACKUP.plural): {"list", "watch", "delete"},
         (INSTANCE_BACKUP.group, f"{INSTANCE_BACKUP.plural}/status"): {"patch"},
+        (INSTANCE_RESTORE.group, INSTANCE_RESTORE.plural): {"list", "watch"},
+        (INSTANCE_RESTORE.group, f"{INSTANCE_RESTORE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},

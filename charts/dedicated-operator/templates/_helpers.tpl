@@ -70,7 +70,11 @@ app.kubernetes.io/part-of: dedicated-operator
   # delete: what was kept for as long as it was to be.
   verbs: [list, watch, delete]
 - apiGroups: [dedicated.zitadel.com]
-  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status]
+  resources: [instancerestores]
+  # create: drills. delete: the orders of drills that are long over.
+  verbs: [list, watch, create, delete]
+- apiGroups: [dedicated.zitadel.com]
+  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status, instancerestores/status]
   verbs: [patch]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/finalizers]
@@ -96,8 +100,9 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# Database engines, where their operators are installed. A cluster is deleted with its volumes after the instance's
-# final backup and retention, on record (docs/deletion.md).
+# Database engines, where their operators are installed. delete: what a DatabaseRemoved record names, with its volumes,
+# and where it archived to: after a restore (docs/restore.md), or after an instance's final backup and retention
+# (docs/deletion.md).
 - apiGroups: [pgv2.percona.com]
   resources: [perconapgclusters]
   verbs: [get, list, watch, create, patch, delete]
@@ -143,7 +148,7 @@ never-granted
 {{/* CEL: the facts of a ContractRecord by the side that states them. Notified, Delivered and
 DeletionConfirmed are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
-['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'FinalBackup', 'DatabaseRemoved']
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved', 'Drilled', 'FinalBackup']
 {{- end }}
 {{- define "dedicated.customerFacts" -}}
 ['Permitted', 'Refused', 'Withdrawn']

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dedicated.api.record import INSTANCE_LENGTH, Time
+from dedicated.api.record import INSTANCE_LENGTH
 from dedicated.api.rules import ApiModel, Rule
+from dedicated.api.words import Time
 
 Kind = Literal["Full", "Differential"]
 State = Literal["Pending", "Running", "Completed", "Failed"]

@@ -15,9 +15,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dedicated.api.duration import Duration, parse_duration
-from dedicated.api.record import Time, instant
 from dedicated.api.recurrence import LENGTH, is_rarer_than_quarterly, parse_recurrence
 from dedicated.api.rules import ApiModel, Rule, list_map
+from dedicated.api.words import Time, instant
 
 SHORTEST_WINDOW = timedelta(hours=2)
 """Shortest window, and shortest usable slot (M-4)."""

@@ -12,9 +12,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dedicated.api.duration import Duration, parse_duration
-from dedicated.api.record import INSTANCE_LENGTH, Gate, ObjectName, Time, Words
+from dedicated.api.record import INSTANCE_LENGTH, Gate
 from dedicated.api.rules import ApiModel, Rule, list_map
 from dedicated.api.status import Line, StatusCondition
+from dedicated.api.words import ObjectName, Time, Words
 
 MaintenanceKind = Literal["Regular", "Security", "Performance"]
 Phase = Literal[

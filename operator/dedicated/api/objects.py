@@ -13,6 +13,8 @@ from dedicated.api.names import (
     PLURAL,
     RECORD_KIND,
     RECORD_PLURAL,
+    RESTORE_KIND,
+    RESTORE_PLURAL,
 )
 
 
@@ -35,6 +37,7 @@ INSTANCE = Kind(API_VERSION, KIND, PLURAL)
 RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 MAINTENANCE = Kind(API_VERSION, MAINTENANCE_KIND, MAINTENANCE_PLURAL)
 INSTANCE_BACKUP = Kind(API_VERSION, BACKUP_KIND, BACKUP_PLURAL)
+INSTANCE_RESTORE = Kind(API_VERSION, RESTORE_KIND, RESTORE_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
@@ -84,9 +87,18 @@ ENGINE_KINDS = (
 KIND_BY_NAME = {
     kind.kind: kind
     for kind in (
-        *CHILD_KINDS, *ENGINE_KINDS, INSTANCE, INSTANCE_BACKUP, MAINTENANCE, NODE, POD, RECORD, VOLUME_CLAIM,
+        *CHILD_KINDS,
+        *ENGINE_KINDS,
+        INSTANCE,
+        INSTANCE_BACKUP,
+        INSTANCE_RESTORE,
+        MAINTENANCE,
+        NODE,
+        POD,
+        RECORD,
+        VOLUME_CLAIM,
     )
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,18 +9,18 @@ Each fact has its own fields: `FIELDS` says which, and each field stands with it
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from dedicated.api.conditions import parse_time
 from dedicated.api.duration import Duration
 from dedicated.api.rules import ApiModel, Rule
+from dedicated.api.words import ObjectName, Sentence, Time, Words, instant
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
-    "FailedOver", "FinalBackup", "DatabaseRemoved",
+    "FailedOver", "Restored", "DatabaseRemoved", "Drilled", "FinalBackup",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -28,7 +28,7 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-EitherFact = Literal["DeletionConfirmed"]
+EitherFact = Literal["KeysOpened", "DeletionConfirmed"]
 Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, EitherFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
@@ -41,7 +41,7 @@ STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(EitherFact)),
 }
 """Who states what. The operator notifies of a regular maintenance, the provider of an emergency; a person of
-either side confirms a deletion (T-1)."""
+either side states that a key bundle was opened, and confirms a deletion (T-1)."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -58,13 +58,15 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
     "agreement": ("Agreement",),
     "instruction": ("Instruction",),
+    "restored": ("Restored",),
+    "removed": ("DatabaseRemoved",),
+    "drill": ("Drilled",),
     "incarnation": ("DeletionConfirmed", "FinalBackup"),
     "backup": ("FinalBackup",),
-    "removed": ("DatabaseRemoved",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
-    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure"),
+    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure", "KeysOpened"),
     "reason": ("Failed", "Blocked", "Instruction"),
 }
 """Field that every fact may have -> the facts that must."""
@@ -83,28 +85,6 @@ REASON_LENGTH = 200
 """Characters of a gate's reason."""
 LONGEST_INSTRUCTION = timedelta(days=7)
 """An instruction is for one piece of work (O-4)."""
-
-
-def _is_time(text: str) -> str:
-    if parse_time(text) is None:
-        raise ValueError("not a date and time with a zone (RFC 3339)")
-    return text
-
-
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}), AfterValidator(_is_time)]
-ObjectName = Annotated[
-    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
-]
-Words = Annotated[str, Field(min_length=1, max_length=200)]
-Sentence = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-def instant(text: str) -> datetime:
-    """The instant of a `Time` of a valid record."""
-    found = parse_time(text)
-    if found is None:
-        raise ValueError(f"{text!r} is not a time")
-    return found
 
 
 class RecordedModification(ApiModel):
@@ -246,11 +226,70 @@ class RecordedBackup(ApiModel):
     label: Annotated[str, Field(max_length=253)] = Field("", description="Its name in the repository.")
 
 
+class RecordedRestore(ApiModel):
+    """A database that was restored, verified, and became the instance's (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.verified",
+            message="verified must not be earlier than started",
+            field="verified",
+            holds=lambda self: instant(self.started) <= instant(self.verified),
+        ),
+        Rule(
+            cel="self.cluster != self.source",
+            message="a database is never restored over itself: cluster must differ from source",
+            field="cluster",
+            holds=lambda self: self.cluster != self.source,
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    cluster: ObjectName = Field(description="The new database.")
+    source: ObjectName = Field(description="The database that it was restored from, and replaces.")
+    point: Time = Field(description="The point restored, at least.")
+    exact: bool = Field(False, description="It ends at the point; else it has all that was archived.")
+    started: Time
+    verified: Time
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
+    retain: Duration = Field(description="How long the old database is kept.")
+
+
 class RecordedRemoval(ApiModel):
     """A database that is no longer needed, recorded before it is deleted."""
 
     cluster: ObjectName
     uid: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Of the object deleted.")
+    restore: ObjectName | None = Field(
+        None, description="The InstanceRestore that it was made or replaced by; none: goes with its instance."
+    )
+
+
+class RecordedDrill(ApiModel):
+    """A restore that was tried out, and what the copy proved (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.ended",
+            message="ended must not be earlier than started",
+            field="ended",
+            holds=lambda self: instant(self.started) <= instant(self.ended),
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    passed: bool
+    reason: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Proven, or why not.")
+    found: Sentence = Field(description="Its figures, or what was found wrong.")
+    started: Time
+    ended: Time
+    restored_to: Time | None = Field(None, description="All that was committed until then is in the copy.")
+    shortfall_seconds: int | None = Field(None, ge=0, description="What is missing to the point asked for.")
+    events: int | None = Field(None, ge=0)
+    newest_event: Time | None = None
+    keys: int = Field(0, ge=0, description="Encryption keys in the copy.")
+    keys_opened: int = Field(0, ge=0, description="Those that the masterkey opened.")
+    size: int = Field(0, ge=0, description="The database's, in bytes.")
+    restore_seconds: int | None = Field(None, ge=0, description="From the start until recovery had ended.")
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
 
 
 class RolledRecord(ApiModel):
@@ -341,8 +380,10 @@ class RecordSpec(ApiModel):
     stretch: RecordedStretch | None = None
     agreement: RecordedAgreement | None = None
     instruction: RecordedInstruction | None = None
+    restored: RecordedRestore | None = None
+    removed: RecordedRemoval | None = None
+    drill: RecordedDrill | None = None
     incarnation: Annotated[str, Field(min_length=1, max_length=63)] | None = Field(
         None, description="uid of the DedicatedInstance: one that is made again under its name is another."
     )
     backup: RecordedBackup | None = None
-    removed: RecordedRemoval | None = None

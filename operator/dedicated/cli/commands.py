@@ -15,12 +15,15 @@ from dedicated.cli.backup import backup
 from dedicated.cli.calendar import calendar
 from dedicated.cli.check import check
 from dedicated.cli.delete import delete
+from dedicated.cli.drill import drill
 from dedicated.cli.explain import explain
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
+from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
+from dedicated.cli.restore import restore
 from dedicated.cli.simulate import simulate
 from dedicated.cli.status import status
 
@@ -71,7 +74,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, explain,
+    check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
     permit, refuse, withdraw, reschedule, freeze, announce, record, backup, delete,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

@@ -7,7 +7,8 @@ from datetime import datetime
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import RECORD_KIND
 from dedicated.api.objects import Key
-from dedicated.api.record import RecordSpec, instant
+from dedicated.api.record import RecordSpec
+from dedicated.api.words import instant
 from dedicated.cli.manifests import read
 from dedicated.contract import reading
 from dedicated.contract.facts import Fact

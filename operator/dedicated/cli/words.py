@@ -1,5 +1,6 @@
 """Facts and records in a line of words, for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
@@ -13,10 +14,13 @@ from dedicated.contract.facts import (
     DatabaseRemoved,
     DeletionConfirmed,
     Delivered,
+    Drilled,
     Fact,
     FinalBackup,
     Instructed,
+    KeysOpened,
     Notified,
+    Restored,
     Retracted,
     Run,
     ServiceStarted,
@@ -48,6 +52,13 @@ def length(amount: timedelta) -> str:
     return "".join([f"{hours}h" if hours else "", f"{rest}m" if rest or not hours else ""])
 
 
+PLAIN: Mapping[type[Fact], str] = {
+    ServiceStarted: "the contract's months begin",
+    KeysOpened: "a recipient opened a key bundle and found it whole",
+}
+"""Facts without anything of their own to tell."""
+
+
 def fact_told(fact: Fact, zone: str) -> str:
     """What a fact of the contract says."""
     match fact:
@@ -61,8 +72,6 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"{fact.stage} {fact.request}"
         case Act():
             text = f"{fact.step} issue {fact.issue}"
-        case ServiceStarted():
-            text = "ServiceStarted: the contract's months begin"
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
@@ -72,22 +81,36 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Delivered() | Retracted() | DeletionConfirmed() | FinalBackup() | DatabaseRemoved():
-            text = f"{type(fact).__name__} {_subject(fact)}"
+        case Restored() | DatabaseRemoved() | Drilled():
+            text = _database_told(fact)
+        case (
+            ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed() | FinalBackup()
+        ):
+            text = _plainly(fact)
     return text
 
 
-def _subject(fact: Delivered | Retracted | DeletionConfirmed | FinalBackup | DatabaseRemoved) -> str:
-    """What a fact that says no more than its name is about; an incarnation is told by its uid (T-1)."""
-    match fact:
-        case Delivered() | Retracted():
-            return fact.request
-        case DeletionConfirmed():
-            return f"of the incarnation {fact.incarnation}"
-        case FinalBackup():
-            return f"{fact.object} of the incarnation {fact.incarnation}"
-        case DatabaseRemoved():
-            return f"{fact.cluster}, uid {fact.uid}"
+def _plainly(
+    fact: ServiceStarted | KeysOpened | Delivered | Retracted | DeletionConfirmed | FinalBackup,
+) -> str:
+    """A fact that says little more than its name; an incarnation is told by its uid (T-1)."""
+    name = type(fact).__name__
+    if isinstance(fact, DeletionConfirmed | FinalBackup):
+        made = f"{fact.object} " if isinstance(fact, FinalBackup) else ""
+        return f"{name} {made}of the incarnation {fact.incarnation}"
+    if isinstance(fact, Delivered | Retracted):
+        return f"{name} {fact.request}"
+    return f"{name}: {PLAIN[type(fact)]}"
+
+
+def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:
+    if isinstance(fact, Drilled):
+        return f"Drilled {fact.restore}: {'passed' if fact.passed else fact.reason}, {fact.found}"
+    if isinstance(fact, DatabaseRemoved):
+        of = f", of {fact.restore}" if fact.restore else ""
+        return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}){of}"
+    point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
+    return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:

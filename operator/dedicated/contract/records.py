@@ -78,9 +78,13 @@ def final_backup(instance: str, incarnation: str, *, kind: str, run: str, label:
     return Statement(f"{instance}-final-backup-{digest([incarnation])}", instance, "FinalBackup", fields)
 
 
-def database_removed(instance: str, *, cluster: str, uid: str) -> Statement:
-    """The statement that a database is no longer needed; it is deleted afterwards, and never before."""
-    fields: Manifest = {"removed": {"cluster": cluster, "uid": uid}}
+def database_removed(instance: str, *, cluster: str, uid: str, restore: str | None = None) -> Statement:
+    """The statement that a database is no longer needed; it is deleted afterwards, and never before.
+
+    Without a restore it goes with its instance.
+    """
+    of: Manifest = {"restore": restore} if restore is not None else {}
+    fields: Manifest = {"removed": {"cluster": cluster, "uid": uid, **of}}
     return Statement(f"{instance}-database-removed-{uid[:8]}", instance, "DatabaseRemoved", fields)
 
 

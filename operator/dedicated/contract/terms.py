@@ -11,7 +11,7 @@ from dedicated.api.duration import parse_duration
 from dedicated.api.findings import Finding
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.maintenance import CONTRACT_ZONE, MaintenancePolicy
-from dedicated.api.record import instant
+from dedicated.api.words import instant
 from dedicated.contract.calendar import Calendar, Freeze, Window
 from dedicated.contract.dates import UnknownZoneError, zone_info
 from dedicated.contract.floor import calendar_in_force, is_flexible

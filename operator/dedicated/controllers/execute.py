@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from dedicated.api import instance_backup, maintenance_request
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api import instance_backup, instance_restore, maintenance_request
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
     CONFIG_MAP,
-    ENGINE_KINDS,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
     RECORD,
@@ -30,6 +30,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, Statement, manifest_of, statement_of
 from dedicated.controllers import material
 from dedicated.controllers.namespaces import NamespaceClient, Namespaces
+from dedicated.controllers.refusals import refusal
 from dedicated.controllers.roller import Ledger, roll_up
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
@@ -62,11 +63,9 @@ STATUS_MOVES = 8
 TOLD = {
     MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
     INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
+    INSTANCE_RESTORE.kind: instance_restore.STATUS_FIELDS,
 }
 """What the status of an order can hold."""
-ENGINES = frozenset(kind.kind for kind in ENGINE_KINDS)
-UNKNOWN_FIELD = "field not declared in schema"
-"""What the API server says of an apply with a field that the kind's definition does not know."""
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +154,21 @@ class Executor:
             case SetFinalizers() | MarkNamespace():
                 raise AssertionError("written elsewhere")
         return None
+
+    async def _held_by(self, namespace: str, action: Delete) -> bool:
+        """Give an object a finalizer beside those that it has; False where it is gone, or another one."""
+        kind, finalizer = KIND_BY_NAME[action.ref.kind], action.finalizer
+        try:
+            live = get_map(await self._client.get(kind, namespace, action.ref.name), "metadata")
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return False
+        held, version = get_list(live, "finalizers"), get_str(live, "resourceVersion")
+        if get_str(live, "uid") == action.uid and finalizer not in held:
+            body: Manifest = {"metadata": {"finalizers": [*held, finalizer], "resourceVersion": version}}
+            await self._client.patch(kind, namespace, action.ref.name, body, content="merge")
+        return get_str(live, "uid") == action.uid
 
     async def _establish_identity(self, instance: Instance) -> None:
         """Masterkey first, identity right after it: see `parts.keys` for why in this order."""
@@ -324,6 +338,8 @@ class Executor:
         """Whichever it is, the uid lets it reach no object but the one that was seen."""
         if isinstance(action, Delete):
             ref, uid = action.ref, action.uid
+            if action.finalizer and not await self._held_by(instance.namespace, action):
+                return
             if ref.kind != VOLUME_CLAIM.kind:  # nobody hears of its end
                 self._world.expect_deletion(uid)
             await self._gone(
@@ -359,31 +375,3 @@ def at_version(manifest: Manifest, child: Child) -> Manifest:
     """
     named: Manifest = {"uid": child.uid, "resourceVersion": child.resource_version}
     return {**manifest, "metadata": {**get_map(manifest, "metadata"), **named}}
-
-
-def refusal(action: Action, error: ApiError) -> Failure | None:
-    """What a person must solve; None where trying again may help."""
-    what = f"{type(action).__name__} {action.ref}" if isinstance(action, Apply) else str(action)
-    # Only fields that others own have causes: without one, the object moved on while we looked.
-    if isinstance(action, Apply) and action.fresh and error.conflict and error.causes:
-        text = f"the name is taken by an object that is not ours, and it is left alone ({error.message})"
-        return Failure(what=what, reason="NameTaken", message=text)
-    undeclared = isinstance(action, Apply) and action.ref.kind in ENGINES and UNKNOWN_FIELD in error.message
-    if undeclared or error.forbidden or error.invalid or error.status == 400:
-        causes = f" ({'; '.join(error.causes)})" if error.causes else ""
-        # Without its label a namespace is not protected; the instance in it is none the worse.
-        reason = "NamespaceNotMarked" if isinstance(action, MarkNamespace) else "ApplyRefused"
-        if isinstance(action, Ask | Tell):
-            what, reason = _order(action)
-        elif undeclared:
-            reason = "EngineVersionUnsupported"
-        return Failure(what=what, reason=reason, message=f"{error.message}{causes}")
-    return None
-
-
-def _order(action: Ask | Tell) -> tuple[str, str]:
-    """What was refused about an order, and the finding's code."""
-    kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
-    if kind == MAINTENANCE.kind:
-        return "Maintenance", "MaintenanceRefused"
-    return kind, "BackupRefused"

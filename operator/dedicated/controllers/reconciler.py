@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, VOLUME_CLAIM, Key
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, VOLUME_CLAIM, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -22,6 +22,8 @@ from dedicated.cluster.lease import NotLeader
 from dedicated.contract.downtime import Span
 from dedicated.contract.places import Atlas
 from dedicated.contract.prerequisites import Platform
+from dedicated.contract.reading import facts_in
+from dedicated.contract.recovery.restore import ENDED as RESTORES_ENDED
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
@@ -36,11 +38,14 @@ from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
+from dedicated.parts import escrow
+from dedicated.reconcile import restore_steps
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
 from dedicated.reconcile.deletion import claims_wanted
 from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
 from dedicated.reconcile.observed import Child, Failure, Measured, Observed, child_of
 from dedicated.reconcile.plan import plan
+from dedicated.reconcile.restores import with_database
 from dedicated.reconcile.turns import causes
 
 
@@ -157,7 +162,7 @@ class Reconciler:
                 await self._namespaces.release(key.namespace, key.name)
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
-        instance = parse_instance(body)
+        instance = with_database(parse_instance(body), facts_in(self._world.readings(key)))
         decided = await self._decide(instance, await self._observe(instance, memory), memory)
         version = await self._write_finalizers(instance.meta, decided)
         unseen = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
@@ -191,7 +196,11 @@ class Reconciler:
         return "changed" if acted or wrote else "unchanged"
 
     async def _refuse_orders(self, key: Key) -> None:
-        """Backups asked for of an instance that does not exist."""
+        """Backups and restores asked for of an instance that does not exist."""
+        for restore in self._world.restores(key):
+            if restore.told not in RESTORES_ENDED:
+                refused = Tell(restore.name, restore_steps.UNKNOWN_INSTANCE, kind=INSTANCE_RESTORE.kind)
+                await self._executor.tell(key.namespace, refused)
         for order in self._world.orders(key):
             if get_str(order.status, "state") not in ENDED:
                 await self._executor.tell(
@@ -295,17 +304,33 @@ class Reconciler:
             measured=Measured(self._measurer.record(key), known.months, self._gaps()),
             engine=known.engine,
             orders=known.orders,
+            restores=known.restores,
+            tasks=known.tasks,
+            verdicts=known.verdicts,
             recovery=known.recovery,
+            escrowed=known.escrowed,
+            escrowing=known.escrowing,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
         )
         if isinstance(instance, InvalidInstance):
             return observed
-        if instance.meta.deleting:
-            return await self._with_volumes(instance, observed)
-        masterkey, database = await self._secrets.read(instance, known.identity)
-        return replace(observed, masterkey=masterkey, database=database)
+        if not instance.meta.deleting or instance.spec.key_bundle is not None:
+            masterkey, database = await self._secrets.read(instance, known.identity)
+            observed = replace(
+                observed, masterkey=masterkey, database=database, bundled=self._bundled(instance)
+            )
+        return await self._with_volumes(instance, observed)
+
+    def _bundled(self, instance: Instance) -> dict[str, str]:
+        """The versions of what a key bundle would hold; from now on their changes wake the instance."""
+        if instance.spec.key_bundle is None:
+            return {}
+        found = {name: self._world.secret(instance.meta.key, name) for name in escrow.secrets_of(instance)}
+        return {
+            name: f"{one.uid}/{one.resource_version}" if one else "" for name, one in found.items()
+        }
 
     async def _with_volumes(self, instance: Instance, observed: Observed) -> Observed:
         """Volume claims are read where a deletion comes to them, and watched nowhere."""

@@ -9,7 +9,7 @@ import json
 
 from dedicated.api.findings import Finding
 from dedicated.api.instance import FirstInstance
-from dedicated.api.json import JsonValue, Manifest, digest, get_map
+from dedicated.api.json import JsonValue, Manifest, digest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts.metadata import child
@@ -130,18 +130,24 @@ def config_map(wanted: Wanted) -> Manifest:
     }
 
 
+def name_of(wanted: Wanted) -> str:
+    """Name of the ConfigMap that is wanted."""
+    return get_str(config_map(wanted), "metadata", "name")
+
+
 def setup_digest(wanted: Wanted) -> str:
     """8 digits that change when setup has to run again: the version and setup-relevant configuration.
 
     ZITADEL's repeatable steps look at the external address and the event store's settings
     (zitadel.md §6, §7.2).
     """
-    relevant: JsonValue = {
+    relevant: Manifest = {
         "image": wanted.release.server_image,
         "domain": wanted.spec.domain,
         "eventstore": get_map(wanted.spec.server.config, "Eventstore"),
     }
-    return digest(relevant)[:8]
+    restored = wanted.instance.database.cluster
+    return digest({**relevant, "database": restored} if restored else relevant)[:8]
 
 
 def merge(below: Manifest, over: Manifest) -> Manifest:
