@@ -202,7 +202,8 @@ def test_a_copy_that_fails_is_kept_for_its_time_and_then_recorded() -> None:
     assert Delete(child.ref, "u-1", finalizer=DELETE_VOLUMES) in after.actions
     # Another object of that name is not what was recorded.
     other = {**children, child.ref: replace(child, uid="u-2")}
-    assert deleted(looked(cluster, order, facts=(gone,), engine=engine, children=other)) == []
+    again = looked(cluster, order, facts=(gone,), engine=engine, children=other, verdicts=bad)
+    assert (deleted(again), recorded(again)) == ([], ["DatabaseRemoved"])
 
 
 def switched(cluster: Cluster, order: RestoreOrder, at: datetime) -> Restored:

@@ -15,7 +15,7 @@ from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.dates import earliest
-from dedicated.contract.facts import DatabaseRemoved, Restored
+from dedicated.contract.facts import Restored
 from dedicated.contract.records import database_removed
 from dedicated.contract.recovery.restore import (
     ENDED,
@@ -119,7 +119,7 @@ def _removals(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:
 
 def _unneeded(scene: Scene, found: tuple[Course, ...]) -> Iterator[tuple[str, str]]:
     """Clusters and the restores that they were made or replaced by."""
-    recorded = {fact.cluster for fact in _recorded(scene)}
+    recorded = {fact.cluster for fact in scene.removals}
     asked = {course.superfluous for course in found} | {course.cluster for course in found}
     for course in found:
         if may_remove(course.known) and course.superfluous not in recorded:
@@ -135,18 +135,14 @@ def _unneeded(scene: Scene, found: tuple[Course, ...]) -> Iterator[tuple[str, st
             yield cluster, state.origin.restore
 
 
-def _recorded(scene: Scene) -> Iterator[DatabaseRemoved]:
-    yield from (fact for fact in scene.observed.facts if isinstance(fact, DatabaseRemoved))
-
-
 def _deletions(scene: Scene) -> Iterator[Action]:
     """What a record has said to be no longer needed: the cluster with its volumes, where it archived to, who
     came to it, and the orders of its backups that are ours."""
     adapter = adapter_of(scene.instance)
     children = scene.observed.children
-    for fact in _recorded(scene):
+    for fact in scene.removals:
         child = _cluster(scene, fact.cluster)
-        if fact.cluster == scene.live or (child is not None and child.uid != fact.uid):
+        if fact.cluster == scene.live:
             continue
         if child is not None and not child.deleting:
             yield Delete(child.ref, child.uid, finalizer=adapter.with_volumes)
@@ -169,7 +165,7 @@ def _cluster(scene: Scene, name: str) -> Child | None:
 def _status(scene: Scene, course: Course) -> Manifest:
     """The status that a restore should have."""
     known = course.order.status
-    removed = next((fact for fact in _recorded(scene) if fact.cluster == course.superfluous), None)
+    removed = next((fact for fact in scene.removals if fact.cluster == course.superfluous), None)
     over: Manifest = {"removedAt": rfc3339(removed.at)} if removed else {}
     if course.phase in ENDED and get_str(known, "phase") == course.phase:
         return {**known, **over}

@@ -18,7 +18,7 @@ from dedicated.api.json import Manifest, digest, get_str
 from dedicated.api.names import API_VERSION, RESTORE_KIND
 from dedicated.api.objects import NETWORK_POLICY, Ref
 from dedicated.api.resource import Database, Instance, InvalidInstance
-from dedicated.contract.facts import Fact, Restored
+from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
 from dedicated.contract.recovery import proof, restore
 from dedicated.contract.recovery.drills import known_drills, known_event
 from dedicated.contract.recovery.proof import Goal, Terms, due
@@ -34,7 +34,6 @@ from dedicated.contract.recovery.restore import (
     loss_refused,
     overdue_at,
     phase_of,
-    removal_of,
     switched_by,
     target_of,
 )
@@ -46,7 +45,7 @@ from dedicated.parts.database.engine import (
     cluster_name,
     restored_name,
 )
-from dedicated.parts.database.engines import adapter_of
+from dedicated.parts.database.engines import BY_CLUSTER, adapter_of
 from dedicated.parts.recovery_source import store_ports
 from dedicated.parts.schema import JobState
 from dedicated.parts.verification import Copy
@@ -82,6 +81,14 @@ class Scene:
     def live(self) -> str:
         """The cluster that is the instance's database."""
         return cluster_name(self.instance)
+
+    @property
+    def removals(self) -> tuple[DatabaseRemoved, ...]:
+        """What is on record as no longer needed; not of another database that had a name before."""
+        children = self.observed.children.items()
+        there = {ref.name: child.uid for ref, child in children if ref.kind in BY_CLUSTER}
+        facts = (fact for fact in self.observed.facts if isinstance(fact, DatabaseRemoved))
+        return tuple(fact for fact in facts if there.get(fact.cluster, fact.uid) == fact.uid)
 
     @property
     def answers(self) -> bool:
@@ -177,7 +184,7 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
     judged, verified = _judged(scene, order, target)
     setup = _setup(scene, order, cluster, target)
     old = fact.source if fact else cluster
-    removal = removal_of(facts, old)
+    removal = next((one for one in scene.removals if one.cluster == old), None)
     kind = adapter_of(scene.instance).cluster_kind
     # Where the engine's kinds are unknown, so is whether the new database is there.
     unseen = kind is not None and kind.kind in observed.engine.missing

@@ -211,9 +211,13 @@ def may_remove(known: Known) -> bool:
 
 
 def database_in(facts: Iterable[Fact]) -> Database:
-    """Which cluster is the instance's database: that of the newest `Restored`, else the first."""
-    newest = max((one for one in facts if isinstance(one, Restored)), key=_order, default=None)
-    if newest is None:
+    """Which cluster is the instance's database: that of the newest `Restored`, else the first.
+
+    An instance made again under its name has its first one too: the other went with the instance, on record.
+    """
+    known = tuple(facts)
+    newest = max((one for one in known if isinstance(one, Restored)), key=_order, default=None)
+    if newest is None or _went_with_instance(known, newest.cluster):
         return FIRST
     return Database(newest.cluster, newest.source, newest.point, newest.exact)
 
@@ -230,11 +234,10 @@ def switched_by(facts: Iterable[Fact], restore: str, cluster: str) -> Restored |
     )
 
 
-def removal_of(facts: Iterable[Fact], cluster: str) -> DatabaseRemoved | None:
-    """The record that a database is no longer needed."""
-    return next(
-        (one for one in facts if isinstance(one, DatabaseRemoved) and one.cluster == cluster), None
-    )
+def _went_with_instance(facts: Iterable[Fact], cluster: str) -> bool:
+    """Whether a deletion has removed a database; no restore ever removes the instance's."""
+    removals = (one for one in facts if isinstance(one, DatabaseRemoved) and one.restore is None)
+    return any(one.cluster == cluster for one in removals)
 
 
 def restored(instance: str, fact: Restored) -> Statement:
