@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from builders import CATALOGUE, NOW, UID, body, clustered, spec
+from builders import CATALOGUE, IDENTITY, NOW, UID, body, clustered, spec
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
-from dedicated.api.objects import PERCONA_CLUSTER, VOLUME_CLAIM, Ref
+from dedicated.api.objects import JOB, PERCONA_CLUSTER, VOLUME_CLAIM, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract.facts import DatabaseRemoved, DeletionConfirmed, Fact, FinalBackup
-from dedicated.contract.reading import read
+from dedicated.contract.reading import Reading, read
 from dedicated.contract.records import manifest_of
-from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState
+from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, cluster_name
+from dedicated.parts.keys import MasterkeyReading
 from dedicated.reconcile.actions import (
     Action,
     Ask,
@@ -30,6 +31,8 @@ from dedicated.reconcile.actions import (
 from dedicated.reconcile.deletion import claims_wanted
 from dedicated.reconcile.observed import Child, Observed
 from dedicated.reconcile.plan import plan
+from dedicated.reconcile.restores import with_database
+from reconcile.played_escrow import PlayedEscrow
 
 CLUSTER = Ref(PERCONA_CLUSTER.kind, "acme-database")
 CLAIMS = ("acme-database-db-0", "acme-database-db-1")
@@ -56,10 +59,15 @@ BEFORE = EngineRun(
 """The backup of the day before."""
 
 
+def uid_of(name: str) -> str:
+    """The uid of a child or a claim; records are named by its beginning."""
+    return digest([name])
+
+
 def child(ref: Ref) -> Child:
     """A child as the operator keeps it."""
     return Child(
-        ref, f"uid-{ref.name}", "1", COMPONENTS.get(ref, ""), owner_uid=UID if ref in OWNED else ""
+        ref, uid_of(ref.name), "1", COMPONENTS.get(ref, ""), owner_uid=UID if ref in OWNED else ""
     )
 
 
@@ -74,6 +82,8 @@ class Departure:
     claims: set[str] = field(default_factory=lambda: set(CLAIMS))
     runs: list[EngineRun] = field(default_factory=lambda: [BEFORE])
     facts: dict[str, Fact] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
+    escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     ready: bool = True
     missing: frozenset[str] = frozenset()
     finalizers: tuple[str, ...] = (FINALIZER,)
@@ -82,27 +92,44 @@ class Departure:
 
     def instance(self) -> Instance | InvalidInstance:
         """The instance as stored."""
-        wanted = spec(**({} if self.engine == "external" else clustered(self.engine)), **self.spec)
-        found: Manifest = {**body(), "spec": wanted, "status": self.status}
+        found: Manifest = {**body(), "spec": self._wanted(), "status": self.status}
         metadata: Manifest = {
             **get_map(found, "metadata"),
             "deletionTimestamp": rfc3339(NOW),
             "finalizers": list[JsonValue](self.finalizers),
         }
-        return parse_instance({**found, "metadata": metadata})
+        return with_database(parse_instance({**found, "metadata": metadata}), self.facts.values())
 
     def observed(self) -> Observed:
         """One snapshot."""
-        there = CLUSTER in self.children
-        cluster = ClusterState(ready=self.ready, message="ready" if self.ready else "broken")
-        known = EngineState(self.missing, cluster if there else None, tuple(self.runs))
-        seen = Observed(
-            children=dict(self.children), engine=known, facts=tuple(self.facts.values()), mark=""
-        )
         instance = self.instance()
+        seen = Observed(
+            children=dict(self.children),
+            engine=self._engine(instance),
+            facts=tuple(self.facts.values()),
+            readings=tuple(self.readings),
+            identity=IDENTITY,
+            masterkey=MasterkeyReading(found=True, fingerprint=IDENTITY.masterkey),
+            escrowed=self.escrow.kept,
+            escrowing=self.escrow.attempts,
+            bundled=self.escrow.bundled({**body(), "spec": self._wanted()}),
+            agent_image="images.example.test/operator:1",
+            mark="",
+        )
         if isinstance(instance, InvalidInstance) or not claims_wanted(instance, seen):
             return seen
         return replace(seen, volumes=tuple(child(Ref(VOLUME_CLAIM.kind, name)) for name in self.claims))
+
+    def _wanted(self) -> Manifest:
+        return spec(**({} if self.engine == "external" else clustered(self.engine)), **self.spec)
+
+    def _engine(self, instance: Instance | InvalidInstance) -> EngineState:
+        """The instance's database is as `ready` says; those beside it are."""
+        state = ClusterState(ready=self.ready, message="ready" if self.ready else "broken")
+        there = {ref.name: state for ref in self.children if ref.kind == PERCONA_CLUSTER.kind}
+        live = cluster_name(instance) if isinstance(instance, Instance) else CLUSTER.name
+        runs = tuple(run for run in self.runs if run.cluster == live)
+        return EngineState(self.missing, there.pop(live, None), runs, there)
 
     def plan(self) -> Plan:
         """Decide one pass, and change nothing."""
@@ -132,7 +159,7 @@ class Departure:
             case SetFinalizers(finalizers):
                 self.finalizers = finalizers
             case Delete(Ref(VOLUME_CLAIM.kind, name), uid):
-                assert uid == f"uid-{name}"
+                assert uid == uid_of(name)
                 self.claims.discard(name)
             case Delete(ref, uid):
                 assert self.children[ref].uid == uid
@@ -141,9 +168,11 @@ class Departure:
                 del self.children[seen.ref]
             case RecordFact(statement):
                 self.state(manifest_of(statement, namespace="acme-ns", by="operator"))
+            case Ask(manifest) if manifest["kind"] == JOB.kind:
+                self.escrow.carry_out(manifest, now=self.now)
             case Ask(manifest):
-                name = get_str(manifest, "metadata", "name")
-                self.runs.append(EngineRun(name, "acme-database", "full", "Running", self.now, self.now))
+                name, of = get_str(manifest, "metadata", "name"), get_str(manifest, "spec", "pgCluster")
+                self.runs.append(EngineRun(name, of, "full", "Running", self.now, self.now))
             case MarkNamespace():
                 raise AssertionError("the namespace has no label")
             case _:
@@ -154,6 +183,7 @@ class Departure:
         made: Manifest = {**get_map(manifest, "metadata"), "creationTimestamp": rfc3339(self.now)}
         reading = read({**manifest, "metadata": made})
         assert reading is not None
+        self.readings.append(reading)
         for fact in reading.facts:
             self.facts.setdefault(fact.name, fact)
 

@@ -10,6 +10,9 @@ over. An external database is its owner's: nothing is waited for, and nothing of
 identity stay in any case: without its masterkey neither a database nor a backup can be read
 (docs/deletion.md says how to remove them).
 
+With `spec.keyBundle` bundle and ledger are written anew as long as they are older than what they hold: before
+what serves goes, with the final backup's record, and before data goes, with that of its removal.
+
 The namespace's label goes before the finalizer; one that cannot be taken off holds nobody up.
 Limit: nothing is rebuilt or measured while an instance goes.
 """
@@ -18,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.findings import Finding
 from dedicated.api.names import FINALIZER
@@ -25,12 +29,14 @@ from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, ENGINE_KINDS, JOB, NET
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.agreements import clauses_in_force
 from dedicated.contract.deletion import CLAUSE, confirmed, deletion_of, final_backup, removals
+from dedicated.contract.facts import DatabaseRemoved
 from dedicated.contract.records import Statement, database_removed
 from dedicated.contract.records import final_backup as final_backup_made
 from dedicated.contract.recovery.runs import Runs, retry_at
 from dedicated.parts import login, schema, server
-from dedicated.parts.database.engine import COMPONENT, EngineRun
+from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import BY_BACKUP, BY_CLUSTER, adapter_of
+from dedicated.reconcile import escrow
 from dedicated.reconcile.actions import (
     Action,
     Ask,
@@ -41,9 +47,9 @@ from dedicated.reconcile.actions import (
     RecordFact,
     SetFinalizers,
 )
-from dedicated.reconcile.backups import Wish, mark_of
+from dedicated.reconcile.backups import Wish, mark_of, needed
 from dedicated.reconcile.deletion_status import Step, deletion_status
-from dedicated.reconcile.judgement import judge_invalid, refusals
+from dedicated.reconcile.judgement import judge, judge_invalid, refusals
 from dedicated.reconcile.observed import Child, Observed
 from dedicated.reconcile.transitions import events
 
@@ -64,6 +70,7 @@ class Sight:
 
     instance: Instance
     observed: Observed
+    catalogue: Catalogue
     deleted: datetime
     now: datetime
 
@@ -84,7 +91,9 @@ class Sight:
         return bool(self.clusters or removals(self.observed.facts, deleted=self.deleted))
 
 
-def plan_deletion(instance: Instance | InvalidInstance, observed: Observed, *, now: datetime) -> Plan:
+def plan_deletion(
+    instance: Instance | InvalidInstance, observed: Observed, *, catalogue: Catalogue, now: datetime
+) -> Plan:
     """The next step of a deletion."""
     meta = instance.meta
     if FINALIZER not in meta.finalizers:
@@ -94,7 +103,7 @@ def plan_deletion(instance: Instance | InvalidInstance, observed: Observed, *, n
             return _released(meta, observed)
         unread = judge_invalid(instance)[0]
         return _waiting(meta, observed, (Step("Specification", finding=unread),), None, now=now)
-    sight = Sight(instance, observed, meta.deleted or now, now)
+    sight = Sight(instance, observed, catalogue, meta.deleted or now, now)
     found = steps(sight)
     if all(step.done for step in found):
         return _released(meta, observed)
@@ -119,12 +128,6 @@ def claims_wanted(instance: Instance, observed: Observed) -> tuple[str, ...]:
         return ()
     names = sorted({fact.cluster for fact in removals(observed.facts, deleted=deleted)})
     return tuple(f"{pods.cluster}={name},{pods.data}" for name in names)
-
-
-def escrowed(observed: Observed) -> Finding | None:
-    """What is missing of the bundle of keys. Without one they are in their Secrets alone, and these stay."""
-    del observed
-    return None
 
 
 def _order(sight: Sight) -> Iterator[Callable[[Sight], Step]]:
@@ -200,9 +203,11 @@ def _asked(sight: Sight, failed: list[EngineRun]) -> Step:
         finding = _unmade(cause, f"; the next is asked for at {rfc3339(again)}")
     if again is not None and sight.now < again:
         return Step("FinalBackup", finding=finding, wake_at=again)
-    mark = mark_of(Wish("full", "Deletion"), sight.observed.engine.runs)
-    ask = Ask(adapter_of(sight.instance).trigger(sight.instance, "full", mark))
-    return Step("FinalBackup", text="the engine is asked for it", finding=finding, actions=(ask,))
+    instance, adapter = sight.instance, adapter_of(sight.instance)
+    mark = mark_of(Wish("full", "Deletion"), sight.observed.engine.runs, instance.database)
+    order = with_keys(adapter, adapter.trigger(instance, "full", mark), needed(sight.observed))
+    text = "the engine is asked for it"
+    return Step("FinalBackup", text=text, finding=finding, actions=(Ask(order),))
 
 
 def _unmade(cause: str, then: str) -> Finding:
@@ -231,8 +236,28 @@ def _skipped(sight: Sight) -> bool:
 
 
 def _keys_escrowed(sight: Sight) -> Step:
-    missing = escrowed(sight.observed)
-    return Step("KeysEscrowed", done=missing is None, text="keys stay in their Secrets", finding=missing)
+    """Without a key bundle keys are in their Secrets alone, and these stay."""
+    name, instance, observed = "KeysEscrowed", sight.instance, sight.observed
+    if instance.spec.key_bundle is None:
+        return Step(name, done=True, applies=False, text="no key bundle: keys stay in their Secrets")
+    judged = judge(instance, observed, sight.catalogue, now=sight.now).escrow
+    text = judged.condition.message
+    if escrow.is_kept(instance, observed, judged, now=sight.now):
+        return Step(name, done=True, text=text)
+    unwritten = judged.marks is None or observed.escrowed is None
+    finding = Finding(
+        code="KeysNotEscrowed",
+        responsible="Provider",
+        message=f"{text}. The deletion waits for the bundle and the ledger of now: no data is removed",
+        action=f"mend the cause, or remove spec.keyBundle: keys then stay in their Secrets alone; {WAY_OUT}",
+    )
+    return Step(
+        name,
+        text=f"bundle and ledger are written anew: {text}",
+        finding=finding if judged.findings or unwritten else None,
+        actions=escrow.actions(instance, observed, judged, now=sight.now),
+        wake_at=judged.wake_at,
+    )
 
 
 def _remove_after(sight: Sight) -> datetime | None:
@@ -264,13 +289,21 @@ def _retained(sight: Sight) -> Step:
 
 def _removed(sight: Sight) -> Step:
     """The record first; then the clusters, their volumes, and last what only served them."""
-    told = {fact.uid for fact in removals(sight.observed.facts, deleted=sight.deleted)}
+    told = {fact.uid: fact.at for fact in sight.observed.facts if isinstance(fact, DatabaseRemoved)}
     untold = tuple(RecordFact(_removal(sight, child)) for child in sight.clusters if child.uid not in told)
     if untold:
         return Step("Removal", text="the removal is recorded", actions=untold)
     if sight.clusters:
         names = ", ".join(str(child.ref) for child in sight.clusters)
-        return Step("Removal", text=f"waits for the end of {names}", actions=_deletes(sight.clusters))
+        # What a restore needed no more before the deletion goes as it would have: its volumes with it.
+        earlier = {uid for uid, at in told.items() if at < sight.deleted}
+        volumes = adapter_of(sight.instance).with_volumes
+        actions: tuple[Action, ...] = tuple(
+            Delete(child.ref, child.uid, finalizer=volumes if child.uid in earlier else "")
+            for child in sight.clusters
+            if not child.deleting
+        )
+        return Step("Removal", text=f"waits for the end of {names}", actions=actions)
     if sight.observed.volumes is None or sight.observed.volumes:
         text = "waits for the end of the volumes"
         actions = _deletes(sight.observed.volumes or ())

@@ -16,7 +16,7 @@ from dedicated.reconcile.observed import Observed
 class Step:
     """A step of a deletion: what it does now, and who must act where it is held (`finding`).
 
-    `by` is who confirmed, of the step that asks for that.
+    `by` is who confirmed, of the step that asks for that. One that does not `apply` is done.
     """
 
     name: str
@@ -26,10 +26,13 @@ class Step:
     finding: Finding | None = None
     wake_at: datetime | None = None
     by: str = ""
+    applies: bool = True
 
     def manifest(self) -> Manifest:
         """The step as an item of the status."""
-        state = "Done" if self.done else "Held" if self.finding else "Running"
+        state = "Held" if self.finding else "Running"
+        if self.done:
+            state = "Done" if self.applies else "NotApplicable"
         message = self.finding.message if self.finding else self.text
         return {"name": self.name, "state": state, "message": shorten(message, 1024)}
 

@@ -121,6 +121,14 @@ def actions(instance: Instance, observed: Observed, judged: Escrow, *, now: date
     return (Ask(escrow.job(wanted, marks, due, report)),) if due.anything else ()
 
 
+def is_kept(instance: Instance, observed: Observed, judged: Escrow, *, now: datetime) -> bool:
+    """Whether bundle and ledger hold what there is now, and not what there was a moment ago."""
+    if judged.condition.status != "True" or judged.marks is None:
+        return False
+    due = owed(judged.marks, _believed(instance, observed), now=now)
+    return not due.anything and due.ledger_at is None
+
+
 def _is_over(
     attempt: Attempt | None,
     instance: Instance,

@@ -74,7 +74,7 @@ def plan(
     was read since the plan said `proving`.
     """
     if instance.meta.deleting:
-        return plan_deletion(instance, observed, now=now)
+        return plan_deletion(instance, observed, catalogue=catalogue, now=now)
     if isinstance(instance, InvalidInstance):
         status = render_invalid(instance.meta, judge_invalid(instance), observed, now=now)
         return Plan(status=status, events=events(instance.meta, status, ()))
