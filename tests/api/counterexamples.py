@@ -14,7 +14,7 @@ from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constr
 from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
 from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
-from api.recovery_examples import RECOVERY_STATUS, RESTORE_STATUS
+from api.recovery_examples import DELETION_STATUS, RECOVERY_STATUS, RESTORE_STATUS
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import API_VERSION, KIND
@@ -104,22 +104,12 @@ STATUS: Manifest = {
     ],
     "findings": [
         {
-            "code": "A",
-            "responsible": "Customer",
-            "message": "a",
-            "action": "b",
-            "contact": "c",
+            "code": "A", "responsible": "Customer", "message": "a", "action": "b", "contact": "c",
             "deadline": TIME,
         }
     ],
     "responsibilities": {"provider": ["WAF"], "customer": ["Data"]},
-    "deletion": {
-        "confirmedBy": "carla",
-        "until": TIME,
-        "phase": "Retention",
-        "removeAfter": TIME,
-        "steps": [{"name": "Confirmation", "state": "Done", "message": "carla"}],
-    },
+    "deletion": DELETION_STATUS,
     "modifications": [
         {
             "object": "Service/acme",

@@ -51,3 +51,11 @@ RESTORE_STATUS: Manifest = {
     "cluster": "acme-db-1a2b3c",
 }
 """The restore that is under way."""
+DELETION_STATUS: Manifest = {
+    "confirmedBy": "carla",
+    "until": "2026-03-08T12:00:00Z",
+    "phase": "Retention",
+    "removeAfter": "2026-04-01T12:00:00Z",
+    "steps": [{"name": "Confirmation", "state": "Done", "message": "carla"}],
+}
+"""A deletion under way."""

@@ -82,7 +82,7 @@ def test_an_order_is_of_its_definitions_form_and_says_how_long_it_may_take() -> 
         (
             database_removed("acme", cluster="acme-database", uid="1"),
             DatabaseRemoved,
-            "DatabaseRemoved acme-database, uid 1",
+            "DatabaseRemoved acme-database (uid 1)",
         ),
     ],
 )

@@ -21,6 +21,7 @@ MADE = datetime(2026, 3, 1, tzinfo=UTC)
 BY = "system:serviceaccount:dedicated-system:dedicated-operator"
 REQUEST = "acme-2026-01"
 ISSUE = "regular-2026-01"
+UID = "0d5a8a2e-1f9c-4c6e-9d0b-6f3f1f2f6b11"
 MOST_BYTES = 600
 """Of one record in memory, for 20,000 of them."""
 WANTED: Mapping[Fact, facts.Fact] = {
@@ -83,6 +84,10 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
     "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
+    "DeletionConfirmed": facts.DeletionConfirmed("r", RESTORED, BY, UID),
+    "FinalBackup": facts.FinalBackup(
+        "r", RESTORED, BY, UID, "PerconaPGBackup/full-1a2b3c4d", "20260301-120000F"
+    ),
 }
 """What every example says, but for a modification and for a month."""
 

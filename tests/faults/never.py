@@ -71,13 +71,17 @@ def _of_engine(site: Site, history: Mapping[Kind, Sequence[Manifest]]) -> Iterat
 
 
 def removals(records: Sequence[Manifest]) -> dict[tuple[str, str], str]:
-    """Name and uid of each database that was recorded as not needed any more -> when that was."""
+    """Name and uid of each database that was recorded as not needed any more -> when that was. One that no
+    restore replaced goes after a confirmed deletion's final backup alone."""
+    told = {get_str(item, "spec", "fact"): get_str(item, "spec", "incarnation") for item in records}
+    whole = told.get("DeletionConfirmed", "") == told.get("FinalBackup") != ""
     return {
         (get_str(item, "spec", "removed", "cluster"), get_str(item, "spec", "removed", "uid")): get_str(
             item, "metadata", "creationTimestamp"
         )
         for item in records
         if get_str(item, "spec", "fact") == "DatabaseRemoved"
+        and (whole or get_str(item, "spec", "removed", "restore"))
     }
 
 

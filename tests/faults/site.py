@@ -247,8 +247,8 @@ def site(
         )
         folder = stage.folder / namespace
         steps = folder / "steps.json"
-        extra = (f"--test-clock={steps}",) if contract or engine else ()
-        extra += AGENT if engine or escrow else ()
+        turned = (f"--test-clock={steps}",) if contract or engine else ()
+        extra = (*turned, *(AGENT if engine or escrow else ()))
         names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
