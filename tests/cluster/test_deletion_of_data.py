@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from cli.running import Ran, run
 from cluster.engine_stage import arguments, clustered, found_good, install_engines
-from cluster.instances import wait_for
+from cluster.instances import condition, wait_for
 from cluster.leaving import confirm
-from cluster.observing import SECONDS, wait_applied
+from cluster.observing import SECONDS, secret, wait_applied
 from cluster.records_stage import grant, verbs
 from cluster.standing import NOWHERE, SIMULATED, until
 from dedicated.api.conditions import parse_time, rfc3339
@@ -34,6 +35,7 @@ from dedicated.api.objects import (
     VOLUME_CLAIM,
     Kind,
 )
+from engines.escrow_jobs import EscrowJobs
 from engines.simulator import Simulator, playing
 from testbed import operator_process
 from testbed.client import Api, ApiError
@@ -304,3 +306,32 @@ def uids_of(at: Leaving, kind: Kind) -> dict[str, str]:
         get_str(item, "metadata", "name"): get_str(item, "metadata", "uid")
         for item in at.api.list(kind, at.namespace)
     }
+
+
+def test_with_a_key_bundle_nothing_goes_before_its_ledger_tells_of_it(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    install_engines(cluster)
+    namespace = make_namespace(labels=SIMULATED)
+    jobs = EscrowJobs(cluster.api, namespace, lambda _: cluster.api)
+    with standing(cluster, namespace, run_operator, tmp_path, "percona") as at, playing(jobs):
+        at.api.create(secret(namespace, "passphrase", passphrase="unused"))
+        at.api.patch(INSTANCE, namespace, "acme", {"spec": {"keyBundle": KEY_BUNDLE}})
+        wait_for(
+            at.api, namespace, lambda body: get_str(condition(body, "KeysEscrowed"), "status") == "True"
+        )
+        confirm(cluster, namespace)
+        at.api.delete(INSTANCE, namespace, "acme")
+        # The ledger is written at most every two minutes.
+        at.until("KeysEscrowed", "Running")
+        assert facts(at) == ["DeletionConfirmed", "FinalBackup"]
+        assert at.api.find(DEPLOYMENT, namespace, "acme-server") is not None
+        written = len(jobs.put)
+        at.turn(datetime.now(UTC) + timedelta(minutes=5))
+        due = parse_time(get_str(at.until("Retention"), "status", "deletion", "removeAfter"))
+        assert due is not None
+        assert len(jobs.put) == written + 1
+        at.turn(due + timedelta(hours=1))
+        until(lambda: at.api.find(INSTANCE, namespace, "acme") is None, "the end", seconds=SECONDS)
+        assert len(jobs.put) == written + 2, "the removal too"
+        assert claims(at) == {"another", "acme-database-repo1"}
