@@ -13,6 +13,7 @@ from pathlib import Path
 from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, VERIFY_EVERY, WRITE_EVERY, Settings
 from dedicated.agents.verify.settings import Settings as VerifySettings
 from dedicated.api.conditions import parse_time
+from dedicated.cli.escrow_arguments import add_escrow_arguments
 from dedicated.contract.recovery.duties import AUDIT_EVERY
 from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
 from dedicated.contract.recovery.proof import Goal
@@ -33,6 +34,10 @@ def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str
         agents.add_parser(
             "verify", help="look once at a restored database, and tell what it holds"
         ),
+        environment=environment,
+    )
+    add_escrow_arguments(
+        agents.add_parser("escrow", help="write the key bundle, or the ledger beside it, once"),
         environment=environment,
     )
 
