@@ -1,6 +1,6 @@
-"""`python -m engines NAMESPACE DSN`: play a namespace's engines, and what is beside an instance, until stopped.
+"""`python -m engines NAMESPACE DSN`: play a namespace's engines, and what is beside an instance.
 
-On the testbed that is up.
+Until stopped, on the testbed that is up.
 """
 
 import sys

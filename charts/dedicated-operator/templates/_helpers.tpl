@@ -143,7 +143,7 @@ never-granted
 
 {{/* CEL: the facts of a ContractRecord by the side that states them. Notified and Delivered are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
-['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved']
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved', 'Drilled']
 {{- end }}
 {{- define "dedicated.customerFacts" -}}
 ['Permitted', 'Refused', 'Withdrawn']
