@@ -32,6 +32,12 @@ READY_SECONDS = 180
 ENGINE_INSTANCE = CHECKOUT / "examples" / "percona.yaml"
 ENGINE_NAMESPACE = "globex"
 ENGINE_USER = "zitadel"
+ENGINE_SECRETS = {
+    "acme-backup-passphrase": ("passphrase",),
+    "acme-backup-store": ("access-key-id", "secret-access-key"),
+    "acme-keys-store": ("access-key-id", "secret-access-key"),
+}
+"""The user's, of which the example speaks."""
 PLACES = {"places": {REGION: ["CH"]}}
 """The testbed's nodes are in Switzerland, as the example asks for."""
 
@@ -87,6 +93,9 @@ class Demo:
         kubectl = tools.binary("kubectl")
         if cluster.api.find("v1/namespaces", "", ENGINE_NAMESPACE) is None:
             self._run(kubectl, "create", "namespace", ENGINE_NAMESPACE)
+            for name, fields in ENGINE_SECRETS.items():
+                values = [f"--from-literal={field}=demo" for field in fields]
+                self._run(kubectl, "create", "secret", "generic", name, "-n", ENGINE_NAMESPACE, *values)
             dsn = cluster.postgres.create_database(ENGINE_USER)
             self._play(dsn)
         manifest = as_manifest(yaml.safe_load(ENGINE_INSTANCE.read_text(encoding="utf-8")))

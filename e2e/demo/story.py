@@ -20,7 +20,8 @@ Real: etcd, API server, controller-manager and scheduler 1.36; the chart, instal
 under its own ServiceAccount with the chart's rights; PostgreSQL; the Jobs and pods of the instance, each a
 process with its own files and variables, running a small stand-in for ZITADEL.
 Played: the database engine of the instance in namespace globex, where there is one: servers, backups; and its
-recovery agent, which reckons by the real one's rules on a log and a repository that are simulated.
+recovery agent, which reckons by the real one's rules on a log and a repository that are simulated; what looks
+at restored copies, and what keeps the keys.
 Simulated: nodes and kubelets, container images, the pod network, ZITADEL itself, and the operator's own two
 pods in namespace dedicated-system (the operator runs as a process beside them)."""
 
@@ -37,6 +38,8 @@ To try (first: eval "$(make -s env)"):
   kubectl get crec -n acme                                   the record of it: who, what, when
   kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
   dedicated recovery acme -n globex                          what could be restored of it, and until when
+  dedicated drill acme -n globex                             a restore tried out in a copy, and recorded
+  dedicated restore acme -n globex --dry-run                 what a restore would reach, and lose
   kubectl delete di acme -n acme                             refused: nobody has confirmed it
   kubectl delete namespace acme                              refused: the instance goes first
   kubectl patch di acme -n acme --type=merge -p '{{"spec":{{"release":{{"channel":"latest"}}}}}}'

@@ -13,7 +13,6 @@ from pathlib import Path
 from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, VERIFY_EVERY, WRITE_EVERY, Settings
 from dedicated.agents.verify.settings import Settings as VerifySettings
 from dedicated.api.conditions import parse_time
-from dedicated.cli.escrow_arguments import add_escrow_arguments
 from dedicated.contract.recovery.duties import AUDIT_EVERY
 from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
 from dedicated.contract.recovery.proof import Goal
@@ -21,25 +20,6 @@ from dedicated.parts.verification import SALT
 from dedicated.parts.verification import TIMEOUT as VERIFY_WITHIN
 from dedicated.probes.repository import VARIABLES
 from dedicated.probes.resolver import parse_host_port
-
-
-def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
-    """Add the agents, each with its arguments."""
-    agents = parser.add_subparsers(dest="agent", required=True, metavar="AGENT")
-    add_recovery_arguments(
-        agents.add_parser("recovery", help="tell what a restore would bring back, until SIGTERM"),
-        environment=environment,
-    )
-    add_verify_arguments(
-        agents.add_parser(
-            "verify", help="look once at a restored database, and tell what it holds"
-        ),
-        environment=environment,
-    )
-    add_escrow_arguments(
-        agents.add_parser("escrow", help="write the key bundle, or the ledger beside it, once"),
-        environment=environment,
-    )
 
 
 def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:

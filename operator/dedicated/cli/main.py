@@ -50,7 +50,7 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
     agent = commands.add_parser("agent", help="run a small process beside an instance")
     if arguments[0] == "agent":
-        from dedicated.cli.agent_arguments import add_agents
+        from dedicated.cli.agents import add_agents
 
         add_agents(agent, environment=os.environ)
     options = parser.parse_args(arguments)
