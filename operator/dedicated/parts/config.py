@@ -9,7 +9,7 @@ import json
 
 from dedicated.api.findings import Finding
 from dedicated.api.instance import FirstInstance
-from dedicated.api.json import JsonValue, Manifest, digest, get_map
+from dedicated.api.json import JsonValue, Manifest, digest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts.metadata import child
@@ -128,6 +128,11 @@ def config_map(wanted: Wanted) -> Manifest:
         "immutable": True,
         "data": data,
     }
+
+
+def name_of(wanted: Wanted) -> str:
+    """Name of the ConfigMap that is wanted."""
+    return get_str(config_map(wanted), "metadata", "name")
 
 
 def setup_digest(wanted: Wanted) -> str:

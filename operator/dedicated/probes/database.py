@@ -220,10 +220,11 @@ async def _in_time(work: Callable[[], Awaitable[T]], seconds: float) -> T:
         raise DatabaseError(f"no answer within {seconds:.0f} s") from None
     except (psycopg.Error, OSError) as error:
         # `from None`: a traceback would quote the driver.
-        raise DatabaseError(_cause(error)) from None
+        raise DatabaseError(cause(error)) from None
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
+    """Why the driver failed, in our own words."""
     code = error.sqlstate if isinstance(error, psycopg.Error) else None
     if code is not None:
         return CAUSES.get(code, f"it refuses, SQLSTATE {code}")
