@@ -37,7 +37,7 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
     )
     _add_times(parser)
     add(
-        "--api-server", default=_api_server(environment), metavar="URL", help="default: the pod's own cluster"
+        "--api-server", default=api_server(environment), metavar="URL", help="default: the pod's own cluster"
     )
     add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
     add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
@@ -95,7 +95,8 @@ def recovery_settings_of(options: argparse.Namespace, *, environment: Mapping[st
     )
 
 
-def _api_server(environment: Mapping[str, str]) -> str:
+def api_server(environment: Mapping[str, str]) -> str:
+    """The API server of the pod's own cluster."""
     host = environment.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from dedicated import __version__
 
 USAGE = 2
+BROKEN = 1
 OPERATOR = frozenset({"run", "agent", "crds"})
 
 
@@ -47,17 +48,23 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     crds = commands.add_parser("crds", help="print the CustomResourceDefinitions, or write them to a folder")
     crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
     agent = commands.add_parser("agent", help="run a small process beside an instance")
-    recovery = agent.add_subparsers(dest="agent", required=True, metavar="AGENT").add_parser(
+    agents = agent.add_subparsers(dest="agent", required=True, metavar="AGENT")
+    recovery = agents.add_parser(
         "recovery", help="tell what a restore of the database would bring back, until SIGTERM"
     )
+    export = agents.add_parser("export", help="dump the database, prove the dump, store it sealed; once")
     if arguments[0] == "agent":
         from dedicated.cli.agent_arguments import add_recovery_arguments
+        from dedicated.cli.export_arguments import add_export_arguments
 
         add_recovery_arguments(recovery, environment=os.environ)
+        add_export_arguments(export, environment=os.environ)
     options = parser.parse_args(arguments)
     match options.command:
         case "run":
             return _run(options, now)
+        case "agent" if options.agent == "export":
+            return _export(options, now)
         case "agent":
             return _recovery(options, now)
         case _:
@@ -92,6 +99,16 @@ def _recovery(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     logs.configure(level=settings.log_level, form=settings.log_format)
     asyncio.run(run(settings, now=now))
     return 0
+
+
+def _export(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.export.main import run
+    from dedicated.cli.export_arguments import export_settings_of
+    from dedicated.controllers import logs
+
+    settings = export_settings_of(options, environment=os.environ)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return 0 if asyncio.run(run(settings, now=now)) else BROKEN
 
 
 def _crds(output: Path | None) -> int:
