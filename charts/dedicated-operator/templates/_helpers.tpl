@@ -70,7 +70,10 @@ app.kubernetes.io/part-of: dedicated-operator
   # delete: what was kept for as long as it was to be.
   verbs: [list, watch, delete]
 - apiGroups: [dedicated.zitadel.com]
-  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status]
+  resources: [instanceexports]
+  verbs: [list, watch, delete]
+- apiGroups: [dedicated.zitadel.com]
+  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status, instanceexports/status]
   verbs: [patch]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/finalizers]

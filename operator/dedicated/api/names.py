@@ -14,6 +14,8 @@ MAINTENANCE_KIND = "Maintenance"
 MAINTENANCE_PLURAL = "maintenances"
 BACKUP_KIND = "InstanceBackup"
 BACKUP_PLURAL = "instancebackups"
+EXPORT_KIND = "InstanceExport"
+EXPORT_PLURAL = "instanceexports"
 
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"

@@ -7,6 +7,8 @@ from dedicated.api.names import (
     API_VERSION,
     BACKUP_KIND,
     BACKUP_PLURAL,
+    EXPORT_KIND,
+    EXPORT_PLURAL,
     KIND,
     MAINTENANCE_KIND,
     MAINTENANCE_PLURAL,
@@ -35,6 +37,7 @@ INSTANCE = Kind(API_VERSION, KIND, PLURAL)
 RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 MAINTENANCE = Kind(API_VERSION, MAINTENANCE_KIND, MAINTENANCE_PLURAL)
 INSTANCE_BACKUP = Kind(API_VERSION, BACKUP_KIND, BACKUP_PLURAL)
+INSTANCE_EXPORT = Kind(API_VERSION, EXPORT_KIND, EXPORT_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
@@ -82,7 +85,17 @@ ENGINE_KINDS = (
 
 KIND_BY_NAME = {
     kind.kind: kind
-    for kind in (*CHILD_KINDS, *ENGINE_KINDS, INSTANCE, INSTANCE_BACKUP, MAINTENANCE, NODE, POD, RECORD)
+    for kind in (
+        *CHILD_KINDS,
+        *ENGINE_KINDS,
+        INSTANCE,
+        INSTANCE_BACKUP,
+        INSTANCE_EXPORT,
+        MAINTENANCE,
+        NODE,
+        POD,
+        RECORD,
+    )
 }
 
 

@@ -14,6 +14,7 @@ from dedicated.cli.answers import permit, refuse, reschedule, withdraw
 from dedicated.cli.calendar import calendar
 from dedicated.cli.check import check
 from dedicated.cli.explain import explain
+from dedicated.cli.export import export, export_verify
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
 from dedicated.cli.ledger import ledger
@@ -70,6 +71,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 COMMANDS = (
     check, calendar, simulate, status, ledger, recovery, explain,
+    export, export_verify,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

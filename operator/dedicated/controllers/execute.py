@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from dedicated.api import instance_backup, maintenance_request
+from dedicated.api import instance_backup, instance_export, maintenance_request
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import (
     CONFIG_MAP,
     ENGINE_KINDS,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
     KIND_BY_NAME,
     MAINTENANCE,
     RECORD,
@@ -31,7 +33,7 @@ from dedicated.controllers.namespaces import NamespaceClient, Namespaces
 from dedicated.controllers.roller import Ledger, roll_up
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
 from dedicated.controllers.world import World
-from dedicated.parts import keys
+from dedicated.parts import export, keys
 from dedicated.parts.database import monitor
 from dedicated.parts.keys import Identity
 from dedicated.reconcile.actions import (
@@ -59,6 +61,7 @@ STATUS_MOVES = 8
 TOLD = {
     MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
     INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
+    INSTANCE_EXPORT.kind: instance_export.STATUS_FIELDS,
 }
 """What the status of an order can hold."""
 ENGINES = frozenset(kind.kind for kind in ENGINE_KINDS)
@@ -367,4 +370,7 @@ def _order(action: Ask | Tell) -> tuple[str, str]:
     kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
     if kind == MAINTENANCE.kind:
         return "Maintenance", "MaintenanceRefused"
-    return kind, "BackupRefused"
+    manifest: Manifest = {} if isinstance(action, Tell) else action.manifest
+    part = get_str(manifest, "metadata", "labels", LABEL_COMPONENT) == export.COMPONENT
+    exporting = kind == INSTANCE_EXPORT.kind or part
+    return kind, "ExportRefused" if exporting else "BackupRefused"

@@ -13,6 +13,8 @@ from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from dedicated.api.objects import (
     CONFIG_MAP,
     DEPLOYMENT,
+    INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
     JOB,
     NAMESPACE,
     NODE,
@@ -25,13 +27,14 @@ from dedicated.api.objects import (
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
-from dedicated.parts import keys, measured, recovery_agent
+from dedicated.parts import export, keys, measured, recovery_agent
 from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
+from dedicated.reconcile.asked import ExportOrder, Order, export_of, order_of
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -64,6 +67,8 @@ class Entry:
     cluster: ClusterState | None = None
     run: EngineRun | None = None
     recovery: Kept | None = None
+    export_job: JobState | None = None
+    export_report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,28 @@ def _server(manifest: Manifest, labels: PodLabels) -> PodEntry:
     return PodEntry(*server_of(manifest, labels))
 
 
+def orders_informer(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, Order | None, Order | None], None],
+) -> Informer[Order]:
+    """Backups that are asked for."""
+    return Informer[Order](
+        client=client, kind=INSTANCE_BACKUP, namespaces=namespaces, reduce=order_of, changed=changed
+    )
+
+
+def exports_informer(
+    client: Source,
+    namespaces: Sequence[str] | None,
+    changed: Callable[[Key, ExportOrder | None, ExportOrder | None], None],
+) -> Informer[ExportOrder]:
+    """Exports that are asked for."""
+    return Informer[ExportOrder](
+        client=client, kind=INSTANCE_EXPORT, namespaces=namespaces, reduce=export_of, changed=changed
+    )
+
+
 def records_informer(
     client: Source,
     namespaces: Sequence[str] | None,
@@ -208,6 +235,8 @@ def entry_of(manifest: Manifest) -> Entry:
     match child.ref.kind:
         case DEPLOYMENT.kind:
             return Entry(instance, child, deployment=deployment_of(manifest))
+        case JOB.kind if child.component == export.COMPONENT:
+            return Entry(instance, child, export_job=job_of(manifest))
         case JOB.kind:
             return Entry(instance, child, job=job_of(manifest))
         case CONFIG_MAP.kind:
@@ -226,4 +255,6 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             return Entry(instance, child, month=measured.month_of_manifest(manifest))
         case recovery_agent.COMPONENT:
             return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+        case export.COMPONENT:
+            return Entry(instance, child, export_report=export.told_in(manifest))
     return Entry(instance, child)

@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, Key
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_EXPORT, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -36,6 +36,7 @@ from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
+from dedicated.reconcile import exports
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
 from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
 from dedicated.reconcile.observed import Failure, Measured, Observed
@@ -190,12 +191,16 @@ class Reconciler:
         return "changed" if acted or wrote else "unchanged"
 
     async def _refuse_orders(self, key: Key) -> None:
-        """Backups asked for of an instance that does not exist."""
+        """Backups and exports asked for of an instance that does not exist."""
         for order in self._world.orders(key):
             if get_str(order.status, "state") not in ENDED:
                 await self._executor.tell(
                     key.namespace, Tell(order.name, UNKNOWN_INSTANCE, kind=INSTANCE_BACKUP.kind)
                 )
+        for one in self._world.exports(key):
+            if get_str(one.status, "phase") not in exports.ENDED:
+                told = Tell(one.name, exports.UNKNOWN_INSTANCE, kind=INSTANCE_EXPORT.kind)
+                await self._executor.tell(key.namespace, told)
 
     def _wake_at(self, key: Key, due: datetime | None) -> None:
         if due is not None:
@@ -295,6 +300,9 @@ class Reconciler:
             engine=known.engine,
             orders=known.orders,
             recovery=known.recovery,
+            exports=known.exports,
+            export_job=known.export_job,
+            export_report=known.export_report,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

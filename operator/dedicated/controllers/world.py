@@ -18,6 +18,8 @@ from dedicated.api.objects import (
     ENGINE_KINDS,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
+    JOB,
     KIND_BY_NAME,
     MAINTENANCE,
     NAMESPACE,
@@ -39,20 +41,22 @@ from dedicated.controllers.informers import (
     PodEntry,
     children_informer,
     engine_objects_informer,
+    exports_informer,
     marks_informer,
     nodes_informer,
+    orders_informer,
     pods_informer,
     records_informer,
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import keys, recovery_agent
+from dedicated.parts import export, keys, recovery_agent
 from dedicated.parts.database.engine import EngineState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept, record_name
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order, asked_of, order_of
+from dedicated.reconcile.asked import Asked, ExportOrder, Order, asked_of
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -78,18 +82,25 @@ class Snapshot:
     orders: tuple[Order, ...]
     engine: EngineState
     recovery: Kept | None
+    exports: tuple[ExportOrder, ...]
+    export_job: JobState | None
+    export_report: str
 
 
-About: TypeAlias = Reading | Asked | Order
+About: TypeAlias = Reading | Asked | Order | ExportOrder
 AnyInformer: TypeAlias = (
     Informer[Entry]
     | Informer[PodEntry]
     | Informer[Reading]
     | Informer[Asked]
     | Informer[Order]
+    | Informer[ExportOrder]
     | Informer[Node]
     | Informer[str]
 )
+
+
+NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
 
 
 class World:
@@ -138,13 +149,8 @@ class World:
             reduce=asked_of,
             changed=self._about_changed,
         )
-        self._orders = Informer[Order](
-            client=client,
-            kind=INSTANCE_BACKUP,
-            namespaces=namespaces,
-            reduce=order_of,
-            changed=self._about_changed,
-        )
+        self._orders = orders_informer(client, namespaces, self._about_changed)
+        self._exports = exports_informer(client, namespaces, self._about_changed)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -168,6 +174,7 @@ class World:
         yield RECORD.plural, self._records
         yield MAINTENANCE.plural, self._asked
         yield INSTANCE_BACKUP.plural, self._orders
+        yield INSTANCE_EXPORT.plural, self._exports
         if self._nodes is not None:
             yield NODE.plural, self._nodes
         if self.marks is not None:
@@ -238,6 +245,9 @@ class World:
             orders=self.orders(key),
             engine=engine,
             recovery=self._recovery(key),
+            exports=self.exports(key),
+            export_job=self._exporting(key, JOB).export_job,
+            export_report=self._exporting(key, CONFIG_MAP).export_report,
         )
 
     def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
@@ -256,6 +266,17 @@ class World:
         """The backups asked for of an instance, whether it exists or not."""
         found = self._orders.in_namespace(key.namespace).values()
         return tuple(order for order in found if order.instance == key.name)
+
+    def exports(self, key: Key) -> tuple[ExportOrder, ...]:
+        """The exports asked for of an instance, whether it exists or not."""
+        found = self._exports.in_namespace(key.namespace).values()
+        return tuple(order for order in found if order.instance == key.name)
+
+    def _exporting(self, key: Key, kind: Kind) -> Entry:
+        """The Job or the record of the export under way; an empty entry where there is none."""
+        name = export.export_name(key.name)
+        entry = self._children[kind].in_namespace(key.namespace).get(name)
+        return entry if entry is not None and entry.instance == key.name else NO_ENTRY
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
         """One child as last heard of."""
@@ -296,6 +317,7 @@ class World:
             RECORD: self._records,
             MAINTENANCE: self._asked,
             INSTANCE_BACKUP: self._orders,
+            INSTANCE_EXPORT: self._exports,
         }
         (stores.get(kind) or self._informer(kind)).put(manifest)
 
@@ -352,4 +374,4 @@ class World:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, MAINTENANCE, INSTANCE_BACKUP, INSTANCE)
+    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, MAINTENANCE, INSTANCE_BACKUP, INSTANCE_EXPORT, INSTANCE)

@@ -42,7 +42,7 @@ from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order
+from dedicated.reconcile.asked import Asked, ExportOrder, Order
 from dedicated.reconcile.drift import Drift
 
 OWNERS = "f:ownerReferences"
@@ -196,6 +196,10 @@ class Observed:
     facts: tuple[Fact, ...] = ()
     asked: tuple[Asked, ...] = ()
     orders: tuple[Order, ...] = ()
+    exports: tuple[ExportOrder, ...] = ()
+    export_job: JobState | None = None
+    export_report: str = ""
+    """What the export under way has written into its record."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
