@@ -12,12 +12,13 @@ from functools import partial
 
 from bench.figure import Figure, at_most, report
 from bench.stage import SETTLE_SECONDS, Stage, until
-from cluster.engine_stage import arguments, clustered
+from cluster.engine_stage import arguments, create_kept
 from cluster.instances import condition
 from cluster.standing import NOWHERE
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import INSTANCE
 from engines import definitions
+from engines.escrow_jobs import EscrowJobs
 from engines.recovery_agent import RecoveryAgents
 from engines.simulator import Simulator
 from testbed import operator_process
@@ -65,11 +66,15 @@ def _measured(stage: Stage, clock: Clock) -> Iterator[Figure]:
     ahead = timedelta(0)
     namespaces = [stage.new_namespace() for _ in range(INSTANCES)]
     played = [
-        (Simulator(stage.cluster.api, name, NOWHERE), _agents(stage, name, lambda: ahead))
+        (
+            Simulator(stage.cluster.api, name, NOWHERE),
+            _agents(stage, name, lambda: ahead),
+            EscrowJobs(stage.cluster.api, name, partial(stage.cluster.as_account, name)),
+        )
         for name in namespaces
     ]
     for name in namespaces:
-        stage.cluster.api.create(clustered(name, "percona"))
+        create_kept(stage.cluster.api, name)
 
     def play() -> None:
         with ThreadPoolExecutor(WORKERS) as workers:
@@ -97,7 +102,7 @@ def _measured(stage: Stage, clock: Clock) -> Iterator[Figure]:
         stage.remove(name)
 
 
-def _step(played: tuple[Simulator, RecoveryAgents]) -> None:
+def _step(played: tuple[Simulator, RecoveryAgents, EscrowJobs]) -> None:
     for one in played:
         one.step()
 

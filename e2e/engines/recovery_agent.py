@@ -20,9 +20,11 @@ from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.loops import CHECK_EVERY
 from dedicated.api import backup as spec
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import CONFIG_MAP, INSTANCE
+from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.store import Store
+from dedicated.contract.facts import Fact
+from dedicated.contract.reading import facts_in, read
 from dedicated.contract.recovery.objectives import CONTRACT
 from dedicated.contract.recovery.report import MANAGER, REPORT, Report, to_json
 from dedicated.contract.recovery.repository import Archive, Backup, Listing
@@ -31,6 +33,7 @@ from dedicated.parts.database.engine import EngineRun, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.recovery_agent import record_name
 from dedicated.probes.database import Follower, Reading
+from dedicated.reconcile.restores import with_database
 from testbed.client import Api, ApiError, condition
 
 SAMPLED_EVERY, LISTED_EVERY = timedelta(seconds=30), timedelta(minutes=5)
@@ -129,9 +132,15 @@ class RecoveryAgents:
     def step(self) -> None:
         """What the agents do next."""
         for body in self.api.list(INSTANCE, self.namespace):
-            instance = parse_instance(body)
+            name = get_str(body, "metadata", "name")
+            instance = with_database(parse_instance(body), self._facts(name))
             if isinstance(instance, Instance) and instance.spec.backup is not None:
                 self._instance(instance, instance.spec.backup)
+
+    def _facts(self, instance: str) -> tuple[Fact, ...]:
+        """What is recorded of an instance."""
+        read_all = (read(item) for item in self.api.list(RECORD, self.namespace))
+        return facts_in(one for one in read_all if one is not None and one.instance == instance)
 
     def stop_archiving(self, instance: str) -> None:
         """From now on the archive command fails."""
@@ -170,14 +179,14 @@ class RecoveryAgents:
     def _beside_of(self, instance: Instance) -> Beside:
         """The agent of this incarnation, which begins with nothing known."""
         known = self._beside.get(instance.name)
-        if known is None or known.incarnation != instance.meta.uid:
+        if known is None or known.incarnation != instance.incarnation:
 
             def seconds() -> float:
                 return self.clock().timestamp()
 
             clock = Clock(wall=self.clock, monotonic=seconds)
-            fresh = Knowledge(incarnation=instance.meta.uid, clock=clock, monotonic=seconds)
-            known = self._beside[instance.name] = Beside(instance.meta.uid, fresh)
+            fresh = Knowledge(incarnation=instance.incarnation, clock=clock, monotonic=seconds)
+            known = self._beside[instance.name] = Beside(instance.incarnation, fresh)
         return known
 
     def _look(self, instance: Instance, beside: Beside, now: datetime) -> None:
@@ -185,14 +194,15 @@ class RecoveryAgents:
         adapter = adapter_of(instance)
         if adapter.cluster_kind is None or adapter.backup_kind is None:
             return
-        cluster = self.api.find(adapter.cluster_kind, self.namespace, cluster_name(instance.name))
+        cluster = self.api.find(adapter.cluster_kind, self.namespace, cluster_name(instance))
         state = adapter.read_cluster(cluster) if cluster is not None else None
         if state is None or state.created is None or not state.ready:
             return
         if beside.log is None:
             beside.log = Log(self.dated(state.created))
         runs = (adapter.read_run(found) for found in self.api.list(adapter.backup_kind, self.namespace))
-        fresh = self._stored(beside, [run for run in runs if run is not None])
+        own = [run for run in runs if run is not None and run.cluster == cluster_name(instance)]
+        fresh = self._stored(beside, own)
         primary, standbys = self._servers(instance)
         moved = bool(beside.primary) and primary != beside.primary
         if moved:
@@ -239,7 +249,7 @@ class RecoveryAgents:
         """The primary's pod, and the pods of the standbys that are ready."""
         labels = adapter_of(instance).pods
         assert labels is not None
-        selector = f"{labels.selector},{labels.cluster}={cluster_name(instance.name)}"
+        selector = f"{labels.selector},{labels.cluster}={cluster_name(instance)}"
         primary, standbys = "", []
         for pod in self.api.list("v1/pods", self.namespace, labels=selector):
             name = get_str(pod, "metadata", "name")

@@ -11,10 +11,11 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from dedicated.api.conditions import parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import CNPG_BACKUP, CNPG_CLUSTER, PERCONA_BACKUP, PERCONA_CLUSTER, Kind
 from testbed import stub_pods
@@ -40,6 +41,16 @@ class Simulator:
     failing: str = ""
     holding: bool = False
     """Backups that began do not end."""
+    restoring: str = ""
+    """What keeps restored clusters from getting ready, in the engine's words; empty: they do."""
+    astray: timedelta = timedelta(0)
+    """By how much a restore ends before the point that it was to reach."""
+    lost: set[str] = field(default_factory=set)
+    """Clusters whose servers are gone, with their data."""
+    emptied: set[str] = field(default_factory=set)
+    """Clusters whose volumes went with them, by their finalizer."""
+    restored: dict[str, datetime | None] = field(default_factory=dict)
+    """Cluster -> the point that it was restored to; None: all that was archived."""
     primaries: dict[str, int] = field(default_factory=dict)
     """Cluster -> index of the server that is its primary."""
 
@@ -72,9 +83,19 @@ class Simulator:
 
     def _percona(self, cluster: Manifest) -> None:
         name = get_str(cluster, "metadata", "name")
+        if get_map(cluster, "metadata").get("deletionTimestamp"):
+            # percona/controller/pgcluster/finalizer.go: the volumes go, then the finalizer.
+            self.api.patch(PERCONA_CLUSTER, self.namespace, name, {"metadata": {"finalizers": []}})
+            self.emptied.add(name)
+            return
         # internal/controller/postgrescluster/instance.go names servers CLUSTER-SET-xxxx-0.
         (servers,) = get_list(cluster, "spec", "instances")
         size = get_int(servers, "replicas")
+        source = get_map(cluster, "spec", "dataSource", "postgresCluster")
+        of, target = get_str(source, "clusterName"), _percona_target(source)
+        if source and self._restores(PERCONA_CLUSTER, name, of, target):
+            self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
+            return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
         names = [f"{name}-db-{number:04d}-0" for number in range(size)]
         # internal/patroni: the label role is primary or replica since 3.0.
@@ -99,10 +120,18 @@ class Simulator:
         affinity: Manifest = {
             "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}
         }
+        recovery = get_map(cluster, "spec", "bootstrap", "recovery")
+        target = _cnpg_target(recovery)
+        if recovery and self._restores(CNPG_CLUSTER, name, _cnpg_source(cluster), target):
+            # api/v1/cluster_types.go: PhaseFirstPrimary.
+            told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
+            self._status(CNPG_CLUSTER, cluster, told)
+            return
         ready = self._servers(cluster, names, labels, "cnpg.io/instanceRole", affinity)
-        database = get_str(cluster, "spec", "bootstrap", "initdb", "database")
+        begun = recovery or get_map(cluster, "spec", "bootstrap", "initdb")
+        database = get_str(begun, "database")
         # pkg/specs/secrets.go, CreateSecret: both user and username.
-        owner = get_str(cluster, "spec", "bootstrap", "initdb", "owner")
+        owner = get_str(begun, "owner")
         self._secret(f"{name}-app", owner, "username", {"dbname": database, "user": owner})
         # api/v1/cluster_types.go: PhaseHealthy, PhaseCreatingReplica.
         phase = "Cluster in healthy state" if ready == size else "Creating a new replica"
@@ -114,11 +143,26 @@ class Simulator:
         }
         self._status(CNPG_CLUSTER, cluster, status)
 
+    def _restores(self, kind: Kind, cluster: str, source: str, target: datetime | None) -> bool:
+        """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
+        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
+        if cluster in self.restored:
+            return False
+        if self.restoring or self.api.find(kind, self.namespace, source) is None:
+            return True
+        self.restored[cluster] = target - self.astray if target else None
+        return False
+
     def _servers(
         self, cluster: Manifest, names: list[str], labels: Manifest, role: str, affinity: Manifest
     ) -> int:
         """Make the servers, label the primary; how many are ready."""
         name = get_str(cluster, "metadata", "name")
+        if name in self.lost:
+            for server in names:
+                with contextlib.suppress(ApiError):
+                    self.api.delete("v1/pods", self.namespace, server)
+            return 0
         owner: JsonValue = {
             "apiVersion": get_str(cluster, "apiVersion"),
             "kind": get_str(cluster, "kind"),
@@ -215,17 +259,21 @@ class Steps(Protocol):
         """What would have been done by now."""
 
 
+Played = TypeVar("Played", bound=Steps)
+
+
 @contextlib.contextmanager
-def playing(simulator: Simulator, *others: Steps, pause: float = PAUSE) -> Iterator[Simulator]:
+def playing(simulator: Played, *others: Steps, pause: float = PAUSE) -> Iterator[Played]:
     """Step each `pause` seconds until the block is left, and others with it; an error in a step is raised
     there."""
     over = threading.Event()
     errors: list[Exception] = []
+    players: tuple[Steps, ...] = (simulator, *others)
 
     def play() -> None:
         while not over.wait(pause):
             try:
-                for played in (simulator, *others):
+                for played in players:
                     played.step()
             except ApiError as error:
                 if error.status not in BUSY:
@@ -244,6 +292,23 @@ def playing(simulator: Simulator, *others: Steps, pause: float = PAUSE) -> Itera
         thread.join()
     if errors:
         raise errors[0]
+
+
+def _percona_target(source: Manifest) -> datetime | None:
+    """The time in pgBackRest's options, which a shell takes the quotes from."""
+    options = [str(option) for option in get_list(source, "options")]
+    told = next((item.partition("=")[2] for item in options if item.startswith("--target=")), "")
+    return datetime.fromisoformat(told.strip('"')) if told else None
+
+
+def _cnpg_target(recovery: Manifest) -> datetime | None:
+    return parse_time(get_str(recovery, "recoveryTarget", "targetTime"))
+
+
+def _cnpg_source(cluster: Manifest) -> str:
+    """The store of the external cluster that is named: it carries its cluster's name."""
+    (external,) = get_list(cluster, "spec", "externalClusters")
+    return get_str(external, "plugin", "parameters", "barmanObjectName")
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -22,9 +23,18 @@ PASSWORD = "planted-database-password"
 SCHEMA = """
 create schema eventstore;
 create table eventstore.events2 (
-  aggregate_id text not null, sequence bigint not null, payload text not null,
-  created_at timestamptz not null default clock_timestamp(), primary key (aggregate_id, sequence)
-)"""
+  instance_id text not null default '1', aggregate_type text not null default 'user',
+  aggregate_id text not null,
+  event_type text not null default 'user.changed', "sequence" bigint not null, payload jsonb,
+  created_at timestamptz not null default clock_timestamp(),
+  "position" decimal not null default extract(epoch from clock_timestamp()),
+  primary key (instance_id, aggregate_type, aggregate_id, "sequence"));
+create schema system;
+create table system.encryption_keys (id text primary key, key text not null);
+create role zitadel login;
+grant usage on schema eventstore, system to zitadel;
+grant select on all tables in schema eventstore, system to zitadel"""
+"""As much of ZITADEL's tables as a restore is held against; its user owns no more than it reads."""
 
 
 @dataclass
@@ -133,14 +143,24 @@ class Lab:
         """A new server from the repository alone, replayed to its end; it archives nothing."""
         server = self.server("restored")
         self.repository.restore(server.data)
-        # Not in its files: the way to the archive is told there by what restored it.
-        server.start("archive_mode=off", "synchronous_standby_names=", f"port={server.port}")
+        server.start(*isolated(server))
         server.until("select pg_is_in_recovery()", False, seconds=120)
+        return server
+
+    def copy(self, name: str, *, until: datetime | None = None) -> Server:
+        """A server restored beside the others, to a time or to the end, which is not started yet."""
+        server = Server(name, free_port(), self.folder / "pg" / name, self.folder / "run", self.programs)
+        self.repository.restore(server.data, until=until)
         return server
 
     def close(self) -> None:
         """End every process, remove the folder."""
         _end(self.folder, self.programs)
+
+
+def isolated(server: Server) -> tuple[str, ...]:
+    """Options of a restored server. Its files tell the way to the archive: what restored it wrote that."""
+    return "archive_mode=off", "synchronous_standby_names=", f"port={server.port}"
 
 
 def _end(folder: Path, programs: Programs) -> None:

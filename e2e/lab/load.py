@@ -12,7 +12,7 @@ from lab.laboratory import Lab
 from lab.server import Server
 
 INSERT = "insert into eventstore.events2 (aggregate_id, sequence, payload) values (%s, %s, %s)"
-PAYLOAD = "x" * 300
+PAYLOAD = '"' + "x" * 300 + '"'
 
 
 @dataclass(frozen=True, slots=True, order=True)

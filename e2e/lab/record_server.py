@@ -1,4 +1,4 @@
-"""As much of an API server as the recovery agent uses: one ConfigMap, a GET and a merge patch of it.
+"""As much of an API server as our agents use: one ConfigMap, a GET and a merge patch of it, and lists.
 
 It keeps every write with its time, so that a trial can ask what was published at any moment. Whether a real
 API server takes the same requests is tested on one.
@@ -43,6 +43,8 @@ class RecordServer:
     away: bool = False
     writes: list[Write] = field(default_factory=list)
     refused: int = 0
+    lists: dict[str, list[object]] = field(default_factory=dict)
+    """Objects by the path of their list."""
 
     @property
     def published(self) -> Report | None:
@@ -56,6 +58,8 @@ class RecordServer:
         if token != f"Bearer {TOKEN}":
             self.refused += 1
             return 401, {}
+        if method == "GET" and (listed := self.lists.get(path.partition("?")[0])) is not None:
+            return 200, {"items": listed}
         if path.partition("?")[0] != self.path:
             self.refused += 1
             return 403, {}

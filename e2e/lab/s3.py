@@ -4,8 +4,8 @@ It is a real store with real signatures and real refusals, from a wheel. What it
 does (regions, replication, the block of public access), a front of ours answers in its place, as set by a
 test; everything else the front passes on.
 
-Two identities: `owner` may do everything, `reader` only lists and reads the buckets whose names begin with
-`shared-`.
+Identities: `owner` may do everything, `reader` only lists and reads the buckets whose names begin with
+`shared-`, `writer` only writes those whose names begin with `keys-`: it can neither read nor list them.
 """
 
 import json
@@ -30,7 +30,12 @@ from testbed.processes import free_port, spawn, stop, tail
 
 WEED = Path(sys.prefix) / "bin" / "weed"
 REGION = "eu-central-1"
-IDENTITIES = {"owner": ("lab-owner", "lab-owner-key"), "reader": ("lab-reader", "lab-reader-key")}
+IDENTITIES = {
+    "owner": ("lab-owner", "lab-owner-key"),
+    "reader": ("lab-reader", "lab-reader-key"),
+    "writer": ("lab-writer", "lab-writer-key"),
+}
+ACTIONS = {"owner": ["Admin"], "reader": ["Read:shared-*", "List:shared-*"], "writer": ["Write:keys-*"]}
 START_SECONDS = 60.0
 HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "date", "server"})
 
@@ -140,8 +145,8 @@ def write_credentials(folder: Path, key_id: str, key: str) -> Path:
 
 def _identity(name: str) -> dict[str, object]:
     key_id, key = IDENTITIES[name]
-    actions = ["Admin"] if name == "owner" else ["Read:shared-*", "List:shared-*"]
-    return {"name": name, "credentials": [{"accessKey": key_id, "secretKey": key}], "actions": actions}
+    credentials = [{"accessKey": key_id, "secretKey": key}]
+    return {"name": name, "credentials": credentials, "actions": ACTIONS[name]}
 
 
 def _await_answer(store: S3, log: Path) -> None:

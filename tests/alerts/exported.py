@@ -71,6 +71,7 @@ STATUS: Manifest = {
         "measuredAt": "2026-03-08T00:59:00Z",
         "objective": "1h",
         "newestRecoverablePoint": "2026-03-08T00:58:30Z",
+        "lastDrill": {"at": "2026-03-07T03:20:00Z", "passed": True, "took": "2m"},
     },
 }
 AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)

@@ -31,8 +31,10 @@ SEVERITIES = {
         "DedicatedRecoveryPointAtRisk",
         "DedicatedRecoveryPointMissed",
         "DedicatedRecoveryLogHasGap",
+        "DedicatedRecoveryRestoreNotProven",
         "DedicatedRecoveryNotMeasured",
         "DedicatedRecoveryBlind",
+        "DedicatedKeysNotEscrowed",
         "DedicatedDatabaseFailoverNotReady",
     ],
 }

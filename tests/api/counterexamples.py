@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
 from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
+from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
-from api.recovery_examples import RECOVERY_STATUS
+from api.recovery_examples import RECOVERY_STATUS, RESTORE_STATUS
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import API_VERSION, KIND
@@ -40,6 +41,7 @@ FULL: Manifest = {
     "contacts": {"provider": "operations@provider.example", "customer": "+41 71 000 00 00"},
     "sizing": {"clients": 5000, "requestsPerSecond": 200},
     "maintenance": {"windows": [WINDOW], "freezes": [FREEZE]},
+    "keyBundle": KEY_BUNDLE,
     "infrastructure": {
         "class": "SelfHosted",
         "owner": "Customer",
@@ -68,6 +70,7 @@ FULL_CLUSTER: Manifest = {
         "differential": {"schedule": "0 * * * *"},
         "wal": {"archiveInterval": "60s"},
         "retention": {"days": 14},
+        "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
         "repository": REPOSITORY,
         "copies": [REPOSITORY],
     },
@@ -124,6 +127,9 @@ STATUS: Manifest = {
     ],
     "maintenance": MAINTENANCE_STATUS,
     "recovery": RECOVERY_STATUS,
+    "restore": RESTORE_STATUS,
+    "database": {"cluster": "acme-db-1a2b3c", "restoredFrom": "acme-database", "restoredTo": TIME},
+    "keyBundle": KEY_BUNDLE_STATUS,
     "serviceLevel": {
         "measuredSince": TIME,
         "measuredAt": TIME,
@@ -316,6 +322,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
         {"login": {"replicas": 2}},
     ),
     **DATABASE_RULES,
+    **KEY_BUNDLE_RULES,
     **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (

@@ -36,6 +36,39 @@ _FIELDS: dict[Fact, Manifest] = {
     "MonthClosed": {"closed": {"month": "2026-01", "records": [{"name": "a-1", "at": TIME, "spec": "{}"}]}},
     "NotMeasured": {"stretch": _SLOT},
     "FailedOver": {"stretch": _SLOT},
+    "Restored": {
+        "restored": {
+            "restore": "lost",
+            "cluster": "acme-db-1a2b3c",
+            "source": "acme-database",
+            "point": TIME,
+            "exact": True,
+            "started": TIME,
+            "verified": LATER,
+            "expectedSeconds": 60,
+            "retain": "72h",
+        }
+    },
+    "DatabaseRemoved": {"removed": {"cluster": "acme-database", "uid": "a-1", "restore": "lost"}},
+    "Drilled": {
+        "drill": {
+            "restore": "acme-drill-202601040300",
+            "passed": True,
+            "reason": "Proven",
+            "found": "7 events",
+            "started": TIME,
+            "ended": LATER,
+            "restoredTo": TIME,
+            "shortfallSeconds": 0,
+            "events": 7,
+            "newestEvent": TIME,
+            "keys": 3,
+            "keysOpened": 3,
+            "size": 1000,
+            "restoreSeconds": 60,
+            "expectedSeconds": 30,
+        }
+    },
     "Notified": {
         **_REQUEST,
         "notice": {
@@ -66,6 +99,7 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "ForceMajeure": {"stretch": _SLOT},
+    "KeysOpened": {},
 }
 EXAMPLES: Mapping[Fact, Manifest] = {
     fact: {
@@ -88,6 +122,15 @@ INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
     EMERGENCY: (
         ("Notified", {"reference": None}),
         ("Notified", {"reference": None, "notice": {"kind": "Performance"}}),
+    ),
+    "spec.restored/rule/verified must not be earlier than started": (
+        ("Restored", {"restored": {"started": LATER, "verified": TIME}}),
+    ),
+    "spec.restored/rule/a database is never restored over itself: cluster must differ from source": (
+        ("Restored", {"restored": {"source": "acme-db-1a2b3c"}}),
+    ),
+    "spec.drill/rule/ended must not be earlier than started": (
+        ("Drilled", {"drill": {"started": LATER, "ended": TIME}}),
     ),
     f"spec.slot{_ORDER}": (("Permitted", {"slot": {"end": TIME}}),),
     f"spec.stretch{_ORDER}": (("NotMeasured", {"stretch": {"end": TIME}}),),

@@ -27,4 +27,27 @@ RECOVERY_STATUS: Manifest = {
         "synchronous": [{"name": "db-1", "zone": "z2"}],
     },
     "lastFailover": {"at": "2026-02-20T10:00:00Z", "outage": "12s", "timeline": 1},
+    "lastDrill": {
+        "at": "2026-02-22T03:20:00Z",
+        "restore": "acme-drill-202602220300",
+        "passed": True,
+        "reason": "Proven",
+        "found": "restored to 2026-02-21T11:00:00Z",
+        "restoredTo": "2026-02-21T11:00:00Z",
+        "shortfall": "1m",
+        "took": "12m",
+        "events": 7,
+        "keysOpened": "3 of 3",
+    },
 }
+RESTORE_STATUS: Manifest = {
+    "name": "lost",
+    "purpose": "Recovery",
+    "phase": "Restoring",
+    "message": "a",
+    "responsible": "Provider",
+    "target": "2026-03-01T12:00:00Z",
+    "expectedEnd": "2026-03-01T12:30:00Z",
+    "cluster": "acme-db-1a2b3c",
+}
+"""The restore that is under way."""

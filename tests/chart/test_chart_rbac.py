@@ -9,6 +9,7 @@ from dedicated.api.objects import (
     INSTANCE,
     INSTANCE_BACKUP,
     INSTANCE_EXPORT,
+    INSTANCE_RESTORE,
     MAINTENANCE,
     POD,
     RECORD,
@@ -71,10 +72,10 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
     children = {(kind.group, kind.plural): CHILD_VERBS for kind in CHILD_KINDS}
     # Keys are never changed, and never deleted: they outlive their instance.
     children["", "secrets"] = CHILD_VERBS - {"patch", "delete"}
-    # A cluster holds the data, so it is never deleted; a backup is asked for once and never changed.
+    # A cluster is deleted only by its record; a backup is asked for once and never changed.
     engines = {
         (kind.group, kind.plural): (
-            {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS - {"delete"}
+            {"list", "watch", "create", "delete"} if kind.kind in BY_BACKUP else CHILD_VERBS
         )
         for kind in ENGINE_KINDS
     }
@@ -87,6 +88,8 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (INSTANCE_BACKUP.group, f"{INSTANCE_BACKUP.plural}/status"): {"patch"},
         (INSTANCE_EXPORT.group, INSTANCE_EXPORT.plural): {"list", "watch", "delete"},
         (INSTANCE_EXPORT.group, f"{INSTANCE_EXPORT.plural}/status"): {"patch"},
+        (INSTANCE_RESTORE.group, INSTANCE_RESTORE.plural): {"list", "watch"},
+        (INSTANCE_RESTORE.group, f"{INSTANCE_RESTORE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
         (POD.group, POD.plural): {"list", "watch"},

@@ -2,52 +2,17 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from builders import UID
+from cli.recovery_report import HOUR, MINUTE, report, run
 from cli.running import NOW, golden, instance
-from contract.recovery_facts import backup, listing
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map
 from dedicated.cli import recovery as command
 from dedicated.cli.commands import run_command
-from dedicated.contract.recovery.points import recoverability
-from dedicated.contract.recovery.report import Failover, Report, to_json
-from dedicated.contract.recovery.runs import BackupRun
-from dedicated.contract.recovery.sampling import Memory, Sample
-from dedicated.contract.recovery.wal import SEGMENT
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-def run(at: timedelta, kind: str, label: str, *, failed: bool = False) -> BackupRun:
-    begun = NOW - at
-    return BackupRun(
-        "full" if kind == "full" else "differential",
-        begun,
-        begun + 5 * MINUTE,
-        failed,
-        stored=41_000_000 if kind == "full" else 1_900_000,
-        label=label,
-        error="the repository is full" if failed else "",
-    )
-
-
-def report(*, held: range | list[int] = range(3, 9)) -> Report:
-    """As of 20 s ago: a full backup of the night, a failed and a good differential, a failover."""
-    written = NOW - timedelta(seconds=20)
-    full = replace(backup(3), started=NOW - 8 * HOUR, completed=NOW - 8 * HOUR + 5 * MINUTE)
-    memory = Memory((Sample(NOW - 18 * MINUTE, int(7.5 * SEGMENT), 1),))
-    known = replace(listing({1: [*held]}, full), at=NOW - 2 * MINUTE)
-    runs = (
-        run(HOUR, "differential", "20261128-080000D"),
-        run(2 * HOUR, "differential", "", failed=True),
-        run(8 * HOUR, "full", "20261128-010000F"),
-    )
-    last = Failover(NOW - 3 * HOUR, NOW - 3 * HOUR + timedelta(seconds=14), 1)
-    return Report(written, UID, recoverability(known, memory, now=NOW), memory, runs, failover=last)
+from dedicated.contract.recovery.report import Report, to_json
 
 
 def condition(kind: str, status: str, reason: str, message: str) -> Manifest:
@@ -87,8 +52,8 @@ def told(
 ) -> str:  # fmt: skip
     """What the command says of an instance and its record."""
     record: Manifest = {"data": {"report": to_json(what)}} if what else {}
-    sight = command.sight_of(found, record, now=NOW)
-    monkeypatch.setattr(command, "_in_cluster", lambda *_: sight)
+    sight = command.sight_of(found, record, [], now=NOW)
+    monkeypatch.setattr(command, "in_cluster", lambda *_: sight)
     assert run_command(["recovery", "acme", *arguments], now=lambda: NOW) == 0
     return capsys.readouterr().out
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from cluster.instances import instance
-from cluster.observing import SECONDS
+from cluster.observing import SECONDS, secret
 from cluster.standing import until
 from contract.recovery_facts import good_store
-from dedicated.api.json import Manifest, get_str
+from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.names import API_VERSION
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, INSTANCE_BACKUP
 from dedicated.contract.recovery.report import MANAGER, Report, to_json
@@ -37,14 +38,22 @@ REPOSITORY: Manifest = {
 }
 
 
-def clustered(namespace: str, engine: str) -> Manifest:
+def clustered(namespace: str, engine: str, **more: JsonValue) -> Manifest:
     """An instance with this engine."""
     return instance(
         namespace,
+        "acme",
         infrastructure={"dataLocation": {"region": "Switzerland"}},
         database={"engine": engine, "cluster": SERVERS},
         backup={"repository": REPOSITORY},
+        **more,
     )
+
+
+def create_kept(api: Api, namespace: str) -> None:
+    """An instance on Percona whose keys are kept, by `engines.escrow_jobs`, with all that belongs to them."""
+    api.create(secret(namespace, "passphrase", passphrase="unused"))
+    api.create(clustered(namespace, "percona", keyBundle=KEY_BUNDLE))
 
 
 def tell(agent: Api, namespace: str, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builders import NOW
 from builders import wanted as an_instance
 from cluster.engine_stage import arguments, clustered, found_good, install_engines, ordered
 from cluster.instances import condition, wait_for
@@ -29,7 +30,9 @@ from dedicated.api.objects import (
     PERCONA_CLUSTER,
     Kind,
 )
+from dedicated.api.resource import Database
 from dedicated.parts import network
+from dedicated.parts.database.engine import EngineWanted, RestoreWanted
 from dedicated.parts.database.engines import ADAPTERS
 from engines.simulator import Simulator, playing
 from parts.engine_examples import of, wanted
@@ -56,6 +59,8 @@ def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: s
         *adapter.render(asked),
         adapter.trigger(of(engine), "differential", "1"),
         *network.policies(replace(an_instance(), instance=asked.instance)),
+        *adapter.restore(restored(asked, lives=True)),
+        *adapter.restore(restored(asked, lives=False)),
     )
     for item in objects:
         body = {**item, "metadata": {**get_map(item, "metadata"), "namespace": namespace}}
@@ -69,6 +74,14 @@ def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: s
         if kind != CONFIG_MAP:
             with pytest.raises(ApiError, match="noSuchField"):
                 cluster.api.request("POST", path, body=broken, query=query)
+
+
+def restored(asked: EngineWanted, *, lives: bool) -> RestoreWanted:
+    """A restore to a time."""
+    database = Database("acme-db-1a2b3c", "acme-database", NOW, exact=True)
+    return RestoreWanted(
+        replace(asked, instance=replace(asked.instance, database=database)), "lost", lives
+    )
 
 
 def status_of(api: Api, namespace: str, name: str) -> Manifest:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from cluster.instances import instance
 from cluster.records_stage import EVERYTHING, grant, policies_in_force, verbs, wrong
 from dedicated.api.json import JsonValue, Manifest, get_map
@@ -40,6 +41,7 @@ PROVIDERS: Mapping[str, Manifest] = {
     "options": {"options": ["WAF"]},
     "production": {"production": True},
     "sizing": {"sizing": {"clients": 5000}},
+    "keyBundle": {"keyBundle": KEY_BUNDLE},
     "contacts.provider": {"contacts": {"provider": "operations@provider.example"}},
     "infrastructure.class": {"infrastructure": {"class": "GoogleCloud"}},
     "maintenance.timeZone": {"maintenance": {"timeZone": "America/New_York"}},

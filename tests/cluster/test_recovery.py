@@ -3,9 +3,11 @@
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from builders import clustered
 from cluster.engine_stage import RECORD, tell
 from cluster.instances import condition, instance, wait_for
@@ -14,11 +16,14 @@ from cluster.standing import SIMULATED, Standing, modifications, until
 from contract.recovery_facts import backup, good_store, listing
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, INSTANCE
+from dedicated.contract.recovery.escrow import MANAGER as ESCROW_MANAGER
 from dedicated.contract.recovery.points import recoverability
 from dedicated.contract.recovery.report import MANAGER, Report, to_json
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT
+from engines.escrow_jobs import EscrowJobs
+from engines.simulator import playing
 from testbed import protection
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
@@ -26,6 +31,7 @@ from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
 
+ESCROW = "acme-escrow"
 FIELDS = {"host": "db.example.test", "port": "5432", "dbname": "zitadel", "user": "zitadel", "password": "x"}
 
 
@@ -57,17 +63,31 @@ def at(cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperato
     namespace = make_namespace(labels=SIMULATED)
     operator = run_operator(namespace, extra=("--agent-image", "registry.test/dedicated-operator:test"))
     cluster.api.create(secret(namespace, "acme-database-pguser-zitadel", FIELDS))
+    cluster.api.create(secret(namespace, "passphrase", {"passphrase": "unused"}))
     changes = clustered()
     given = get_map(changes, "database")
     database: JsonValue = {key: value for key, value in given.items() if value is not None}
     anywhere: JsonValue = {"dataLocation": {"region": "Global"}}
     cluster.api.create(
-        instance(namespace, infrastructure=anywhere, database=database, backup=changes["backup"])
+        instance(
+            namespace,
+            infrastructure=anywhere,
+            database=database,
+            backup=changes["backup"],
+            keyBundle=KEY_BUNDLE,
+        )
     )
     found = Standing(cluster, namespace, operator)
     until(lambda: cluster.api.find(CONFIG_MAP, namespace, RECORD) is not None, "the record", seconds=SECONDS)
-    found.rest()
+    kept = EscrowJobs(cluster.api, namespace, partial(cluster.as_account, namespace))
+    with playing(kept):
+        wait_for(cluster.api, namespace, keys_kept, seconds=SECONDS, what="the keys kept")
+        found.rest()
     return found
+
+
+def keys_kept(body: Manifest | None) -> bool:
+    return condition(body, "KeysEscrowed").get("status") == "True"
 
 
 def protected(body: Manifest | None) -> bool:
@@ -88,6 +108,15 @@ def test_the_agents_word_is_believed_and_nobody_elses(at: Standing) -> None:
         at.rest()
         assert modifications(at.body()) == [], "its word is nobody's modification"
         _others_are_refused(at, agent)
+        writer = at.cluster.as_account(namespace, ESCROW)
+        writer.patch(CONFIG_MAP, namespace, ESCROW, {"data": {"report": "{}"}}, manager=ESCROW_MANAGER)
+        wait_for(api, namespace, lambda body: not protected(body), what="no claim without a report")
+        more: tuple[Manifest, ...] = ({"data": {"samples": ""}}, {"metadata": {"annotations": {"a": "b"}}})
+        for change in more:
+            with pytest.raises(ApiError, match="only the provider may do this"):
+                writer.patch(CONFIG_MAP, namespace, ESCROW, change, manager=ESCROW_MANAGER)
+        with pytest.raises(ApiError, match="only the provider may do this"):
+            agent.patch(CONFIG_MAP, namespace, ESCROW, {"data": {"report": "{}"}}, manager=MANAGER)
     finally:
         protection.replace(at.cluster, namespace, old=policies, new=())
 
@@ -95,7 +124,7 @@ def test_the_agents_word_is_believed_and_nobody_elses(at: Standing) -> None:
 def _others_are_refused(at: Standing, agent: Api) -> None:
     """Another account with the right to it, the agent elsewhere, and the agent with more than its word."""
     namespace = at.namespace
-    accounts = [f"--serviceaccount={namespace}:{name}" for name in ("default", RECORD)]
+    accounts = [f"--serviceaccount={namespace}:{name}" for name in ("default", RECORD, ESCROW)]
     rights = ("--verb=get,patch,update,delete", "--resource=configmaps")
     at.cluster.kubectl("-n", namespace, "create", "role", "power", *rights)
     at.cluster.kubectl("-n", namespace, "create", "rolebinding", "power", "--role=power", *accounts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.engine_stage import arguments, clustered, install_engines
+from cluster.engine_stage import arguments, create_kept, install_engines
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
@@ -19,6 +19,7 @@ from dedicated.api.objects import INSTANCE, PERCONA_BACKUP
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.parts.database.percona import read_run
 from dedicated.reconcile.backups import Wish, mark_of
+from engines.escrow_jobs import EscrowJobs
 from engines.recovery_agent import RecoveryAgents
 from engines.simulator import Simulator, playing
 from testbed import protection
@@ -77,9 +78,10 @@ def stage(
         cluster.api, namespace, partial(cluster.as_account, namespace), clock=time.now, dated=time.of
     )
     engine = Simulator(cluster.api, namespace, NOWHERE)
+    kept = EscrowJobs(cluster.api, namespace, partial(cluster.as_account, namespace))
     try:
-        cluster.api.create(clustered(namespace, "percona"))
-        with playing(engine, agents):
+        create_kept(cluster.api, namespace)
+        with playing(engine, agents, kept):
             wait_applied(cluster.api, namespace)
             yield Stage(cluster.api, namespace, file, engine, agents)
     finally:

@@ -19,9 +19,9 @@ NAME, AGENT = "acme-recovery", "dedicated-recovery-agent"
 RBAC = "rbac.authorization.k8s.io"
 
 
-def credentials(cluster: Cluster, namespace: str, folder: Path) -> Path:
-    """A folder as in a pod of the agent's account."""
-    config = yaml.safe_load(cluster.account_kubeconfig(namespace, "agent").read_text())
+def credentials_of(cluster: Cluster, namespace: str, account: str, folder: Path) -> Path:
+    """A folder as in a pod of an account."""
+    config = yaml.safe_load(cluster.account_kubeconfig(namespace, account).read_text())
     (folder / "token").write_text(config["users"][0]["user"]["token"])
     shutil.copy(cluster.ca, folder / "ca.crt")
     return folder
@@ -49,7 +49,7 @@ async def test_the_record_is_read_and_written_and_never_made(
 ) -> None:
     namespace = make_namespace()
     grant(cluster, namespace)
-    folder, server = credentials(cluster, namespace, tmp_path), cluster.state.server
+    folder, server = credentials_of(cluster, namespace, "agent", tmp_path), cluster.state.server
     heard: list[datetime] = []
     own = OwnConfigMap(server, folder, namespace, NAME, AGENT, heard.append)
     for ask in (own.read(), own.write({"report": "{}"})):

@@ -72,7 +72,17 @@ WANTED: Mapping[Fact, facts.Fact] = {
     ),
     "NotMeasured": facts.Stretch("r", RESTORED, BY, "NotMeasured", RESTORED, UNTIL, "T-1"),
     "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
+    "Restored": facts.Restored(
+        "r", RESTORED, BY, "lost", "acme-db-1a2b3c", "acme-database", RESTORED, True, RESTORED, UNTIL,
+        timedelta(hours=72), timedelta(minutes=1),
+    ),
+    "Drilled": facts.Drilled(
+        "r", RESTORED, BY, "acme-drill-202601040300", True, "Proven", "7 events", RESTORED, UNTIL, RESTORED,
+        timedelta(0), 7, RESTORED, 3, 3, 1000, timedelta(minutes=1), timedelta(seconds=30),
+    ),
+    "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
+    "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
 }
 """What every example says, but for a modification and for a month."""
 

@@ -152,7 +152,13 @@ def _run(
     meet: Callable[[], None],
 ) -> _Run:
     reached = threading.Event()
-    with site(stage, in_order=True, contract=scenario.contract, engine=scenario.engine) as at:
+    with site(
+        stage,
+        in_order=True,
+        contract=scenario.contract,
+        engine=scenario.engine,
+        escrow=scenario.escrow,
+    ) as at:
         at.start()
         at.ready()
         scenario.prepare(at)

@@ -21,6 +21,7 @@ from dedicated.api.objects import (
     DEPLOYMENT,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     JOB,
     MAINTENANCE,
     PERCONA_BACKUP,
@@ -31,6 +32,7 @@ from dedicated.api.objects import (
 )
 from dedicated.api.record import MODIFICATION_REPAIRED
 from dedicated.parts import measured
+from dedicated.parts.recovery_agent import ANNOTATION_SETTINGS
 from dedicated.parts.server import DATABASE_MARK, KEYS_MARK
 from faults.site import LOOK, Site
 from testbed.client import Api
@@ -42,7 +44,9 @@ EndState = dict[str, JsonValue]
 """`Kind/name` -> what is compared of it; `pods` and `replica sets` are counted, `backups` listed."""
 
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_INCARNATION = re.compile(_UID.pattern + r"-[0-9a-f]{6}(?![0-9a-f])")
+"""An instance's uid, with the mark of a restored database."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _WALL = re.compile(r"\(\d{4}-\d\d-\d\d \d\d:\d\d [A-Za-z_/]+\)")
 """A time as it stands behind another, by the clock on the wall."""
 _SLOT = re.compile(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d to (\d{4}-\d\d-\d\d )?\d\d:\d\d")
@@ -51,11 +55,20 @@ _LEFT = re.compile(r"\d+ min left")
 """Of a slot, when its run began."""
 _BACKUP = re.compile(r"acme-(full|diff)-(ib-)?[0-9a-f]{8}")
 """A backup asked for: the order's uid, or a digest in which the name of the one before is."""
+_RESTORED = re.compile(r"acme-db-[0-9a-f]{6}")
+"""A restored database: its restore's uid."""
+_REMOVED = re.compile(r"acme-database-removed-[0-9a-f]{8}")
+"""A removal's record: the uid of what was removed."""
+_SETUP = re.compile(r"acme-setup-[0-9a-f]{8}")
+"""A setup, by what it was made for: of a restored database its name is in it."""
 _LABEL = re.compile(r"\d{8}-\d{6}(?=[FD])")
 """Of a backup: its time."""
 _WORDS = (
     (_BACKUP, r"acme-\1-\2MARK"),
+    (_RESTORED, "acme-db-MARK"),
+    (_REMOVED, "acme-database-removed-UID"),
     (_LABEL, "LABEL"),
+    (_INCARNATION, "UID-MARK"),
     (_UID, "UID"),
     (_TIME, "TIME"),
     (_WALL, "(WALL)"),
@@ -66,18 +79,18 @@ _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestam
 _ALLOCATED = ("clusterIP", "clusterIPs")
 PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
 _MEASURED = frozenset({measured.COMPONENT, measured.GAPS_COMPONENT})
-_DERIVED = frozenset({ANNOTATION_APPLIED, DATABASE_MARK, KEYS_MARK})
+_DERIVED = frozenset({ANNOTATION_APPLIED, ANNOTATION_SETTINGS, DATABASE_MARK, KEYS_MARK})
 
 
 def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
     """The namespace's objects as far as they concern an instance; `engine`: those of one too."""
     found: EndState = {}
     cluster = (PERCONA_CLUSTER,) if engine else ()
-    for kind in (INSTANCE, INSTANCE_BACKUP, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
+    for kind in (INSTANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
         for item in api.list(kind, namespace):
             if _concerns(item):
-                name = get_str(item, "metadata", "name")
-                found[f"{kind.kind}/{name}"] = neutral(reduced(item), namespace)
+                known = neutral(reduced(item), namespace)
+                found[f"{kind.kind}/{get_str(known, 'metadata', 'name')}"] = known
     pods = Counter(
         f"{get_str(pod, 'metadata', 'labels', LABEL_COMPONENT)} {get_str(pod, 'status', 'phase')}"
         for pod in api.list(POD, namespace)
@@ -98,7 +111,7 @@ def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
 def _concerns(item: Manifest) -> bool:
     labels = get_map(item, "metadata", "labels")
     match get_str(item, "kind"):
-        case INSTANCE.kind | INSTANCE_BACKUP.kind:
+        case INSTANCE.kind | INSTANCE_BACKUP.kind | INSTANCE_RESTORE.kind:
             return True
         case RECORD.kind:
             return get_str(item, "spec", "fact") != MODIFICATION_REPAIRED
@@ -154,7 +167,7 @@ def _status(item: Manifest) -> JsonValue:
     match get_str(item, "kind"):
         case INSTANCE.kind:
             return _unmeasured(status)
-        case MAINTENANCE.kind | INSTANCE_BACKUP.kind | PERCONA_BACKUP.kind:
+        case MAINTENANCE.kind | INSTANCE_BACKUP.kind | INSTANCE_RESTORE.kind | PERCONA_BACKUP.kind:
             return {key: value for key, value in status.items() if key != "durationSeconds"}
         case DEPLOYMENT.kind:
             counts = ("replicas", "readyReplicas", "updatedReplicas")
@@ -182,6 +195,8 @@ def neutral(item: Manifest, namespace: str) -> JsonValue:
     text = json.dumps(_without_derived(item)).replace(namespace, "NAMESPACE")
     for pattern, word in _WORDS:
         text = pattern.sub(word, text)
+    if "acme-db-MARK" in text:
+        text = _SETUP.sub("acme-setup-MARK", text)
     value: JsonValue = json.loads(text)
     return value
 

@@ -1,6 +1,7 @@
 """What must never be, looked for in the history of a site: a list of sentences, empty where all is well."""
 
 import base64
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,6 +12,7 @@ from dedicated.api.objects import (
     CHILD_KINDS,
     CONFIG_MAP,
     INSTANCE,
+    INSTANCE_RESTORE,
     JOB,
     PERCONA_BACKUP,
     PERCONA_CLUSTER,
@@ -25,6 +27,8 @@ from faults.scenarios import KEPT_WITH_ENGINE
 from faults.site import NAME, Site
 
 _REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
+OF_RESTORED = re.compile(rf"NetworkPolicy/{NAME}-db-[0-9a-f]{{6}}")
+"""Who may come to a restored database; it lasts as long as that."""
 _IDENTITY, _MASTERKEY = f"{NAME}-identity", f"{NAME}-masterkey"
 
 
@@ -54,14 +58,36 @@ def made_twice(kind: str, bodies: Sequence[Manifest]) -> Iterator[str]:
 
 
 def _of_engine(site: Site, history: Mapping[Kind, Sequence[Manifest]]) -> Iterator[str]:
-    """A cluster or a backup that was made twice, or is gone, and backups at once."""
+    """A cluster or a backup that was made twice, or is gone without a record, and backups at once."""
+    recorded = removals(site.api.list(RECORD, site.namespace))
     for kind in (PERCONA_CLUSTER, PERCONA_BACKUP):
         bodies = history.get(kind, ())
         yield from made_twice(kind.kind, bodies)
-        for name in sorted({get_str(item, "metadata", "name") for item in bodies}):
-            if site.api.find(kind, site.namespace, name) is None:
+        for item in {get_str(item, "metadata", "name"): item for item in bodies}.values():
+            name = get_str(item, "metadata", "name")
+            if site.api.find(kind, site.namespace, name) is None and not _is_removed(item, recorded):
                 yield f"{kind.kind} {name} was deleted"
     yield from backed_up_at_once(history.get(PERCONA_BACKUP, ()))
+
+
+def removals(records: Sequence[Manifest]) -> dict[tuple[str, str], str]:
+    """Name and uid of each database that was recorded as not needed any more -> when that was."""
+    return {
+        (get_str(item, "spec", "removed", "cluster"), get_str(item, "spec", "removed", "uid")): get_str(
+            item, "metadata", "creationTimestamp"
+        )
+        for item in records
+        if get_str(item, "spec", "fact") == "DatabaseRemoved"
+    }
+
+
+def _is_removed(last: Manifest, recorded: Mapping[tuple[str, str], str]) -> bool:
+    """Whether an object, as it was last, was allowed to go: its database was recorded before."""
+    name, uid = (get_str(last, "metadata", field) for field in ("name", "uid"))
+    if get_str(last, "kind") == PERCONA_BACKUP.kind:
+        return get_str(last, "spec", "pgCluster") in {cluster for cluster, _ in recorded}
+    at, gone = recorded.get((name, uid), ""), get_str(last, "metadata", "deletionTimestamp")
+    return at != "" and (not gone or at <= gone)
 
 
 def backed_up_at_once(bodies: Sequence[Manifest]) -> Iterator[str]:
@@ -96,7 +122,7 @@ def _orphans(site: Site) -> Iterator[str]:
     """Objects that nobody owns, or whose owner is gone, but for those that last."""
     kinds = (*CHILD_KINDS, _REPLICA_SET, POD)
     found = {kind: site.api.list(kind, site.namespace, labels=LABEL_INSTANCE) for kind in kinds}
-    instances = site.api.list(INSTANCE, site.namespace)
+    instances = (*site.api.list(INSTANCE, site.namespace), *site.api.list(INSTANCE_RESTORE, site.namespace))
     alive = {
         get_str(item, "metadata", "uid") for items in (instances, *found.values()) for item in items
     }
@@ -105,7 +131,7 @@ def _orphans(site: Site) -> Iterator[str]:
             name = f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
             owners = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
             is_measured = get_str(item, "metadata", "labels", LABEL_COMPONENT) == measured.COMPONENT
-            if is_measured or name in KEPT_WITH_ENGINE:
+            if is_measured or name in KEPT_WITH_ENGINE or OF_RESTORED.fullmatch(name):
                 if owners:
                     yield f"{name} lasts, and is owned by {owners}"
             elif not owners & alive:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from api.key_examples import KEY_BUNDLE
 from cluster.engine_stage import RECORD as RECORD_OF_AGENT
 from cluster.engine_stage import REPOSITORY, SERVERS, ordered, tell
 from cluster.instances import condition
 from cluster.observing import has_finding, is_applied
 from contract.recovery_facts import backup, good_store
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
@@ -17,8 +19,10 @@ from dedicated.api.objects import (
     CONFIG_MAP,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     MAINTENANCE,
     PERCONA_BACKUP,
+    PERCONA_CLUSTER,
     POD,
     RECORD,
 )
@@ -49,6 +53,7 @@ REQUEST = "regular-2037-01"
 REST_SECONDS = 120.0
 OURS = f"{LABEL_INSTANCE}={NAME}"
 ORDER = "before-change"
+RESTORE = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Scenario:
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
     makes it undone. `contract`: the public name answers, and the contract's time is turned. `engine`: one is
-    played, and its definitions have to be at hand.
+    played, and its definitions have to be at hand. `escrow`: the key bundle's Jobs are played.
     """
 
     name: str
@@ -68,6 +73,7 @@ class Scenario:
     undo: Callable[[Cluster], None] | None = None
     contract: bool = False
     engine: bool = False
+    escrow: bool = False
 
 
 def is_whole(site: Site) -> bool:
@@ -181,6 +187,75 @@ def _live_on_an_engine(site: Site) -> None:
     _delete(site)
 
 
+def _stand_on_an_engine(site: Site) -> None:
+    """Rolled out on an engine, with a first backup."""
+    site.create(
+        infrastructure={"dataLocation": {"region": "Global"}},
+        database={"engine": "percona", "cluster": SERVERS},
+        backup={"repository": REPOSITORY},
+    )
+    site.rest(_has_record, seconds=REST_SECONDS)
+    _tell(site, _report(site))
+    site.rest(lambda at: is_whole(at) and backups(at) == ["Succeeded"], seconds=REST_SECONDS)
+    _tell(site, _recoverable(site, _uid(site)))
+
+
+def _restore(site: Site) -> None:
+    """Restored to the newest point, switched to, backed up, and the old database removed at once."""
+    point = datetime.now(UTC) - timedelta(days=1)
+    spec: Manifest = {
+        "instance": NAME,
+        "purpose": "Recovery",
+        "acceptLossSince": rfc3339(point),
+        "retain": "0s",
+    }
+    head: Manifest = {"name": RESTORE, "namespace": site.namespace}
+    api_version, kind = INSTANCE_RESTORE.api_version, INSTANCE_RESTORE.kind
+    site.api.create({"apiVersion": api_version, "kind": kind, "metadata": head, "spec": spec})
+    site.rest(lambda at: _restored(at) == "Live" and len(backups(at)) == 2, seconds=REST_SECONDS)
+    mark = get_str(site.api.get(INSTANCE_RESTORE, site.namespace, RESTORE), "status", "cluster")
+    _tell(site, _recoverable(site, f"{_uid(site)}-{mark.rpartition('-')[2]}"))
+
+
+def _restored(site: Site) -> str:
+    return get_str(site.api.find(INSTANCE_RESTORE, site.namespace, RESTORE), "status", "phase")
+
+
+def is_restored(site: Site) -> bool:
+    """The new database is the only one, and serves; each step is recorded once."""
+    clusters = site.api.list(PERCONA_CLUSTER, site.namespace)
+    once = [recorded(site, fact) for fact in ("Restored", "DatabaseRemoved")]
+    return _restored(site) == "Removed" and len(clusters) == 1 and once == [1, 1] and is_whole(site)
+
+
+def _uid(site: Site) -> str:
+    return get_str(site.body(), "metadata", "uid")
+
+
+def _recoverable(site: Site, incarnation: str) -> Report:
+    """What can be restored of an incarnation."""
+    at = datetime.now(UTC) - timedelta(seconds=1)
+    found = Recoverability(at, at, replace(backup(3), started=at, completed=at), 4 * SEGMENT, 1, at)
+    return replace(_report(site), incarnation=incarnation, found=found)
+
+
+def _keep_keys(site: Site) -> None:
+    """Created with its keys kept elsewhere, changed twice, and deleted."""
+    site.create(keyBundle=KEY_BUNDLE)
+    told: Manifest = {"contacts": {"customer": "+41 71 000 00 00"}}
+    for change in (None, CHANGED, told):
+        if change is not None:
+            site.change(change)
+        site.rest(lambda at: is_whole(at) and _keys_kept(at), seconds=REST_SECONDS)
+    put = site.kept.put
+    assert len(put) == len(set(put)), f"the same was written twice: {put}"
+    _delete(site)
+
+
+def _keys_kept(site: Site) -> bool:
+    return condition(site.body(), "KeysEscrowed").get("status") == "True"
+
+
 def _has_record(site: Site) -> bool:
     return site.api.find(CONFIG_MAP, site.namespace, RECORD_OF_AGENT) is not None
 
@@ -226,4 +301,18 @@ MAINTENANCE_RUN = Scenario(
     "maintenance-run", prepare=begin_service, act=_maintain, is_over=is_maintained, contract=True
 )
 ENGINE = Scenario("engine", act=_live_on_an_engine, is_over=is_gone, engine=True)
-SCENARIOS = (CREATION, CONFIGURATION, VERSION, DELETION, MAINTENANCE_RUN, ENGINE, ZONE_LOSS)
+RESTORED = Scenario(
+    "restore", prepare=_stand_on_an_engine, act=_restore, is_over=is_restored, engine=True
+)
+ESCROW = Scenario("escrow", act=_keep_keys, is_over=is_gone, escrow=True)
+SCENARIOS = (
+    CREATION,
+    CONFIGURATION,
+    VERSION,
+    DELETION,
+    MAINTENANCE_RUN,
+    ENGINE,
+    RESTORED,
+    ESCROW,
+    ZONE_LOSS,
+)

@@ -20,7 +20,9 @@ from cluster.standing import NOWHERE, SIMULATED
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list
 from dedicated.api.objects import INSTANCE, RECORD, Kind
+from engines.escrow_jobs import EscrowJobs
 from engines.simulator import Simulator, playing
+from engines.verification import Verifications
 from faultproxy import FaultProxy, fault_proxy
 from faults.chronicle import Chronicle, chronicle
 from testbed import operator_process
@@ -105,6 +107,7 @@ class Site:
     proxy: FaultProxy
     clock: Clock
     steps: Path
+    kept: EscrowJobs
     engine: bool = False
     operator: OperatorProcess | None = None
     started: float = 0.0
@@ -217,11 +220,16 @@ class Site:
 
 @contextlib.contextmanager
 def site(
-    stage: Stage, *, in_order: bool = False, contract: bool = False, engine: bool = False
+    stage: Stage,
+    *,
+    in_order: bool = False,
+    contract: bool = False,
+    engine: bool = False,
+    escrow: bool = False,
 ) -> Iterator[Site]:
     """A site for the time of the block, without an operator yet. With a contract its public name answers, so
     that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first. With an engine,
-    that is played, whatever becomes of the operator.
+    that is played, whatever becomes of the operator, and so with `escrow` are the Jobs of the key bundle.
 
     The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
@@ -239,7 +247,7 @@ def site(
         )
         folder = stage.folder / namespace
         steps = folder / "steps.json"
-        extra = ((f"--test-clock={steps}",) if contract else ()) + (AGENT if engine else ())
+        extra = ((f"--test-clock={steps}",) if contract else ()) + (AGENT if engine or escrow else ())
         names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
@@ -247,13 +255,17 @@ def site(
         stack.callback(operator_process.remove_rights, cluster, manifests)
         clock = Clock(folder / "clock")
         clock.step(0)
-        made = Site(stage, namespace, settings, installed, proxy, clock, steps, engine)
+        kept = EscrowJobs(cluster.api, namespace, lambda _: cluster.api)
+        made = Site(stage, namespace, settings, installed, proxy, clock, steps, kept, engine)
         if contract:
             made.turn(BEGIN)
         stack.callback(made.kill)
         if engine:
             played = Simulator(cluster.api, namespace, NOWHERE)
-            stack.enter_context(playing(played, pause=ENGINE_STEP))
+            looked_at = Verifications(cluster.api, played)
+            stack.enter_context(playing(played, looked_at, pause=ENGINE_STEP))
+        if escrow:
+            stack.enter_context(playing(kept, pause=ENGINE_STEP))
         yield made
 
 

@@ -9,7 +9,7 @@ from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import NETWORK_POLICY
 from dedicated.contract.recovery.objectives import CONTRACT
 from dedicated.parts import network, recovery_agent
-from dedicated.parts.database.engine import PORT, Adapter, cluster_name
+from dedicated.parts.database.engine import PORT, Adapter
 from dedicated.parts.database.engines import ADAPTERS
 from dedicated.parts.recovery_agent import AgentWanted
 from dedicated.parts.recovery_source import source_of
@@ -38,7 +38,7 @@ def ours(component: str, instance: str = "acme", namespace: str = HOME) -> Pod:
 def member(adapter: Adapter, instance: str = "acme", namespace: str = HOME) -> Pod:
     """A pod that the engine made of an instance's database."""
     assert adapter.pods is not None
-    return Pod({adapter.pods.cluster: cluster_name(instance)}, namespace)
+    return Pod({adapter.pods.cluster: f"{instance}-database"}, namespace)
 
 
 def policies(adapter: Adapter, **changes: JsonValue) -> list[Manifest]:

@@ -1,13 +1,25 @@
 """The same conformance tests for every engine of the interface."""
 
+from dataclasses import replace
+
 import pytest
 
-from builders import body, clustered, instance, spec, valid
+from builders import NOW, body, clustered, instance, spec, valid
+from dedicated.api.conditions import rfc3339
 from dedicated.api.database import Engine
-from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_INSTANCE, LABEL_MANAGED_BY
-from dedicated.api.objects import CONFIG_MAP, ENGINE_KINDS
-from dedicated.parts.database.engine import Adapter, cluster_name, instance_of_cluster
+from dedicated.api.objects import CONFIG_MAP, ENGINE_KINDS, ref_of
+from dedicated.api.resource import Database
+from dedicated.parts.database.engine import (
+    Adapter,
+    Origin,
+    RestoreWanted,
+    cluster_name,
+    folder,
+    instance_of_cluster,
+    restored_name,
+)
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER, adapter_of
 from parts.engine_examples import of, rendered, wanted
 from parts.upstream import refused, schema_of
@@ -78,10 +90,80 @@ def test_the_cluster_is_found_by_its_name(adapter: Adapter) -> None:
     assert adapter.cluster_kind is not None
     (cluster,) = [item for item in objects(adapter) if item["kind"] == adapter.cluster_kind.kind]
     name = get_str(cluster, "metadata", "name")
-    assert name == cluster_name("acme")
+    assert name == cluster_name(of(adapter.engine)) == "acme-database"
     assert instance_of_cluster(name) == "acme"
     assert instance_of_cluster("of-somebody-else") == ""
-    assert len(cluster_name("a" * 40)) <= 50  # CloudNativePG's limit of a cluster's name
+    longest = valid({**body(name="a" * 40), "spec": spec(**clustered(adapter.engine))})
+    # CloudNativePG's limit of a cluster's name is 50.
+    assert len(cluster_name(longest)) <= len(restored_name(longest, "1a2b3c")) <= 50
+
+
+@every
+def test_a_restored_cluster_is_another_one_with_its_own_place_in_the_repository(adapter: Adapter) -> None:
+    asked = copied(adapter)
+    name = cluster_name(asked.engine.instance)
+    made = adapter.restore(asked)
+    assert adapter.cluster_kind is not None
+    (cluster,) = [item for item in made if item["kind"] == adapter.cluster_kind.kind]
+    assert get_str(cluster, "metadata", "name") == name == "acme-db-1a2b3c"
+    assert instance_of_cluster(name) == "acme"
+    assert name in adapter.connection(asked.engine.instance).secret
+    assert adapter.connection(of(adapter.engine)).secret != adapter.connection(asked.engine.instance).secret
+    state = adapter.read_cluster(cluster)
+    assert state.origin == Origin("lost", NOW, exact=True)
+    assert adapter.read_cluster(adapter.render(asked.engine)[1]).origin is None
+    # As the instance's database it is the same cluster; what it was restored by is a record then.
+    (later,) = [item for item in adapter.render(asked.engine) if get_str(item, "metadata", "name") == name
+                and item["kind"] == cluster["kind"]]
+    assert later["spec"] == cluster["spec"]
+    before = objects(adapter)
+    assert {get_str(item, "metadata", "name") for item in made}.isdisjoint(
+        {get_str(item, "metadata", "name") for item in before}
+    )
+    # All that is its own, and nothing else, goes with a database.
+    known = {ref_of(item) for item in before}
+    own = {ref_of(cluster), *adapter.belongings(asked.engine.instance)}
+    assert {ref_of(item) for item in adapter.render(asked.engine)} - known == own
+    assert {*adapter.belongings(of(adapter.engine))} <= known
+    repository = of(adapter.engine).spec.backup
+    assert repository is not None
+    old, new = (folder(one, repository.repository) for one in (of(adapter.engine), asked.engine.instance))
+    assert not new.startswith(f"{old}/")
+    assert new != old
+
+
+@every
+def test_it_ends_at_the_time_asked_for_or_takes_all_there_is(adapter: Adapter) -> None:
+    told = str(adapter.restore(copied(adapter)))
+    assert NOW.strftime("%H:%M:%S") in told.replace(rfc3339(NOW) + "'", "", 1)
+    whole = adapter.restore(copied(adapter, exact=False))
+    assert "--type=time" not in str(whole)
+    assert "recoveryTarget" not in str(whole)
+    (origin,) = [adapter.read_cluster(item).origin for item in whole if adapter.read_cluster(item).origin]
+    assert origin == Origin("lost", NOW, exact=False)
+
+
+@every
+def test_a_copy_is_one_server_that_archives_nowhere(adapter: Adapter) -> None:
+    made = adapter.restore(copied(adapter, lives=False))
+    (cluster,) = made
+    text = str(cluster)
+    assert "isWALArchiver" not in text
+    assert "repo1-path" not in text
+    assert get_map(cluster, "spec", "postgresql").get("synchronous") is None
+    assert "synchronous_mode" not in text
+    sets = [get_int(item, "replicas") for item in get_list(cluster, "spec", "instances")]
+    assert sets == [1] or get_int(cluster, "spec", "instances") == 1
+    held = get_list(cluster, "metadata", "finalizers")
+    assert held == ([adapter.with_volumes] if adapter.with_volumes else [])
+
+
+def copied(adapter: Adapter, *, exact: bool = True, lives: bool = True) -> RestoreWanted:
+    """A restore of the first database."""
+    instance = replace(
+        of(adapter.engine), database=Database("acme-db-1a2b3c", "acme-database", NOW, exact)
+    )
+    return RestoreWanted(rendered(instance), "lost", lives)
 
 
 @every
@@ -115,7 +197,7 @@ def test_what_is_new_is_not_ready_and_a_triggered_backup_is_read_back(adapter: A
     get_map(asked, "metadata")["creationTimestamp"] = "2026-03-01T12:00:00Z"
     run = adapter.read_run(asked)
     assert run is not None
-    assert (run.cluster, run.kind, run.state) == (cluster_name("acme"), "full", "Pending")
+    assert (run.cluster, run.kind, run.state) == ("acme-database", "full", "Pending")
     assert run.run.finished is None
     assert adapter.read_run({}) is None
 

@@ -1,6 +1,4 @@
-"""The world around one instance, in memory: plans are carried out on it, and Jobs, rollouts, people and time
-move on command.
-"""
+"""The world around one instance, in memory: plans are carried out; Jobs, people and time move on command."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -62,6 +60,8 @@ from dedicated.reconcile.removal import removal_patch
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of
+from reconcile.ordered import Restores
+from reconcile.played_escrow import PlayedEscrow, is_schema_job
 
 MOST_PASSES = 12
 
@@ -88,12 +88,14 @@ class Cluster:
     records: dict[str, Record] = field(default_factory=dict)
     facts: dict[str, Fact] = field(default_factory=dict)
     asked: dict[str, Manifest] = field(default_factory=dict)
+    restores: Restores = field(default_factory=Restores)
     proven: bool = True
     forged: dict[Ref, Drift] = field(default_factory=dict)
     measured: downtime.Record = field(default_factory=downtime.Record)
     engine: EngineState = field(default_factory=EngineState)
     recovery: Kept | None = None
     agent_image: str = ""
+    escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -112,27 +114,23 @@ class Cluster:
                 for ref, item in full.items()
                 if ref.kind == DEPLOYMENT.kind and not ref.name.endswith("-recovery")
             },
-            jobs={ref.name: job_of(item) for ref, item in full.items() if ref.kind == JOB.kind},
+            jobs={ref.name: job_of(item) for ref, item in full.items() if is_schema_job(ref)},
             pods=tuple(self.pods),
-            nodes=self.nodes,
-            platform=self.platform,
+            nodes=self.nodes, platform=self.platform,
             identity=identity,
-            masterkey=masterkey,
-            database=database,
-            service=self.service,
-            mail=self.mail,
+            masterkey=masterkey, database=database,
+            service=self.service, mail=self.mail,
             failures=self.failures,
             deleted={ref: uid for ref, uid in self.deleted.items() if ref not in self.server.objects},
-            records=tuple(self.records.values()),
-            facts=tuple(self.facts.values()),
+            records=tuple(self.records.values()), facts=tuple(self.facts.values()),
             asked=tuple(map(asked_of, self.asked.values())),
+            restores=self.restores.orders(), verdicts=self.restores.verdicts,
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
-            engine=self.engine,
-            recovery=self.recovery,
-            agent_image=self.agent_image,
-            senior=self.senior,
-            mark=self.mark,
+            engine=self.engine, recovery=self.recovery,
+            agent_image=self.agent_image, senior=self.senior,
+            escrowed=self.escrow.kept, escrowing=self.escrow.attempts,
+            bundled=self.escrow.bundled(self.body), mark=self.mark,
         )
 
     def months(self) -> tuple[KeptMonth, ...]:
@@ -292,6 +290,8 @@ class Cluster:
 
     def _execute(self, action: Action) -> None:
         self.done.append(action)
+        if self.restores.carry_out(action, now=self.server.now):
+            return
         match action:
             case SetFinalizers(finalizers):
                 get_map(self.body, "metadata")["finalizers"] = list(finalizers)
@@ -316,6 +316,8 @@ class Cluster:
         match action:
             case RecordFact(statement):
                 self.state(statement)
+            case Ask(manifest) if get_str(manifest, "kind") == JOB.kind:
+                self.escrow.carry_out(manifest, now=self.server.now)
             case Ask(manifest):
                 self.asked.setdefault(get_str(manifest, "metadata", "name"), manifest)
             case Tell(name, status):

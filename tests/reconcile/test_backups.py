@@ -10,6 +10,7 @@ from contract.recovery_facts import backup as stored
 from contract.recovery_facts import sample
 from dedicated.api.json import get_list, get_str
 from dedicated.api.objects import PERCONA_BACKUP, Ref
+from dedicated.api.resource import FIRST, Database
 from dedicated.contract.facts import Request
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import Report
@@ -204,3 +205,9 @@ def test_what_failed_is_left_for_a_week_and_only_ours_is_taken_away() -> None:
     assert asked(*GOOD, old, observed=theirs).prunes == ()
     young = run("differential", timedelta(days=6), "Failed", name="old")
     assert asked(*GOOD, young, observed=observed).prunes == ()
+
+
+def test_the_first_backup_of_a_restored_database_is_another_one() -> None:
+    wish = Wish("full", "NoBackup")
+    restored = Database("acme-db-1a2b3c", "acme-database", NOW)
+    assert mark_of(wish, ()) == mark_of(wish, (), FIRST) != mark_of(wish, (), restored)

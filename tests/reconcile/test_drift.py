@@ -7,7 +7,7 @@ from dedicated.api.names import ANNOTATION_APPLIED, LABEL_NAME
 from dedicated.api.objects import Ref
 from dedicated.reconcile.actions import Apply
 from dedicated.reconcile.drift import Path
-from dedicated.reconcile.observed import PLATFORM_MANAGERS
+from dedicated.reconcile.field_owners import PLATFORM_MANAGERS
 from dedicated.reconcile.ownership import UNKNOWN
 from reconcile.api_server import Entry
 from reconcile.edits import (

@@ -14,7 +14,7 @@ from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE_EXPORT, JOB, Ref
 from dedicated.contract.export import failed, report_json
 from dedicated.parts.database.engine import ClusterState, EngineState
-from dedicated.parts.export import refs
+from dedicated.parts.export import export_name, refs
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Ask, Delete, Tell
@@ -68,7 +68,8 @@ def asks(found: Exports) -> list[str]:
 
 
 def under_way(report: str, job: JobState | None = None) -> Observed:
-    return replace(OBSERVED, children=made(), export_job=job or JobState(), export_report=report)
+    tasks = {export_name("acme"): job or JobState()}
+    return replace(OBSERVED, children=made(), tasks=tasks, export_report=report)
 
 
 def test_the_job_and_the_binding_are_made_after_all_else() -> None:

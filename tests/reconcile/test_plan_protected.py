@@ -1,5 +1,6 @@
 """What an instance's engine and its agent's absence mean for the protection of its data, in a pass."""
 
+from api.key_examples import KEY_BUNDLE
 from builders import clustered, spec
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import PERCONA_CLUSTER
@@ -14,13 +15,13 @@ def test_without_an_agent_nothing_is_stored_and_what_is_there_goes_on() -> None:
     cluster = managed()
     cluster.engine, cluster.secrets = EngineState(), {}
     cluster.settle()
-    assert cluster.findings() == ["AgentMissing"]
+    assert cluster.findings() == ["AgentMissing", "KeysNotEscrowed"]
     assert cluster.names(PERCONA_CLUSTER.kind) == []
     assert "nothing is stored before its place" in cluster.message("Reconciling")
     assert "without --agent-image" in cluster.message("Reconciling")
     there = managed()
     there.stand()
-    assert there.findings() == ["AgentMissing"]
+    assert there.findings() == ["AgentMissing", "KeysNotEscrowed"]
     assert there.condition("Ready")[0] == "True"
     assert there.names(PERCONA_CLUSTER.kind) == ["acme-database"]
 
@@ -30,7 +31,7 @@ def reported(engine: str, secret: str, *, mode: str, agreements: bool) -> Cluste
     cluster = managed(engine, secret=secret, agent_image=IMAGE)
     told: list[JsonValue] = [{"clause": "B-2", "record": "signed"}] if agreements else []
     changed: Manifest = {"differential": {"mode": mode}}
-    cluster.body["spec"] = spec(**clustered(engine, backup=changed, agreements=told))
+    cluster.body["spec"] = spec(**clustered(engine, backup=changed, agreements=told, keyBundle=KEY_BUNDLE))
     if agreements:
         fact = agreed("B-2")
         cluster.facts[fact.name] = fact

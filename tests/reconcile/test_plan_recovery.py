@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from api.key_examples import KEY_BUNDLE
 from builders import NOW, UID, body, clustered, nodes, spec
 from contract.recovery_facts import backup, good_store, listing
 from dedicated.api.conditions import rfc3339
@@ -40,7 +41,8 @@ BOTH = (Standby("db-1", "streaming", "quorum", 70), Standby("db-2", "streaming",
 
 def managed(engine: str = "percona", *, secret: str = SECRET, agent_image: str = "") -> Cluster:
     """An instance with a database that an engine runs, and has whole."""
-    of: Manifest = {**body(), "spec": spec(**clustered(engine))}
+    kept: Manifest = {"keyBundle": KEY_BUNDLE} if agent_image else {}
+    of: Manifest = {**body(), "spec": spec(**clustered(engine, **kept))}
     # One backup runs, so that the operator asks for no other.
     runs = (EngineRun("first", "acme-database", "full", "Running", NOW, NOW),)
     whole = EngineState(cluster=ClusterState(ready=True, servers=3, ready_servers=3), runs=runs)

@@ -70,10 +70,19 @@ app.kubernetes.io/part-of: dedicated-operator
   # delete: what was kept for as long as it was to be.
   verbs: [list, watch, delete]
 - apiGroups: [dedicated.zitadel.com]
+  resources: [instancerestores]
+  # create: drills. delete: the orders of drills that are long over.
+  verbs: [list, watch, create, delete]
+- apiGroups: [dedicated.zitadel.com]
   resources: [instanceexports]
   verbs: [list, watch, delete]
 - apiGroups: [dedicated.zitadel.com]
-  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status, instanceexports/status]
+  resources:
+  - dedicatedinstances/status
+  - maintenances/status
+  - instancebackups/status
+  - instancerestores/status
+  - instanceexports/status
   verbs: [patch]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/finalizers]
@@ -99,16 +108,17 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# Database engines, where their operators are installed. A cluster is never deleted: it holds the data.
+# Database engines, where their operators are installed. delete: what a DatabaseRemoved record names, and where it
+# archived to; the database of an instance is never deleted.
 - apiGroups: [pgv2.percona.com]
   resources: [perconapgclusters]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [postgresql.cnpg.io]
   resources: [clusters, scheduledbackups]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [barmancloud.cnpg.io]
   resources: [objectstores]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [pgv2.percona.com]
   resources: [perconapgbackups]
   verbs: [list, watch, create, delete]
@@ -141,7 +151,7 @@ never-granted
 
 {{/* CEL: the facts of a ContractRecord by the side that states them. Notified and Delivered are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
-['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver']
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved']
 {{- end }}
 {{- define "dedicated.customerFacts" -}}
 ['Permitted', 'Refused', 'Withdrawn']

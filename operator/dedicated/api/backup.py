@@ -86,6 +86,21 @@ class Retention(ApiModel):
     differentials: int = Field(48, ge=1, le=1000, description="Differential backups that are kept.")
 
 
+class Drill(ApiModel):
+    """Drills: restores into a copy that is looked at and removed, so that one is known to work (B-4)."""
+
+    schedule: Cron = Field(
+        "0 4 * * 0",
+        description="Minute, hour and days of the week (0 is Sunday), as cron writes them, in the contract "
+        "zone; * * between them.",
+    )
+    target: Literal["Random", "Newest"] = Field(
+        "Random", description="Which point is restored: any one that can be, or the newest."
+    )
+    max_age: Duration = Field("240h", description="A drill that passed proves a restore for so long.")
+    timeout: Duration = Field("2h", description="For the end of recovery; as much again to look at the copy.")
+
+
 class ClientSideEncryption(ApiModel):
     """Encryption before data leaves the cluster."""
 
@@ -204,6 +219,7 @@ class Backup(ApiModel):
     differential: DifferentialBackup = DifferentialBackup()
     wal: WriteAheadLog = WriteAheadLog()
     retention: Retention = Retention()
+    drill: Drill = Drill()
     repository: Repository
     copies: Annotated[
         list[Repository], Field(max_length=1, json_schema_extra=list_map("provider"))

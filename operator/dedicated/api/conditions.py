@@ -35,10 +35,12 @@ WAL_ARCHIVING = "WalArchiving"
 WAL_CONTINUOUS = "WalContinuous"
 BACKUP_SCHEDULE_MET = "BackupScheduleMet"
 BACKUP_ENCRYPTED = "BackupEncrypted"
+RESTORE_PROVEN = "RestoreProven"
 DATA_LOCATION_COMPLIANT = "DataLocationCompliant"
 ENGINE_VERIFIED = "EngineVerified"
 BACKUP_POLICY_SATISFIED = "BackupPolicySatisfied"
 FAILOVER_READY = "FailoverReady"
+KEYS_ESCROWED = "KeysEscrowed"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
@@ -66,9 +68,11 @@ TYPES = (
     BACKUP_SCHEDULE_MET,
     FAILOVER_READY,
     BACKUP_ENCRYPTED,
+    RESTORE_PROVEN,
     DATA_LOCATION_COMPLIANT,
     ENGINE_VERIFIED,
     BACKUP_POLICY_SATISFIED,
+    KEYS_ESCROWED,
 )
 ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
 """Types that are good news when they are False."""

@@ -13,6 +13,7 @@ from pydantic import JsonValue as PydanticJson
 from dedicated.api.backup import OBJECTIVE_RULES, Backup, SecretName
 from dedicated.api.compute import Resources
 from dedicated.api.database import Database
+from dedicated.api.key_bundle import KEY_BUNDLE_RULES, KeyBundle
 from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
 
@@ -297,6 +298,7 @@ class InstanceSpec(ApiModel):
             ),
         ),
         *OBJECTIVE_RULES,
+        *KEY_BUNDLE_RULES,
         Rule(
             cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
             message="infrastructure.zones.minimum below 3 is looser than contract clause S-2: "
@@ -349,6 +351,9 @@ class InstanceSpec(ApiModel):
     login: Login = Login()
     database: Database
     backup: Backup | None = Field(None, description="Backups, of a database that an engine runs here.")
+    key_bundle: KeyBundle | None = Field(
+        None, description="Where the keys are kept beside the cluster, and who can open them."
+    )
     maintenance: MaintenancePolicy | None = Field(
         None, description="When maintenance may run. Default: the provider's window on plan Standard."
     )

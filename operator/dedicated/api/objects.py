@@ -15,6 +15,8 @@ from dedicated.api.names import (
     PLURAL,
     RECORD_KIND,
     RECORD_PLURAL,
+    RESTORE_KIND,
+    RESTORE_PLURAL,
 )
 
 
@@ -38,6 +40,7 @@ RECORD = Kind(API_VERSION, RECORD_KIND, RECORD_PLURAL)
 MAINTENANCE = Kind(API_VERSION, MAINTENANCE_KIND, MAINTENANCE_PLURAL)
 INSTANCE_BACKUP = Kind(API_VERSION, BACKUP_KIND, BACKUP_PLURAL)
 INSTANCE_EXPORT = Kind(API_VERSION, EXPORT_KIND, EXPORT_PLURAL)
+INSTANCE_RESTORE = Kind(API_VERSION, RESTORE_KIND, RESTORE_PLURAL)
 NODE = Kind("v1", "Node", "nodes", namespaced=False)
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 POD = Kind("v1", "Pod", "pods")
@@ -91,6 +94,7 @@ KIND_BY_NAME = {
         INSTANCE,
         INSTANCE_BACKUP,
         INSTANCE_EXPORT,
+        INSTANCE_RESTORE,
         MAINTENANCE,
         NODE,
         POD,

@@ -20,7 +20,7 @@ from dedicated.api.rules import ApiModel, Rule
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
-    "FailedOver",
+    "FailedOver", "Restored", "DatabaseRemoved", "Drilled",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -28,7 +28,8 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact]
+OpenedFact = Literal["KeysOpened"]
+Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, OpenedFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
 
@@ -36,10 +37,11 @@ MODIFICATION_REPAIRED: Fact = "ModificationRepaired"
 FACTS: tuple[Fact, ...] = get_args(Fact)
 STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "operator": (*get_args(OperatorFact), *get_args(SharedFact)),
-    "customer": get_args(CustomerFact),
-    "provider": (*get_args(SharedFact), *get_args(ProviderFact)),
+    "customer": (*get_args(CustomerFact), *get_args(OpenedFact)),
+    "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(OpenedFact)),
 }
-"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider."""
+"""Who states what. A regular maintenance is notified by the operator, an emergency by the provider; that a
+key bundle was opened, by whoever is a recipient."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -56,10 +58,13 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "issue": ("Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver"),
     "agreement": ("Agreement",),
     "instruction": ("Instruction",),
+    "restored": ("Restored",),
+    "removed": ("DatabaseRemoved",),
+    "drill": ("Drilled",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
-    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure"),
+    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure", "KeysOpened"),
     "reason": ("Failed", "Blocked", "Instruction"),
 }
 """Field that every fact may have -> the facts that must."""
@@ -232,6 +237,70 @@ class RecordedInstruction(ApiModel):
     valid_until: Time
 
 
+class RecordedRestore(ApiModel):
+    """A database that was restored, verified, and became the instance's (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.verified",
+            message="verified must not be earlier than started",
+            field="verified",
+            holds=lambda self: instant(self.started) <= instant(self.verified),
+        ),
+        Rule(
+            cel="self.cluster != self.source",
+            message="a database is never restored over itself: cluster must differ from source",
+            field="cluster",
+            holds=lambda self: self.cluster != self.source,
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    cluster: ObjectName = Field(description="The new database.")
+    source: ObjectName = Field(description="The database that it was restored from, and replaces.")
+    point: Time = Field(description="The point restored, at least.")
+    exact: bool = Field(False, description="It ends at the point; else it has all that was archived.")
+    started: Time
+    verified: Time
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
+    retain: Duration = Field(description="How long the old database is kept.")
+
+
+class RecordedRemoval(ApiModel):
+    """A database that is no longer needed, recorded before it is deleted."""
+
+    cluster: ObjectName
+    uid: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Of the object deleted.")
+    restore: ObjectName = Field(description="Name of the InstanceRestore that it was made or replaced by.")
+
+
+class RecordedDrill(ApiModel):
+    """A restore that was tried out, and what the copy proved (B-4)."""
+
+    rules: ClassVar = (
+        Rule(
+            cel="self.started <= self.ended",
+            message="ended must not be earlier than started",
+            field="ended",
+            holds=lambda self: instant(self.started) <= instant(self.ended),
+        ),
+    )
+    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    passed: bool
+    reason: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Proven, or why not.")
+    found: Sentence = Field(description="Its figures, or what was found wrong.")
+    started: Time
+    ended: Time
+    restored_to: Time | None = Field(None, description="All that was committed until then is in the copy.")
+    shortfall_seconds: int | None = Field(None, ge=0, description="What is missing to the point asked for.")
+    events: int | None = Field(None, ge=0)
+    newest_event: Time | None = None
+    keys: int = Field(0, ge=0, description="Encryption keys in the copy.")
+    keys_opened: int = Field(0, ge=0, description="Those that the masterkey opened.")
+    size: int = Field(0, ge=0, description="The database's, in bytes.")
+    restore_seconds: int | None = Field(None, ge=0, description="From the start until recovery had ended.")
+    expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
+
+
 class RolledRecord(ApiModel):
     """A record as it was."""
 
@@ -320,3 +389,6 @@ class RecordSpec(ApiModel):
     stretch: RecordedStretch | None = None
     agreement: RecordedAgreement | None = None
     instruction: RecordedInstruction | None = None
+    restored: RecordedRestore | None = None
+    removed: RecordedRemoval | None = None
+    drill: RecordedDrill | None = None

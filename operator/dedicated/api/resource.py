@@ -5,6 +5,7 @@ become `InvalidInstance` with path and reason, never a traceback.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -31,11 +32,30 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True)
+class Database:
+    """Which cluster of an engine is an instance's database, by name; empty: the first one.
+
+    One that was restored knows the cluster that it comes from, and the `point`: with `exact` it ends there,
+    else it has everything that was archived, until the point at least. Which it is, is a recorded fact
+    (`contract.recovery.restore`), and it goes with the instance as a value.
+    """
+
+    cluster: str = ""
+    source: str = ""
+    point: datetime | None = None
+    exact: bool = False
+
+
+FIRST = Database()
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """A valid instance."""
 
     meta: Meta
     spec: InstanceSpec
+    database: Database = FIRST
 
     @property
     def name(self) -> str:
@@ -46,6 +66,13 @@ class Instance:
     def namespace(self) -> str:
         """The namespace that holds the instance and all its children."""
         return self.meta.key.namespace
+
+    @property
+    def incarnation(self) -> str:
+        """What tells the instance's data from that of another of its name, and from what it was restored
+        from: its uid, with the mark of a restored database."""
+        mark = self.database.cluster.rpartition("-")[2]
+        return f"{self.meta.uid}-{mark}" if mark else self.meta.uid
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dedicated.api.instance_restore import MESSAGE_LENGTH, Phase, Purpose
+from dedicated.api.key_bundle import MOST_RECIPIENTS, RecipientRole
 from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -233,6 +235,21 @@ class StatusFailover(ApiModel):
     timeline: int = Field(ge=0)
 
 
+class StatusDrill(ApiModel):
+    """The last restore that was tried out (B-4)."""
+
+    at: Time = Field(description="When it was over.")
+    restore: Words = Field(description="Name of the InstanceRestore.")
+    passed: bool
+    reason: Word = Field(description="Proven, or why not.")
+    found: Annotated[str, Field(max_length=500)] = Field(description="Figures, or what was wrong.")
+    restored_to: Time | None = None
+    shortfall: Word | None = Field(None, description="What was missing to the point asked for.")
+    took: Word | None = Field(None, description="The restore, until recovery had ended.")
+    events: int | None = Field(None, ge=0)
+    keys_opened: Word | None = Field(None, description="Encryption keys that the masterkey opened.")
+
+
 class StatusRecovery(ApiModel):
     """What could be restored (B-1 to B-5), as of the recovery agent's report; told anew every 5 minutes, and
     whenever something changes."""
@@ -252,6 +269,57 @@ class StatusRecovery(ApiModel):
     last_failure: StatusBackup | None = Field(None, description="One that nothing has made good since.")
     replication: StatusReplication | None = None
     last_failover: StatusFailover | None = None
+    last_drill: StatusDrill | None = None
+
+
+class StatusRestore(ApiModel):
+    """The restore that is under way, or the newest that is not over (B-4)."""
+
+    name: Words
+    purpose: Purpose
+    phase: Phase
+    message: Annotated[str, Field(max_length=MESSAGE_LENGTH)] | None = Field(
+        None, description="Who waits for what."
+    )
+    responsible: Literal["Provider", "Customer"] | None = Field(None, description="Who must act.")
+    target: Time | None = Field(None, description="The point restored.")
+    expected_end: Time | None = Field(None, description="When it is restored and verified, as it looks now.")
+    cluster: Words | None = Field(None, description="The new database.")
+
+
+class StatusDatabase(ApiModel):
+    """The restored database that serves; absent where it is the first one."""
+
+    cluster: Words
+    restored_from: Words
+    restored_to: Time = Field(description="The point restored, at least.")
+
+
+class StatusOpener(ApiModel):
+    """Who can open the key bundle."""
+
+    role: RecipientRole
+    fingerprint: Word = Field(description="The begin of its public key's SHA-256.")
+
+
+class StatusLedger(ApiModel):
+    """What was last written of the ledger beside the bundle."""
+
+    number: int = Field(ge=1)
+    object: Line = Field(description="Its name in the bucket.")
+    sha256: Annotated[str, Field(max_length=64)] = Field(description="Of the encrypted object.")
+    written_at: Time
+
+
+class StatusKeyBundle(StatusLedger):
+    """The newest key bundle, as its Job recorded it."""
+
+    fingerprint: Annotated[str, Field(max_length=32)] = Field(
+        description="Salted fingerprint of the masterkey in it: that of <name>-identity."
+    )
+    recipients: Annotated[list[StatusOpener], Field(max_length=MOST_RECIPIENTS)]
+    opened_at: Time | None = Field(None, description="When a recipient last opened one, by a record.")
+    ledger: StatusLedger | None = None
 
 
 class StatusResponsibilities(ApiModel):
@@ -284,3 +352,6 @@ class InstanceStatus(ApiModel):
     maintenance: StatusMaintenance | None = None
     service_level: StatusServiceLevel | None = None
     recovery: StatusRecovery | None = None
+    restore: StatusRestore | None = None
+    database: StatusDatabase | None = None
+    key_bundle: StatusKeyBundle | None = None

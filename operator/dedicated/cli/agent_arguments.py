@@ -1,4 +1,4 @@
-"""Arguments of `dedicated agent recovery`, and the settings made from them.
+"""Arguments of `dedicated agent recovery` and `agent verify`, and the settings made from them.
 
 No credential is among them: what must stay secret is in files, or in the environment as libpq (PGPASSWORD)
 and pgBackRest (PGBACKREST_...) read it. What a pod knows of itself and of its cluster comes by environment,
@@ -7,12 +7,17 @@ too (POD_NAMESPACE, KUBERNETES_SERVICE_HOST and _PORT).
 
 import argparse
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from dedicated.agents.recovery.settings import CREDENTIALS, SAMPLE_EVERY, VERIFY_EVERY, WRITE_EVERY, Settings
+from dedicated.agents.verify.settings import Settings as VerifySettings
+from dedicated.api.conditions import parse_time
 from dedicated.contract.recovery.duties import AUDIT_EVERY
 from dedicated.contract.recovery.objectives import CONTRACT, RecoveryObjectives
+from dedicated.contract.recovery.proof import Goal
+from dedicated.parts.verification import SALT
+from dedicated.parts.verification import TIMEOUT as VERIFY_WITHIN
 from dedicated.probes.repository import VARIABLES
 from dedicated.probes.resolver import parse_host_port
 
@@ -36,11 +41,42 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
         help="barman-cloud's name of the database, in the repository of --stores, instead of pgBackRest's",
     )
     _add_times(parser)
+    _add_shared(parser, environment=environment)
+    add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
+
+
+def add_verify_arguments(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
+    """Add the arguments of `agent verify`. Where the copy is stands in libpq's own variables (PGHOST ...)."""
+    add = parser.add_argument
+    add("--restore", required=True, metavar="UID", help="the restore that the verdict is marked with")
+    add("--record", required=True, metavar="NAME", help="the ConfigMap that it is written to")
+    add("--uid", required=True, metavar="UID", help="the instance's: samples of another one say nothing")
+    namespace = environment.get("POD_NAMESPACE", "default")
+    add("--namespace", default=namespace, metavar="NAME", help="of the record; default: POD_NAMESPACE")
+    add("--until", type=_instant, required=True, metavar="TIME", help="what was committed by then is wanted")
+    add("--newest", action="store_true", help="all of the log was restored, and --until is the least of it")
+    add("--samples", type=Path, required=True, metavar="FILE", help="the samples of the source")
+    add("--masterkey", type=Path, required=True, metavar="FILE", help="the instance's masterkey")
+    seconds = VERIFY_WITHIN.total_seconds()
     add(
-        "--api-server", default=api_server(environment), metavar="URL", help="default: the pod's own cluster"
+        "--timeout",
+        type=_seconds,
+        default=VERIFY_WITHIN,
+        metavar="SECONDS",
+        help=f"for the end of recovery; default {seconds:.0f}",
+    )
+    _add_shared(parser, environment=environment)
+
+
+def _add_shared(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
+    add = parser.add_argument
+    add(
+        "--api-server",
+        default=api_server_of(environment),
+        metavar="URL",
+        help="default: the pod's own cluster",
     )
     add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
-    add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("json", "text"), default="json")
 
@@ -77,9 +113,7 @@ def recovery_settings_of(options: argparse.Namespace, *, environment: Mapping[st
         pgbackrest=options.pgbackrest,
         stores_file=options.stores,
         barman_server=options.barman_server,
-        environment={
-            name: value for name, value in environment.items() if name.startswith(VARIABLES)
-        },
+        environment={name: value for name, value in environment.items() if name.startswith(VARIABLES)},
         objectives=RecoveryObjectives(
             disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval
         ),
@@ -95,8 +129,34 @@ def recovery_settings_of(options: argparse.Namespace, *, environment: Mapping[st
     )
 
 
-def api_server(environment: Mapping[str, str]) -> str:
-    """The API server of the pod's own cluster."""
+def verify_settings_of(options: argparse.Namespace, *, environment: Mapping[str, str]) -> VerifySettings:
+    """The settings that parsed arguments and the environment stand for."""
+    return VerifySettings(
+        restore=options.restore,
+        record=options.record,
+        namespace=options.namespace,
+        incarnation=options.uid,
+        goal=Goal(options.until, newest=options.newest),
+        masterkey_file=options.masterkey,
+        samples_file=options.samples,
+        salt=environment.get(SALT, ""),
+        timeout=options.timeout,
+        api_server=options.api_server,
+        credentials=options.credentials,
+        log_level=options.log_level,
+        log_format=options.log_format,
+    )
+
+
+def _instant(text: str) -> datetime:
+    found = parse_time(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text} is not a date and time with a zone (RFC 3339)")
+    return found
+
+
+def api_server_of(environment: Mapping[str, str]) -> str:
+    """The API server of the cluster that a pod runs in."""
     host = environment.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"

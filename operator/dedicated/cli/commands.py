@@ -13,13 +13,16 @@ from dedicated.cli.announce import announce
 from dedicated.cli.answers import permit, refuse, reschedule, withdraw
 from dedicated.cli.calendar import calendar
 from dedicated.cli.check import check
+from dedicated.cli.drill import drill
 from dedicated.cli.explain import explain
 from dedicated.cli.export import export, export_verify
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
+from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
+from dedicated.cli.restore import restore
 from dedicated.cli.simulate import simulate
 from dedicated.cli.status import status
 
@@ -70,7 +73,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, explain,
+    check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
     export, export_verify,
     permit, refuse, withdraw, reschedule, freeze, announce, record,
     _passed_on("run", "Run the operator, in the cluster."),

@@ -139,7 +139,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     ),
     api.DATA_PROTECTED: Explanation(
         asks="Would the data survive the loss of all copies of the database, as promised? It stands for log "
-        "and backups below, and for BackupPolicySatisfied.",
+        "and backups below, and for BackupPolicySatisfied and KeysEscrowed.",
         good="True",
         clauses="B-1, B-2, B-3, B-7",
         acts="Provider; the owner of an external database for that database",
@@ -187,6 +187,13 @@ EXPLANATIONS: dict[str, Explanation] = {
         acts="Provider: encrypt the bucket by default, or set encryption.clientSide",
         docs="docs/recovery.md#backupencrypted",
     ),
+    api.RESTORE_PROVEN: Explanation(
+        asks="Was a restore tried out lately, did it bring all back, and was it fast enough?",
+        good="True",
+        clauses="B-4",
+        acts="Provider: mend what the drill found, and have another one held (dedicated drill)",
+        docs="docs/recovery.md#restoreproven",
+    ),
     api.ENGINE_VERIFIED: Explanation(
         asks="Has this operator run the database's engine for real, not against its definitions alone?",
         good="True",
@@ -200,6 +207,14 @@ EXPLANATIONS: dict[str, Explanation] = {
         clauses="B-1, B-2, D-2",
         acts="Provider: agree on what differs, or use an engine that offers it; nobody where it is external",
         docs="docs/engines.md",
+    ),
+    api.KEYS_ESCROWED: Explanation(
+        asks="Are the keys, without which no backup can be read, and the ledger kept beside the cluster as "
+        "they are now?",
+        good="True",
+        clauses="B-10",
+        acts="Provider",
+        docs="docs/keys.md",
     ),
     api.TEST_CLOCK: Explanation(
         asks="Does an operator of a test reckon with a clock of its own? It stands only where one does.",

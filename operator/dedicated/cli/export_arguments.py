@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dedicated.agents.export.settings import Settings
 from dedicated.agents.recovery.settings import CREDENTIALS
-from dedicated.cli.agent_arguments import api_server
+from dedicated.cli.agent_arguments import api_server_of
 from dedicated.parts.export import DSN, SALT
 from dedicated.probes.objects import Access
 
@@ -33,7 +33,12 @@ def add_export_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     add("--ca-file", type=Path, metavar="FILE", help="authorities to trust besides the system's")
     add("--keys", type=Path, required=True, metavar="DIR", help="files of the key bundle")
     add("--scratch", type=Path, required=True, metavar="DIR", help="shared with PostgreSQL's programs")
-    add("--api-server", default=api_server(environment), metavar="URL", help="default: the pod's own cluster")
+    add(
+        "--api-server",
+        default=api_server_of(environment),
+        metavar="URL",
+        help="default: the pod's own cluster",
+    )
     add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("--log-format", choices=("json", "text"), default="json")

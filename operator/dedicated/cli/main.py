@@ -11,6 +11,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,25 +49,20 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     crds = commands.add_parser("crds", help="print the CustomResourceDefinitions, or write them to a folder")
     crds.add_argument("--output", type=Path, metavar="DIR", help="write one file per kind into this folder")
     agent = commands.add_parser("agent", help="run a small process beside an instance")
-    agents = agent.add_subparsers(dest="agent", required=True, metavar="AGENT")
-    recovery = agents.add_parser(
-        "recovery", help="tell what a restore of the database would bring back, until SIGTERM"
-    )
-    export = agents.add_parser("export", help="dump the database, prove the dump, store it sealed; once")
     if arguments[0] == "agent":
-        from dedicated.cli.agent_arguments import add_recovery_arguments
-        from dedicated.cli.export_arguments import add_export_arguments
+        from dedicated.cli.agents import add_agents
 
-        add_recovery_arguments(recovery, environment=os.environ)
-        add_export_arguments(export, environment=os.environ)
+        add_agents(agent, environment=os.environ)
     options = parser.parse_args(arguments)
     match options.command:
         case "run":
             return _run(options, now)
         case "agent" if options.agent == "export":
             return _export(options, now)
+        case "agent" if options.agent == "escrow":
+            return _escrow(options, now)
         case "agent":
-            return _recovery(options, now)
+            return _verify(options, now) if options.agent == "verify" else _recovery(options, now)
         case _:
             return _crds(options.output)
 
@@ -109,6 +105,31 @@ def _export(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     settings = export_settings_of(options, environment=os.environ)
     logs.configure(level=settings.log_level, form=settings.log_format)
     return 0 if asyncio.run(run(settings, now=now)) else BROKEN
+
+
+def _verify(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.verify.main import CAUSES, run
+    from dedicated.cli.agent_arguments import verify_settings_of
+    from dedicated.controllers import logs
+
+    settings = verify_settings_of(options, environment=os.environ)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    try:
+        asyncio.run(run(settings, now=now, monotonic=time.monotonic))
+    except CAUSES as error:
+        print(f"dedicated agent verify: {error}", file=sys.stderr)
+        return BROKEN
+    return 0
+
+
+def _escrow(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.escrow.main import run
+    from dedicated.cli.escrow_arguments import escrow_settings_of
+    from dedicated.controllers import logs
+
+    settings = escrow_settings_of(options)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return 0 if asyncio.run(run(settings, now=now)) else 1
 
 
 def _crds(output: Path | None) -> int:

@@ -16,13 +16,14 @@ from dedicated.api.conditions import (
     BACKUP_ENCRYPTED,
     BACKUP_POLICY_SATISFIED,
     DATA_PROTECTED,
+    RESTORE_PROVEN,
     condition_in,
     parse_time,
     rfc3339,
 )
 from dedicated.api.duration import duration_text, parse_duration
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
-from dedicated.api.objects import CONFIG_MAP, INSTANCE
+from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
 from dedicated.cli.frame import App, Cluster, cluster_options, output
 from dedicated.cli.source import Source, source_from
 from dedicated.cli.terminal import Output, emit, pairs, say, show, table
@@ -40,7 +41,7 @@ from dedicated.reconcile.recovery import CODES, STALE
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
-PARTS = (*JUDGED, BACKUP_ENCRYPTED, BACKUP_POLICY_SATISFIED)
+PARTS = (*JUDGED, BACKUP_ENCRYPTED, RESTORE_PROVEN, BACKUP_POLICY_SATISFIED)
 """What is told beside the condition that stands for them, and the one of failover."""
 WIDTH = 40
 """Characters of the bar that stands for the objective."""
@@ -91,7 +92,7 @@ def recovery(app: App, *, name: str, everything: bool, cluster: Cluster, output:
 
     It reads the DedicatedInstance and the ConfigMap NAME-recovery, never the database or the store.
     """
-    sight = _in_cluster(name, cluster, app.now())
+    sight = in_cluster(name, cluster, app.now())
     events = [*_events(sight)]
     shown = events if everything else events[-SHOWN:]
     if output != "table":
@@ -101,33 +102,35 @@ def recovery(app: App, *, name: str, everything: bool, cluster: Cluster, output:
     say("\nNow", "bold")
     if (bar := _bar(sight)) is not None:
         show(bar)
-    show(pairs([*_now(sight)]))
+    show(pairs([*_now(sight), *_drilled(sight)]))
     _timeline(sight, shown, left_out=len(events) - len(shown))
     _to_do(sight)
 
 
-def _in_cluster(name: str, cluster: Cluster, now: datetime) -> Sight:
+def in_cluster(name: str, cluster: Cluster, now: datetime) -> Sight:
+    """What the cluster tells of an instance. Raises Failure."""
     from dedicated.cli.cluster import ask
     from dedicated.cluster.errors import ApiError
 
-    async def load(client: "Client", namespace: str) -> tuple[Manifest, Manifest]:
+    async def load(client: "Client", namespace: str) -> tuple[Manifest, Manifest, list[Manifest]]:
         body = await client.get(INSTANCE, namespace, name)
+        records, _ = await client.list(RECORD, namespace)
         try:
-            return body, await client.get(CONFIG_MAP, namespace, record_name(name))
+            return body, await client.get(CONFIG_MAP, namespace, record_name(name)), records
         except ApiError as error:
             if not error.not_found:
                 raise
-            return body, {}
+            return body, {}, records
 
-    body, record = ask(cluster, load)
-    return sight_of(body, record, now=now)
+    body, record, records = ask(cluster, load)
+    return sight_of(body, record, records, now=now)
 
 
-def sight_of(body: Manifest, record: Manifest, *, now: datetime) -> Sight:
-    """What an instance and its record tell at a time. Raises Failure for an instance that is not valid."""
-    source = source_from(body, [])
+def sight_of(body: Manifest, record: Manifest, records: list[Manifest], *, now: datetime) -> Sight:
+    """What an instance, its record and its ledger tell at a time. Raises Failure if it is not valid."""
+    source = source_from(body, records)
     report = from_json(get_str(record, "data", REPORT))
-    why = doubt(report, incarnation=source.instance.meta.uid, zone=source.zone, now=now)
+    why = doubt(report, incarnation=source.instance.incarnation, zone=source.zone, now=now)
     return Sight(source, None if why else report, why, now)
 
 
@@ -176,6 +179,16 @@ def _now(sight: Sight) -> Iterator[tuple[str, str]]:
     if (restore := found.restore_time(Rates())) is not None:
         yield "restore takes", f"about {duration_text(restore)} (B-4)"
     yield from _replicated(sight)
+
+
+def _drilled(sight: Sight) -> Iterator[tuple[str, str]]:
+    """The last drill, from the status: it stands while nobody reports."""
+    last = get_map(sight.status, "lastDrill")
+    ended = parse_time(get_str(last, "at"))
+    if ended is not None:
+        result = "passed" if last.get("passed") is True else f"FAILED, {get_str(last, 'reason')}"
+        took = f" in {get_str(last, 'took')}" if last.get("took") else ""
+        yield "last drill", f"{_ago(ended, sight.now)}: {result}{took}; {get_str(last, 'found')} (B-4)"
 
 
 def _replicated(sight: Sight) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """An instance and its records, from the cluster or from files: what the reading commands begin with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dedicated.cli.frame import Cluster
 from dedicated.cli.manifests import read
 from dedicated.cli.terminal import FOUND, Failure
 from dedicated.contract.facts import Fact
+from dedicated.contract.recovery.restore import database_in
 from dedicated.contract.terms import terms_in_force
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
@@ -61,7 +62,8 @@ def source_from(body: Manifest, records: list[Manifest]) -> Source:
         name = get_str(body, "metadata", "name")
         text = f"{name}: {path}: {shorten(reason, 200)}; dedicated check -f FILE tells all"
         raise Failure(text, exit_code=FOUND)
-    return Source(body, instance, records_about(records, instance.meta.key))
+    about = records_about(records, instance.meta.key)
+    return Source(body, replace(instance, database=database_in(facts_of(about))), about)
 
 
 def in_files(file: str, records: str | None) -> Source:

@@ -181,7 +181,8 @@ def _first_pass(
         if finding not in running:
             yield _found(finding)
     if atlas is not None:
-        for finding in declared(instance.spec.infrastructure, instance.spec.backup, atlas=atlas):
+        spec = instance.spec
+        for finding in declared(spec.infrastructure, spec.backup, bundle=spec.key_bundle, atlas=atlas):
             yield _found(finding)
     if catalogue is not None:
         zone = owed.terms.zone

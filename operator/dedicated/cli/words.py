@@ -1,5 +1,6 @@
 """Facts and records in a line of words, for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
@@ -10,10 +11,14 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
     Delivered,
+    Drilled,
     Fact,
     Instructed,
+    KeysOpened,
     Notified,
+    Restored,
     Retracted,
     Run,
     ServiceStarted,
@@ -45,6 +50,13 @@ def length(amount: timedelta) -> str:
     return "".join([f"{hours}h" if hours else "", f"{rest}m" if rest or not hours else ""])
 
 
+PLAIN: Mapping[type[Fact], str] = {
+    ServiceStarted: "the contract's months begin",
+    KeysOpened: "a recipient opened a key bundle and found it whole",
+}
+"""Facts without anything of their own to tell."""
+
+
 def fact_told(fact: Fact, zone: str) -> str:
     """What a fact of the contract says."""
     match fact:
@@ -58,8 +70,6 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"{fact.stage} {fact.request}"
         case Act():
             text = f"{fact.step} issue {fact.issue}"
-        case ServiceStarted():
-            text = "ServiceStarted: the contract's months begin"
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
@@ -69,9 +79,27 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Delivered() | Retracted():
-            text = f"{type(fact).__name__} {fact.request}"
+        case Restored() | DatabaseRemoved() | Drilled():
+            text = _database_told(fact)
+        case ServiceStarted() | KeysOpened() | Delivered() | Retracted():
+            text = _plainly(fact)
     return text
+
+
+def _plainly(fact: ServiceStarted | KeysOpened | Delivered | Retracted) -> str:
+    name = type(fact).__name__
+    if isinstance(fact, Delivered | Retracted):
+        return f"{name} {fact.request}"
+    return f"{name}: {PLAIN[type(fact)]}"
+
+
+def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:
+    if isinstance(fact, Drilled):
+        return f"Drilled {fact.restore}: {'passed' if fact.passed else fact.reason}, {fact.found}"
+    if isinstance(fact, DatabaseRemoved):
+        return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}), of {fact.restore}"
+    point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
+    return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:

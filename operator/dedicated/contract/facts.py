@@ -187,8 +187,96 @@ class Instructed:
         return self.since <= now < self.valid_until
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
+
+    `point` is what it holds at least, and with `exact` at most. `expected` is the estimate by assumed rates.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    restore: str
+    cluster: str
+    source: str
+    point: datetime
+    exact: bool
+    started: datetime
+    verified: datetime
+    retain: timedelta
+    expected: timedelta | None = None
+
+    @property
+    def took(self) -> timedelta:
+        """How long it was restored and looked at."""
+        return self.verified - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRemoved:
+    """The cluster with this uid is no longer needed, and may be deleted from then on."""
+
+    name: str
+    at: datetime
+    by: str
+    cluster: str
+    uid: str
+    restore: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A restore was tried out in a copy (B-4); `found` are its figures, or what was wrong.
+
+    `took` is how long it was restored, `expected` what had been estimated.
+    """
+
+    name: str
+    at: datetime
+    by: str
+    restore: str
+    passed: bool
+    reason: str
+    found: str
+    started: datetime
+    ended: datetime
+    restored_to: datetime | None = None
+    shortfall: timedelta | None = None
+    events: int | None = None
+    newest_event: datetime | None = None
+    keys: int = 0
+    keys_opened: int = 0
+    size: int = 0
+    took: timedelta | None = None
+    expected: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeysOpened:
+    """A recipient has opened a key bundle and found it whole; `reference` says which."""
+
+    name: str
+    at: datetime
+    by: str
+    reference: str = ""
+
+
 Fact = (
-    Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
+    Notified
+    | Delivered
+    | Answer
+    | Run
+    | Retracted
+    | Act
+    | ServiceStarted
+    | Agreed
+    | Stretch
+    | Instructed
+    | Restored
+    | DatabaseRemoved
+    | Drilled
+    | KeysOpened
 )
 
 

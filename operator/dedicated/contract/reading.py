@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -20,8 +20,11 @@ from dedicated.api.record import Fact as Stated
 from dedicated.api.record import (
     Notice,
     RecordedAgreement,
+    RecordedDrill,
     RecordedInstruction,
     RecordedModification,
+    RecordedRemoval,
+    RecordedRestore,
     RecordedStretch,
     RecordSpec,
     RolledRecord,
@@ -32,11 +35,15 @@ from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
+    DatabaseRemoved,
     Delivered,
+    Drilled,
     Fact,
     Grantee,
     Instructed,
+    KeysOpened,
     Notified,
+    Restored,
     Retracted,
     Run,
     ServiceStarted,
@@ -148,6 +155,8 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
     match spec:
         case RecordSpec(fact="ServiceStarted"):
             fact = ServiceStarted(name, at, by)
+        case RecordSpec(fact="KeysOpened"):
+            fact = KeysOpened(name, at, by, reference)
         case RecordSpec(fact="Escalated" | "TerminationNotice" | "TerminationWithdrawn" | "Waiver" as step):
             fact = Act(name, at, by, _kept(spec.issue), step, reference)
         case RecordSpec(
@@ -160,7 +169,57 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = Agreed(name, at, by, agreed.clause, agreed.value, reference, since, until)
         case RecordSpec(instruction=RecordedInstruction() as given):
             fact = _instructed(name, at, spec, given)
+        case RecordSpec(restored=RecordedRestore() as done):
+            fact = _restored(name, at, by, done)
+        case RecordSpec(removed=RecordedRemoval() as gone):
+            fact = DatabaseRemoved(name, at, by, gone.cluster, gone.uid, gone.restore)
+        case RecordSpec(drill=RecordedDrill() as drill):
+            fact = _drilled(name, at, by, drill)
     return fact
+
+
+def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restored:
+    return Restored(
+        name,
+        at,
+        by,
+        done.restore,
+        done.cluster,
+        done.source,
+        instant(done.point),
+        done.exact,
+        instant(done.started),
+        instant(done.verified),
+        retain=parse_duration(done.retain),
+        expected=_seconds(done.expected_seconds),
+    )
+
+
+def _drilled(name: str, at: datetime, by: str, drill: RecordedDrill) -> Drilled:
+    return Drilled(
+        name,
+        at,
+        by,
+        drill.restore,
+        drill.passed,
+        drill.reason,
+        drill.found,
+        instant(drill.started),
+        instant(drill.ended),
+        restored_to=parse_time(drill.restored_to or ""),
+        shortfall=_seconds(drill.shortfall_seconds),
+        events=drill.events,
+        newest_event=parse_time(drill.newest_event or ""),
+        keys=drill.keys,
+        keys_opened=drill.keys_opened,
+        size=drill.size,
+        took=_seconds(drill.restore_seconds),
+        expected=_seconds(drill.expected_seconds),
+    )
+
+
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=count)
 
 
 def _modification(found: RecordedModification, at: datetime) -> Modification:

@@ -71,6 +71,12 @@ def failed_over(instance: str, start: datetime, end: datetime) -> Statement:
     return Statement(f"{instance}-failed-over-{end:%Y%m%d%H%M%S}", instance, "FailedOver", fields)
 
 
+def database_removed(instance: str, *, cluster: str, uid: str, restore: str) -> Statement:
+    """The statement that a database is no longer needed; it is deleted afterwards, and never before."""
+    fields: Manifest = {"removed": {"cluster": cluster, "uid": uid, "restore": restore}}
+    return Statement(f"{instance}-database-removed-{uid[:8]}", instance, "DatabaseRemoved", fields)
+
+
 def manifest_of(statement: Statement, *, namespace: str, by: str) -> Manifest:
     """The object to create, by the user who creates it."""
     return {

@@ -15,13 +15,14 @@ from dedicated.api.instance import DataLocation, Infrastructure
 from dedicated.contract.places import EVERYWHERE, Atlas
 from dedicated.contract.responsibilities import Duty, responsible
 
-Kind = Literal["Node", "Volume", "Bucket", "ReplicationTarget", "Copy"]
+Kind = Literal["Node", "Volume", "Bucket", "ReplicationTarget", "Copy", "KeyBundle"]
 DUTIES: dict[Kind, Duty] = {
     "Node": "Compute",
     "Volume": "Compute",
     "Bucket": "Backup",
     "ReplicationTarget": "Backup",
     "Copy": "Backup",
+    "KeyBundle": "Backup",
 }
 STORING = "Storing"
 """What waits for a place of backups to be as it must be: that the engine is told to store anything there."""
@@ -31,6 +32,7 @@ BLOCKS: dict[Kind, str] = {
     "Bucket": STORING,
     "ReplicationTarget": STORING,
     "Copy": STORING,
+    "KeyBundle": "",
 }
 SHOWN = 5
 """Offenders named in a condition's message; each has a finding of its own."""

@@ -11,14 +11,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from dedicated.api import instance_backup, instance_export, maintenance_request
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api import instance_backup, instance_export, instance_restore, maintenance_request
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import (
     CONFIG_MAP,
     ENGINE_KINDS,
     INSTANCE_BACKUP,
     INSTANCE_EXPORT,
+    INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
     RECORD,
@@ -62,6 +63,7 @@ TOLD = {
     MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
     INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
     INSTANCE_EXPORT.kind: instance_export.STATUS_FIELDS,
+    INSTANCE_RESTORE.kind: instance_restore.STATUS_FIELDS,
 }
 """What the status of an order can hold."""
 ENGINES = frozenset(kind.kind for kind in ENGINE_KINDS)
@@ -148,7 +150,9 @@ class Executor:
                 await self._create_once(SECRET, made)
             case Apply():
                 return await self._apply(instance, action)
-            case Delete(ref, uid):
+            case Delete(ref, uid, finalizer):
+                if finalizer and not await self._held_by(instance.namespace, action, finalizer):
+                    return None
                 self._world.expect_deletion(uid)
                 await self._gone(
                     self._client.delete(KIND_BY_NAME[ref.kind], instance.namespace, ref.name, uid=uid)
@@ -158,6 +162,21 @@ class Executor:
             case SetFinalizers() | MarkNamespace():
                 raise AssertionError("written elsewhere")
         return None
+
+    async def _held_by(self, namespace: str, action: Delete, finalizer: str) -> bool:
+        """Give an object a finalizer beside those that it has; False where it is gone, or another one."""
+        kind = KIND_BY_NAME[action.ref.kind]
+        try:
+            live = get_map(await self._client.get(kind, namespace, action.ref.name), "metadata")
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            return False
+        held, version = get_list(live, "finalizers"), get_str(live, "resourceVersion")
+        if get_str(live, "uid") == action.uid and finalizer not in held:
+            body: Manifest = {"metadata": {"finalizers": [*held, finalizer], "resourceVersion": version}}
+            await self._client.patch(kind, namespace, action.ref.name, body, content="merge")
+        return get_str(live, "uid") == action.uid
 
     async def _establish_identity(self, instance: Instance) -> None:
         """Masterkey first, identity right after it: see `parts.keys` for why in this order."""
@@ -370,6 +389,8 @@ def _order(action: Ask | Tell) -> tuple[str, str]:
     kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
     if kind == MAINTENANCE.kind:
         return "Maintenance", "MaintenanceRefused"
+    if kind == INSTANCE_RESTORE.kind:
+        return kind, "RestoreRefused"
     manifest: Manifest = {} if isinstance(action, Tell) else action.manifest
     part = get_str(manifest, "metadata", "labels", LABEL_COMPONENT) == export.COMPONENT
     exporting = kind == INSTANCE_EXPORT.kind or part

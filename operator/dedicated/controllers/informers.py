@@ -4,17 +4,16 @@ Of most kinds metadata is enough; of some their progress is kept too, never the 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from dedicated.api.objects import (
     CONFIG_MAP,
     DEPLOYMENT,
-    INSTANCE_BACKUP,
-    INSTANCE_EXPORT,
     JOB,
     NAMESPACE,
     NODE,
@@ -23,18 +22,26 @@ from dedicated.api.objects import (
     SECRET,
     Key,
     Kind,
+    Ref,
 )
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
-from dedicated.parts import export, keys, measured, recovery_agent
-from dedicated.parts.database.engine import ClusterState, EngineRun, PodLabels, instance_of_cluster
+from dedicated.contract.recovery.escrow import Attempt
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.parts import escrow, export, keys, measured, recovery_agent, verification
+from dedicated.parts.database.engine import (
+    ClusterState,
+    EngineRun,
+    EngineState,
+    PodLabels,
+    instance_of_cluster,
+)
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import ExportOrder, Order, export_of, order_of
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -51,6 +58,7 @@ from dedicated.reconcile.observed import (
 
 FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
 """Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
 
@@ -67,16 +75,19 @@ class Entry:
     cluster: ClusterState | None = None
     run: EngineRun | None = None
     recovery: Kept | None = None
-    export_job: JobState | None = None
+    verdict: Verdict | None = None
+    escrowed: escrow.Kept | None = None
+    escrowing: Attempt | None = None
     export_report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PodEntry:
-    """A pod as kept."""
+    """A pod as kept; of a server of a database, with its cluster."""
 
     instance: str
     pod: PodState
+    cluster: str = ""
 
 
 def children_informer(
@@ -121,8 +132,10 @@ def engine_objects_informer(
     *,
     sought: asyncio.Event,
     appeared: Callable[[], None],
+    dated: Callable[[Manifest], Manifest],
 ) -> Informer[Entry]:
-    """Objects of a database engine's operator, which may not be there."""
+    """Objects of a database engine's operator, which may not be there. `dated` gives a cluster its time in
+    the contract's, since its age is held against the contract's now."""
     # An engine's own backups carry no label of ours.
     return Informer[Entry](
         client=client,
@@ -132,7 +145,7 @@ def engine_objects_informer(
         metadata_only=kind.kind not in BY_CLUSTER and kind.kind not in BY_BACKUP,
         sought=sought,
         appeared=appeared,
-        reduce=engine_entry_of,
+        reduce=(lambda item: engine_entry_of(dated(item))) if kind.kind in BY_CLUSTER else engine_entry_of,
         changed=changed,
     )
 
@@ -161,28 +174,6 @@ def _server(manifest: Manifest, labels: PodLabels) -> PodEntry:
     return PodEntry(*server_of(manifest, labels))
 
 
-def orders_informer(
-    client: Source,
-    namespaces: Sequence[str] | None,
-    changed: Callable[[Key, Order | None, Order | None], None],
-) -> Informer[Order]:
-    """Backups that are asked for."""
-    return Informer[Order](
-        client=client, kind=INSTANCE_BACKUP, namespaces=namespaces, reduce=order_of, changed=changed
-    )
-
-
-def exports_informer(
-    client: Source,
-    namespaces: Sequence[str] | None,
-    changed: Callable[[Key, ExportOrder | None, ExportOrder | None], None],
-) -> Informer[ExportOrder]:
-    """Exports that are asked for."""
-    return Informer[ExportOrder](
-        client=client, kind=INSTANCE_EXPORT, namespaces=namespaces, reduce=export_of, changed=changed
-    )
-
-
 def records_informer(
     client: Source,
     namespaces: Sequence[str] | None,
@@ -197,6 +188,43 @@ def records_informer(
         namespaces=namespaces,
         reduce=lambda manifest: read(dated(manifest)),
         changed=changed,
+    )
+
+
+def asked_informer(
+    client: Source,
+    kind: Kind,
+    namespaces: Sequence[str] | None,
+    reduce: Callable[[Manifest], T | None],
+    changed: Callable[[Key, T | None, T | None], None],
+) -> Informer[T]:
+    """What people ask for by objects of a kind."""
+    return Informer[T](
+        client=client, kind=kind, namespaces=namespaces, reduce=reduce, changed=changed
+    )
+
+
+def engine_of(
+    engines: Mapping[Kind, Informer[Entry]], key: Key, children: dict[Ref, Child], *, live: str
+) -> EngineState:
+    """What an instance's engine tells of the cluster `live` and of those beside it; adds its objects to the
+    children."""
+    clusters: dict[str, ClusterState] = {}
+    runs: list[EngineRun] = []
+    for kind, informer in engines.items():
+        for name, entry in informer.in_namespace(key.namespace).items():
+            if entry.instance == key.name:
+                children[Ref(kind.kind, name)] = entry.child
+                if entry.cluster is not None:
+                    clusters[name] = entry.cluster
+                runs += [entry.run] if entry.run is not None else []
+    runs.sort(key=lambda run: (run.asked, run.name))
+    return EngineState(
+        missing=frozenset(kind.kind for kind, informer in engines.items() if informer.is_absent),
+        cluster=clusters.pop(live, None),
+        runs=tuple(run for run in runs if run.cluster == live),
+        others=clusters,
+        past=tuple(run for run in runs if run.cluster != live),
     )
 
 
@@ -235,8 +263,8 @@ def entry_of(manifest: Manifest) -> Entry:
     match child.ref.kind:
         case DEPLOYMENT.kind:
             return Entry(instance, child, deployment=deployment_of(manifest))
-        case JOB.kind if child.component == export.COMPONENT:
-            return Entry(instance, child, export_job=job_of(manifest))
+        case JOB.kind if child.component == escrow.COMPONENT:
+            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
             return Entry(instance, child, job=job_of(manifest))
         case CONFIG_MAP.kind:
@@ -246,15 +274,20 @@ def entry_of(manifest: Manifest) -> Entry:
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
     """A ConfigMap, with what is read of those that tell something."""
+    found = Entry(instance, child)
     match child.component:
         case keys.COMPONENT:
             data = get_map(manifest, "data")
             identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
-            return Entry(instance, child, identity=identity)
+            found = Entry(instance, child, identity=identity)
         case measured.COMPONENT:
-            return Entry(instance, child, month=measured.month_of_manifest(manifest))
+            found = Entry(instance, child, month=measured.month_of_manifest(manifest))
         case recovery_agent.COMPONENT:
-            return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+            found = Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+        case verification.COMPONENT:
+            found = Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
+        case escrow.COMPONENT:
+            found = Entry(instance, child, escrowed=escrow.kept_of(manifest))
         case export.COMPONENT:
-            return Entry(instance, child, export_report=export.told_in(manifest))
-    return Entry(instance, child)
+            found = Entry(instance, child, export_report=export.told_in(manifest))
+    return found

@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_EXPORT, Key
+from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_EXPORT, INSTANCE_RESTORE, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -22,6 +22,8 @@ from dedicated.cluster.lease import NotLeader
 from dedicated.contract.downtime import Span
 from dedicated.contract.places import Atlas
 from dedicated.contract.prerequisites import Platform
+from dedicated.contract.reading import facts_in
+from dedicated.contract.recovery.restore import ENDED as RESTORES_ENDED
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
@@ -36,11 +38,13 @@ from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
-from dedicated.reconcile import exports
+from dedicated.parts import escrow
+from dedicated.reconcile import exports, restore_steps
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
 from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
 from dedicated.reconcile.observed import Failure, Measured, Observed
 from dedicated.reconcile.plan import plan
+from dedicated.reconcile.restores import with_database
 from dedicated.reconcile.turns import causes
 
 
@@ -157,7 +161,7 @@ class Reconciler:
                 await self._namespaces.release(key.namespace, key.name)
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
-        instance = parse_instance(body)
+        instance = with_database(parse_instance(body), facts_in(self._world.readings(key)))
         decided = await self._decide(instance, await self._observe(instance, memory), memory)
         version = await self._write_finalizers(instance.meta, decided)
         unseen = get_int(instance.meta.status, "observedGeneration") != instance.meta.generation
@@ -191,7 +195,11 @@ class Reconciler:
         return "changed" if acted or wrote else "unchanged"
 
     async def _refuse_orders(self, key: Key) -> None:
-        """Backups and exports asked for of an instance that does not exist."""
+        """Backups, restores and exports asked for of an instance that does not exist."""
+        for restore in self._world.restores(key):
+            if restore.told not in RESTORES_ENDED:
+                refused = Tell(restore.name, restore_steps.UNKNOWN_INSTANCE, kind=INSTANCE_RESTORE.kind)
+                await self._executor.tell(key.namespace, refused)
         for order in self._world.orders(key):
             if get_str(order.status, "state") not in ENDED:
                 await self._executor.tell(
@@ -299,9 +307,13 @@ class Reconciler:
             measured=Measured(self._measurer.record(key), known.months, self._gaps()),
             engine=known.engine,
             orders=known.orders,
+            restores=known.restores,
+            tasks=known.tasks,
+            verdicts=known.verdicts,
             recovery=known.recovery,
+            escrowed=known.escrowed,
+            escrowing=known.escrowing,
             exports=known.exports,
-            export_job=known.export_job,
             export_report=known.export_report,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
@@ -310,7 +322,18 @@ class Reconciler:
         if isinstance(instance, InvalidInstance) or instance.meta.deleting:
             return observed
         masterkey, database = await self._secrets.read(instance, known.identity)
-        return replace(observed, masterkey=masterkey, database=database)
+        return replace(
+            observed, masterkey=masterkey, database=database, bundled=self._bundled(instance)
+        )
+
+    def _bundled(self, instance: Instance) -> dict[str, str]:
+        """The versions of what a key bundle would hold; from now on their changes wake the instance."""
+        if instance.spec.key_bundle is None:
+            return {}
+        found = {name: self._world.secret(instance.meta.key, name) for name in escrow.secrets_of(instance)}
+        return {
+            name: f"{one.uid}/{one.resource_version}" if one else "" for name, one in found.items()
+        }
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest instance in the namespace that is older than this one, or empty.

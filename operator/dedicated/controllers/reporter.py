@@ -89,7 +89,8 @@ def judgements(status: Manifest) -> tuple[JsonValue, ...]:
         f"{get_str(item, 'type')} {get_str(item, 'status')} {get_str(item, 'reason')}"
         for item in get_list(status, "conditions")
     ]
-    return (status.get("observedGeneration"), status.get("findings"), *conditions)
+    restore = [get_str(status, "restore", field) for field in ("name", "phase")]
+    return (status.get("observedGeneration"), status.get("findings"), *restore, *conditions)
 
 
 def merge_patch(old: Manifest, new: Manifest) -> Manifest:

@@ -19,7 +19,7 @@ from dedicated.api.objects import (
     INSTANCE,
     INSTANCE_BACKUP,
     INSTANCE_EXPORT,
-    JOB,
+    INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
     NAMESPACE,
@@ -36,27 +36,40 @@ from dedicated.contract.facts import Fact
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
+from dedicated.contract.recovery.escrow import Attempt
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.contract.recovery.restore import database_in
+from dedicated.controllers.gathered import Gathered
 from dedicated.controllers.informers import (
     Entry,
     PodEntry,
+    asked_informer,
     children_informer,
     engine_objects_informer,
-    exports_informer,
+    engine_of,
     marks_informer,
     nodes_informer,
-    orders_informer,
     pods_informer,
     records_informer,
     server_informers,
 )
 from dedicated.controllers.instances import Presence, presence_of
-from dedicated.parts import export, keys, recovery_agent
-from dedicated.parts.database.engine import EngineState
+from dedicated.parts import escrow, keys
+from dedicated.parts.database.engine import EngineState, cluster_of
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept, record_name
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, ExportOrder, Order, asked_of
+from dedicated.reconcile.asked import (
+    Asked,
+    ExportOrder,
+    Order,
+    RestoreOrder,
+    asked_of,
+    export_of,
+    order_of,
+    restore_of,
+)
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -82,25 +95,27 @@ class Snapshot:
     orders: tuple[Order, ...]
     engine: EngineState
     recovery: Kept | None
+    restores: tuple[RestoreOrder, ...]
+    tasks: Mapping[str, JobState]
+    verdicts: Mapping[str, Verdict]
+    escrowed: escrow.Kept | None
+    escrowing: tuple[Attempt, ...]
     exports: tuple[ExportOrder, ...]
-    export_job: JobState | None
     export_report: str
 
 
-About: TypeAlias = Reading | Asked | Order | ExportOrder
+About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
 AnyInformer: TypeAlias = (
     Informer[Entry]
     | Informer[PodEntry]
     | Informer[Reading]
     | Informer[Asked]
     | Informer[Order]
+    | Informer[RestoreOrder]
     | Informer[ExportOrder]
     | Informer[Node]
     | Informer[str]
 )
-
-
-NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
 
 
 class World:
@@ -135,22 +150,19 @@ class World:
             kind: children_informer(client, kind, namespaces, self._child_changed) for kind in CHILD_KINDS
         }
         self._engines_sought = asyncio.Event()
-        made = partial(engine_objects_informer, client, sought=self._engines_sought)
+        made = partial(engine_objects_informer, client, sought=self._engines_sought, dated=dated)
         self._engines = {
             kind: made(kind, namespaces, self._child_changed, appeared=wake_all) for kind in ENGINE_KINDS
         }
         self._pods = pods_informer(client, namespaces, self._pod_changed)
         self._servers = server_informers(client, namespaces, self._pod_changed)
         self._records = records_informer(client, namespaces, self._about_changed, dated)
-        self._asked = Informer[Asked](
-            client=client,
-            kind=MAINTENANCE,
-            namespaces=namespaces,
-            reduce=asked_of,
-            changed=self._about_changed,
-        )
-        self._orders = orders_informer(client, namespaces, self._about_changed)
-        self._exports = exports_informer(client, namespaces, self._about_changed)
+        told = self._about_changed
+        self._asked = asked_informer(client, MAINTENANCE, namespaces, asked_of, told)
+        self._orders = asked_informer(client, INSTANCE_BACKUP, namespaces, order_of, told)
+        restored = lambda item: restore_of(dated(item))  # noqa: E731
+        self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, restored, told)
+        self._exports = asked_informer(client, INSTANCE_EXPORT, namespaces, export_of, told)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -174,6 +186,7 @@ class World:
         yield RECORD.plural, self._records
         yield MAINTENANCE.plural, self._asked
         yield INSTANCE_BACKUP.plural, self._orders
+        yield INSTANCE_RESTORE.plural, self._restores
         yield INSTANCE_EXPORT.plural, self._exports
         if self._nodes is not None:
             yield NODE.plural, self._nodes
@@ -204,63 +217,61 @@ class World:
 
     def snapshot(self, key: Key) -> Snapshot:
         """What is known of an instance now."""
-        children: dict[Ref, Child] = {}
-        deployments: dict[str, DeploymentState] = {}
-        jobs: dict[str, JobState] = {}
-        identity = None
-        named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
-        for kind, informer in self._children.items():
-            for name, entry in informer.in_namespace(key.namespace).items():
-                # What is made once is known by its name: without its label it must not seem to be missing.
-                if entry.instance != key.name and not (kind == SECRET and name in named):
-                    continue
-                children[Ref(kind.kind, name)] = entry.child
-                # The agent's own holds up nothing: whether it runs is told by what it reports.
-                if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
-                    deployments[name] = entry.deployment
-                elif entry.job is not None:
-                    jobs[name] = entry.job
-                elif entry.identity is not None:
-                    identity = entry.identity
+        found = self._gathered(key)
+        children = found.children
         pods = [
             *self._pods.in_namespace(key.namespace).values(),
             *(pod for each in self._servers.values() for pod in each.in_namespace(key.namespace).values()),
         ]
-        engine = self._engine(key, children)
+        readings = self.readings(key)
+        facts = facts_in(readings)
+        live = cluster_of(key.name, database_in(facts))
+        engine = engine_of(self._engines, key, children, live=live)
         gone = self._deleted.get(key, {})
         asked = self._asked.in_namespace(key.namespace).values()
-        readings = self.readings(key)
         return Snapshot(
             children=children,
-            deployments=deployments,
-            jobs=jobs,
-            pods=tuple(entry.pod for entry in pods if entry.instance == key.name),
-            identity=identity,
+            deployments=found.deployments,
+            jobs=found.jobs,
+            pods=tuple(
+                entry.pod
+                for entry in pods
+                if entry.instance == key.name and entry.cluster in ("", live)
+            ),
+            identity=found.identity,
             deleted={ref: uid for ref, uid in gone.items() if ref not in children},
             records=modifications_in(readings),
-            facts=facts_in(readings),
+            facts=facts,
             readings=readings,
             asked=tuple(item for item in asked if item.instance == key.name),
             months=self.months(key),
             orders=self.orders(key),
             engine=engine,
             recovery=self._recovery(key),
+            restores=self.restores(key),
+            tasks=found.tasks,
+            verdicts=found.verdicts,
+            escrowed=self._escrowed(key),
+            escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
             exports=self.exports(key),
-            export_job=self._exporting(key, JOB).export_job,
-            export_report=self._exporting(key, CONFIG_MAP).export_report,
+            export_report=found.export_report,
         )
 
-    def _engine(self, key: Key, children: dict[Ref, Child]) -> EngineState:
-        """What the instance's engine tells; adds its objects to the children."""
-        cluster, runs = None, []
-        for kind, informer in self._engines.items():
+    def _gathered(self, key: Key) -> Gathered:
+        """An instance's children."""
+        found = Gathered()
+        named = {f"{key.name}-{suffix}" for suffix in (keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)}
+        for kind, informer in self._children.items():
             for name, entry in informer.in_namespace(key.namespace).items():
-                if entry.instance == key.name:
-                    children[Ref(kind.kind, name)] = entry.child
-                    cluster = entry.cluster or cluster
-                    runs += [entry.run] if entry.run is not None else []
-        missing = frozenset(kind.kind for kind, informer in self._engines.items() if informer.is_absent)
-        return EngineState(missing, cluster, tuple(sorted(runs, key=lambda run: (run.asked, run.name))))
+                # What is made once is known by its name: without its label it must not seem to be missing.
+                if entry.instance == key.name or (kind == SECRET and name in named):
+                    found.add(Ref(kind.kind, name), entry)
+        return found
+
+    def restores(self, key: Key) -> tuple[RestoreOrder, ...]:
+        """The restores asked for of an instance, whether it exists or not."""
+        found = self._restores.in_namespace(key.namespace).values()
+        return tuple(order for order in found if order.instance == key.name)
 
     def orders(self, key: Key) -> tuple[Order, ...]:
         """The backups asked for of an instance, whether it exists or not."""
@@ -271,12 +282,6 @@ class World:
         """The exports asked for of an instance, whether it exists or not."""
         found = self._exports.in_namespace(key.namespace).values()
         return tuple(order for order in found if order.instance == key.name)
-
-    def _exporting(self, key: Key, kind: Kind) -> Entry:
-        """The Job or the record of the export under way; an empty entry where there is none."""
-        name = export.export_name(key.name)
-        entry = self._children[kind].in_namespace(key.namespace).get(name)
-        return entry if entry is not None and entry.instance == key.name else NO_ENTRY
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
         """One child as last heard of."""
@@ -304,6 +309,12 @@ class World:
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
         return entry.recovery if entry is not None and entry.instance == key.name else None
 
+    def _escrowed(self, key: Key) -> escrow.Kept | None:
+        """The key bundle's record."""
+        name = escrow.record_name(key.name)
+        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
+        return entry.escrowed if entry is not None and entry.instance == key.name else None
+
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
         self._interests.setdefault(Key(instance.namespace, name), set()).add(instance)
@@ -317,6 +328,7 @@ class World:
             RECORD: self._records,
             MAINTENANCE: self._asked,
             INSTANCE_BACKUP: self._orders,
+            INSTANCE_RESTORE: self._restores,
             INSTANCE_EXPORT: self._exports,
         }
         (stores.get(kind) or self._informer(kind)).put(manifest)
@@ -374,4 +386,5 @@ class World:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, MAINTENANCE, INSTANCE_BACKUP, INSTANCE_EXPORT, INSTANCE)
+    asked = (MAINTENANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, INSTANCE_EXPORT)
+    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, *asked, INSTANCE)

@@ -141,12 +141,13 @@ def setup_digest(wanted: Wanted) -> str:
     ZITADEL's repeatable steps look at the external address and the event store's settings
     (zitadel.md §6, §7.2).
     """
-    relevant: JsonValue = {
+    relevant: Manifest = {
         "image": wanted.release.server_image,
         "domain": wanted.spec.domain,
         "eventstore": get_map(wanted.spec.server.config, "Eventstore"),
     }
-    return digest(relevant)[:8]
+    restored = wanted.instance.database.cluster
+    return digest({**relevant, "database": restored} if restored else relevant)[:8]
 
 
 def merge(below: Manifest, over: Manifest) -> Manifest:

@@ -183,7 +183,7 @@ def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
     source: Manifest = {
         **_head(wanted, NETWORK_POLICY, f"{wanted.name}-source"),
         "spec": {
-            "podSelector": {"matchLabels": {servers.cluster: cluster_name(wanted.instance.name)}},
+            "podSelector": {"matchLabels": {servers.cluster: cluster_name(wanted.instance)}},
             "policyTypes": ["Ingress"],
             "ingress": [way_in],
         },

@@ -26,8 +26,14 @@ def selector(instance: Instance, component: str) -> Manifest:
 
 def labels(instance: Instance, component: str) -> Manifest:
     """The recommended labels of a child."""
+    return labels_of(instance.name, component)
+
+
+def labels_of(name: str, component: str) -> Manifest:
+    """The same by the instance's name."""
     return {
-        **selector(instance, component),
+        LABEL_INSTANCE: name,
+        LABEL_COMPONENT: component,
         LABEL_NAME: "zitadel",
         LABEL_MANAGED_BY: FIELD_MANAGER,
         LABEL_PART_OF: "dedicated-instance",
@@ -54,11 +60,16 @@ def child(kind: Kind, instance: Instance, suffix: str, component: str) -> Manife
 
 def lasting(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:
     """The head of a child that outlives its instance: no owner reference (design.md §2, principle 5)."""
+    return named(kind, instance, f"{instance.name}-{suffix}", component)
+
+
+def named(kind: Kind, instance: Instance, name: str, component: str) -> Manifest:
+    """The same of a child whose whole name is given."""
     return {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
         "metadata": {
-            "name": f"{instance.name}-{suffix}",
+            "name": name,
             "namespace": instance.namespace,
             "labels": labels(instance, component),
         },

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import NETWORK_POLICY
+from dedicated.api.resource import Instance
 from dedicated.parts import login, recovery_agent, schema, server
 from dedicated.parts.database import engine
 from dedicated.parts.database.engine import Flows
 from dedicated.parts.database.engines import ADAPTERS, adapter_of
-from dedicated.parts.metadata import child, lasting, selector
+from dedicated.parts.metadata import child, named, selector
 from dedicated.parts.recovery_source import store_ports
 from dedicated.parts.wanted import PORT, Wanted
 
@@ -53,7 +54,7 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
             ingress=[_from_gateways_and_own(wanted, login.PORT)],
             egress=[DNS, to_server],
         ),
-        *_of_database(wanted),
+        *of_database(wanted.instance),
     )
     if wanted.database_port is None:  # the Jobs' way out is made, or left as it is, when the port is known
         return found
@@ -62,22 +63,22 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
     return (*found, _policy(wanted, schema.COMPONENT, jobs, ingress=[], egress=[DNS, to_database]))
 
 
-def _of_database(wanted: Wanted) -> Iterator[Manifest]:
+def of_database(instance: Instance) -> Iterator[Manifest]:
     """Of the engine's servers, Jobs and hosts, wherever an engine is to run the database."""
-    adapter, backup = adapter_of(wanted.instance), wanted.spec.backup
+    adapter, backup = adapter_of(instance), instance.spec.backup
     if adapter.pods is None or adapter.flows is None or backup is None:
         return
-    members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(wanted.name)}}
+    members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(instance)}}
     between = _ports(engine.PORT, *adapter.flows.members)
     outside = _ports(*sorted({*store_ports(backup), *recovery_agent.API_PORTS}))
     yield {
-        **lasting(NETWORK_POLICY, wanted.instance, engine.COMPONENT, COMPONENT),
+        **named(NETWORK_POLICY, instance, engine.cluster_name(instance), COMPONENT),
         "spec": {
             "podSelector": members,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"from": [{"podSelector": members}], "ports": between},
-                {"from": [{"podSelector": _clients(wanted)}], "ports": _ports(engine.PORT)},
+                {"from": [{"podSelector": _clients(instance)}], "ports": _ports(engine.PORT)},
                 *_from_outside(adapter.flows),
             ],
             "egress": [DNS, {"to": [{"podSelector": members}], "ports": between}, {"ports": outside}],
@@ -85,9 +86,9 @@ def _of_database(wanted: Wanted) -> Iterator[Manifest]:
     }
 
 
-def _clients(wanted: Wanted) -> Manifest:
+def _clients(instance: Instance) -> Manifest:
     components: Manifest = {"key": LABEL_COMPONENT, "operator": "In", "values": [*CLIENTS]}
-    return {"matchLabels": {LABEL_INSTANCE: wanted.name}, "matchExpressions": [components]}
+    return {"matchLabels": {LABEL_INSTANCE: instance.name}, "matchExpressions": [components]}
 
 
 def _from_outside(flows: Flows) -> Iterator[JsonValue]:

@@ -235,7 +235,7 @@ def _arguments(wanted: AgentWanted) -> tuple[str, ...]:
         *("agent", COMPONENT),
         *("--instance", instance.name),
         *("--namespace", instance.namespace),
-        *("--uid", instance.meta.uid),
+        *("--uid", instance.incarnation),
         *("--dsn-file", f"{HOME}/{DSN}"),
         *wanted.source.repository,
         *("--stores", f"{HOME}/{STORES}"),

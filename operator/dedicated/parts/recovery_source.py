@@ -58,7 +58,7 @@ def _connecting(instance: Instance) -> list[JsonValue]:
     }
     found: list[JsonValue] = [{"name": name, "valueFrom": value} for name, value in told.items()]
     if VARIABLES["host"] not in told:
-        found.append({"name": VARIABLES["host"], "value": f"{cluster_name(instance.name)}-rw"})
+        found.append({"name": VARIABLES["host"], "value": f"{cluster_name(instance)}-rw"})
     return found
 
 

@@ -95,10 +95,12 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete exactly the object seen (its uid), in the background."""
+    """Delete exactly the object seen (its uid), in the background; with a finalizer of its engine's first, by
+    which its volumes go too."""
 
     ref: Ref
     uid: str
+    finalizer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

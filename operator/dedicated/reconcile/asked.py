@@ -1,11 +1,17 @@
-"""What people ask for by objects of their own, `Maintenance`, `InstanceBackup` and `InstanceExport`, as the
-plan needs it."""
+"""What people ask for by objects of their own, as the plan needs it: `Maintenance`, `InstanceBackup`,
+`InstanceRestore`, `InstanceExport`."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
+from pydantic import ValidationError
+
+from dedicated.api.duration import parse_duration
 from dedicated.api.instance_export import InstanceExportSpec
+from dedicated.api.instance_restore import InstanceRestoreSpec, Purpose
 from dedicated.api.json import Manifest, digest, get_int, get_map, get_str, shared
+from dedicated.api.record import instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,50 @@ class ExportOrder:
     status: Manifest = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class RestoreOrder:
+    """An `InstanceRestore`: what is asked for, and its status as it stands. Times are in whole seconds, as
+    the engines are told them; what is later than asked for is not restored."""
+
+    name: str
+    uid: str
+    instance: str
+    purpose: Purpose
+    created: str
+    target: datetime | None = None
+    accepted: datetime | None = None
+    retain: timedelta = timedelta(hours=72)
+    status: Manifest = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """The phase that was told last."""
+        return get_str(self.status, "phase")
+
+
+def restore_of(manifest: Manifest) -> RestoreOrder | None:
+    """A restore as far as the plan asks; None where this version cannot read its spec."""
+    try:
+        spec = InstanceRestoreSpec.model_validate(get_map(manifest, "spec"))
+    except ValidationError:
+        return None
+    return RestoreOrder(
+        name=get_str(manifest, "metadata", "name"),
+        uid=get_str(manifest, "metadata", "uid"),
+        instance=spec.instance,
+        purpose=spec.purpose,
+        created=get_str(manifest, "metadata", "creationTimestamp"),
+        target=_second(spec.target),
+        accepted=_second(spec.accept_loss_since),
+        retain=parse_duration(spec.retain),
+        status=get_map(manifest, "status"),
+    )
+
+
+def _second(text: str | None) -> datetime | None:
+    return instant(text).replace(microsecond=0) if text else None
+
+
 def asked_of(manifest: Manifest) -> Asked:
     """A `Maintenance` as far as the plan asks."""
     return Asked(
@@ -73,13 +123,17 @@ def order_of(manifest: Manifest) -> Order:
     )
 
 
-def export_of(manifest: Manifest) -> ExportOrder:
-    """An export as far as the plan asks. Raises ValueError for one that the definition would refuse."""
+def export_of(manifest: Manifest) -> ExportOrder | None:
+    """An export as far as the plan asks; None where this version cannot read its spec."""
+    try:
+        spec = InstanceExportSpec.model_validate(get_map(manifest, "spec"))
+    except ValidationError:
+        return None
     return ExportOrder(
         name=get_str(manifest, "metadata", "name"),
         uid=get_str(manifest, "metadata", "uid"),
-        instance=get_str(manifest, "spec", "instance"),
+        instance=spec.instance,
         created=get_str(manifest, "metadata", "creationTimestamp"),
-        spec=InstanceExportSpec.model_validate(get_map(manifest, "spec")),
+        spec=spec,
         status=get_map(manifest, "status"),
     )

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 
 from dedicated.api.json import digest
 from dedicated.api.objects import Ref
-from dedicated.api.resource import Instance
+from dedicated.api.resource import FIRST, Database, Instance
 from dedicated.contract.recovery.report import Report
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import GRACE, Runs, owed, retry_at
 from dedicated.contract.recovery.schedule import due_times
 from dedicated.contract.recovery.verdict import is_fresh
 from dedicated.contract.runs import Standing
-from dedicated.parts.database.engine import COMPONENT, EngineRun
+from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Ask, Delete
 from dedicated.reconcile.databases import DatabaseView
@@ -80,13 +80,18 @@ def backups(
     if wish is None or known.running:
         return Asking(prunes=pruned, wake_at=wake_at)
     kind = wish.kind if adapter_of(instance).capabilities.differential else "full"
-    manifest = adapter_of(instance).trigger(instance, kind, mark_of(wish, runs))
-    return Asking((Ask(manifest),), pruned, wake_at)
+    manifest = adapter_of(instance).trigger(instance, kind, mark_of(wish, runs, instance.database))
+    return Asking((Ask(with_keys(adapter_of(instance), manifest, needed(observed))),), pruned, wake_at)
+
+
+def needed(observed: Observed) -> str:
+    """Fingerprint of the masterkey that the data needs."""
+    return observed.identity.masterkey if observed.identity else ""
 
 
 def known_runs(instance: Instance, observed: Observed, report: Report | None, *, now: datetime) -> Runs:
     """The engine's objects, and what the repository lists of this incarnation beside them."""
-    ours = report is not None and report.incarnation == instance.meta.uid
+    ours = report is not None and report.incarnation == instance.incarnation
     stored = report.backups if report is not None and ours else ()
     told = (item.run for item in observed.engine.runs)
     every = {(run.kind, run.started, run.label): run for run in (*stored, *told)}
@@ -94,10 +99,10 @@ def known_runs(instance: Instance, observed: Observed, report: Report | None, *,
     return Runs(now, (cluster.created if cluster else None) or now, tuple(every.values()))
 
 
-def mark_of(wish: Wish, runs: tuple[EngineRun, ...]) -> str:
-    """The same until there is another run."""
+def mark_of(wish: Wish, runs: tuple[EngineRun, ...], database: Database = FIRST) -> str:
+    """The same until there is another run; of a restored database, another one from the beginning."""
     newest = max(runs, key=lambda run: (run.asked, run.name), default=None)
-    return digest([wish.kind, wish.because, newest.name if newest else ""])[:8]
+    return digest([wish.kind, wish.because, newest.name if newest else database.cluster])[:8]
 
 
 def _repair(known: Runs, report: Report | None, *, now: datetime) -> Wish | None:

@@ -16,7 +16,7 @@ from dedicated.api.resource import Instance
 from dedicated.contract import instructions
 from dedicated.contract.modifications import Modification
 from dedicated.contract.records import Record, is_same_hand, is_worth, record_for
-from dedicated.parts import instruction
+from dedicated.parts import escrow, instruction
 from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.drift import Drift
@@ -226,8 +226,9 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
     """Children to delete: Jobs to be replaced, and, once all is rolled out, what nothing needs any more.
 
     `applied` says that nothing of this generation is applied only now: what is observed as rolled out is it.
+    Jobs of the key bundle come and go by `reconcile.escrow`.
     """
-    kept = desired.untouched | instruction.refs(instance)
+    kept = desired.untouched | desired.beside | instruction.refs(instance)
     wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
     rolled_out = all(state.rolled_out for state in observed.deployments.values())
     over = applied and desired.complete and rolled_out
@@ -236,5 +237,6 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
         for ref, child in observed.children.items()
         if child.owner_uid == instance.meta.uid
         and not child.deleting
+        and not (ref.kind == JOB.kind and child.component == escrow.COMPONENT)
         and (ref in desired.replaced or (over and ref not in wanted))
     ]

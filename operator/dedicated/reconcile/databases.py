@@ -13,6 +13,7 @@ from dedicated.api.backup import Backup
 from dedicated.api.conditions import BACKUP_POLICY_SATISFIED, ENGINE_VERIFIED, Condition
 from dedicated.api.findings import Finding
 from dedicated.api.resource import Instance
+from dedicated.contract.recovery.drills import DrillScheduleError, parse_drill_schedule
 from dedicated.contract.recovery.objectives import (
     CONTRACT,
     RecoveryObjectives,
@@ -63,7 +64,8 @@ def view(
     try:
         full = parse_schedule(backup.full.schedule)
         differential = parse_schedule(backup.differential.schedule)
-    except ScheduleError as error:
+        parse_drill_schedule(backup.drill.schedule)
+    except (ScheduleError, DrillScheduleError) as error:
         findings.append(_spec_finding("ScheduleInvalid", f"spec.backup: {error}", "correct the schedule"))
         return DatabaseView(tuple(findings), objectives=objectives, waiting=findings[-1].message)
     kept = _differentials(backup, adapter, agreed)

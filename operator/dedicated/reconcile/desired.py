@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dedicated.api.json import Manifest, digest, get_str
 from dedicated.api.objects import DEPLOYMENT, JOB, Ref, ref_of
-from dedicated.parts import config, login, network, recovery_agent, schema, server, workload
+from dedicated.parts import config, escrow, login, network, recovery_agent, schema, server, workload
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
@@ -19,8 +19,9 @@ from dedicated.reconcile.observed import Observed
 class Desired:
     """Manifests to hold, children to leave alone, and children to delete.
 
-    `untouched` are children that a gate keeps as they are. `waiting` says in words what is waited for;
-    empty: nothing. `complete` says that everything of this generation is wanted now.
+    `untouched` are children that a gate keeps as they are, `beside` those that are no part of the instance.
+    `waiting` says in words what is waited for; empty: nothing. `complete` says that everything of this
+    generation is wanted now.
     """
 
     manifests: tuple[Manifest, ...]
@@ -28,6 +29,7 @@ class Desired:
     replaced: frozenset[Ref]
     waiting: str
     complete: bool
+    beside: frozenset[Ref] = frozenset()
 
 
 def compose(
@@ -49,6 +51,7 @@ def compose(
         *network.policies(wanted),
         *(adapter_of(wanted.instance).render(wanted.engine) if wanted.engine else ()),
         *(recovery_agent.manifests(wanted.agent) if wanted.agent else ()),
+        *(escrow.manifests(wanted.escrow) if wanted.escrow else ()),
     )
     steps = _schema_steps(wanted, observed, config_name=config_name, database_ready=database_ready)
     if waiting_for:

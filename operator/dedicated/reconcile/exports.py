@@ -97,7 +97,8 @@ def _one(
     now: datetime,
 ) -> tuple[Manifest, tuple[Ask, ...]]:
     """The status that an order should have, and what is made for it."""
-    job, child = observed.export_job, observed.children.get(Ref(JOB.kind, export.export_name(instance.name)))
+    name = export.export_name(instance.name)
+    job, child = observed.tasks.get(name), observed.children.get(Ref(JOB.kind, name))
     if job is not None and child is not None and child.owner_uid == order.uid:
         return _under_way(observed, order, job, now=now), ()
     if get_str(order.status, "reason") == "Asked":

@@ -5,6 +5,7 @@ nobody edited the spec for, as `turns` tells it (another rendering, an image dig
 edits run now. AllChanges: edits too. Repair of drift never waits: while a release waits, the plan is made
 at the release that runs. In a run only what was announced is done (M-5); the rest goes on waiting.
 An engine's objects wait for the operator's turn, but for no slot: their schedules follow the zone's clock.
+A restored database is switched to at once, at the release that runs.
 Limits: an edit of the spec that rolls pods takes along what waits for the same pods, but for a release. What
 is missing is made at once, as `turns` says.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dedicated.api.catalogue import Catalogue
+from dedicated.api.json import get_str
 from dedicated.api.objects import ENGINE_KINDS, JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.parts import server
@@ -54,6 +56,8 @@ class Sight:
     catalogue: Catalogue
     settled: Settled
     now: datetime
+    beside: frozenset[Ref] = frozenset()
+    """Children that restores have made, and that go with them."""
 
     @property
     def wanted(self) -> Wanted:
@@ -66,6 +70,7 @@ class Sight:
         lacking = self.judgement.database.waiting
         ready = self.judgement.first("Rollout") is None and not lacking
         desired = compose(wanted, self.observed, database_ready=ready, waiting_for=lacking)
+        desired = replace(desired, beside=self.beside)
         return desired, changes(self.instance, desired, self.observed, settled=self.settled, now=self.now)
 
     @property
@@ -78,6 +83,8 @@ class Sight:
 
 def doing(sight: Sight, on: Upkeep, turn: Turn) -> Doing:
     """What is done in this pass."""
+    if is_switching(sight.instance):
+        return Doing(*sight.compare(sight.running or sight.wanted))
     if on.mode == "Waits":
         return _until_slot(sight)
     if on.mode == "Running":
@@ -91,6 +98,12 @@ def doing(sight: Sight, on: Upkeep, turn: Turn) -> Doing:
     desired, found = sight.compare(sight.running or sight.wanted)
     later = turns.caused_by_operator(sight.instance, sight.observed, desired, found.actions)
     return Doing(replace(desired, waiting=""), _without(found, later), pending=pending)
+
+
+def is_switching(instance: Instance) -> bool:
+    """Whether a restored database is the instance's, and not rolled out to yet: that waits for nothing."""
+    cluster = instance.database.cluster
+    return cluster != "" and get_str(instance.meta.status, "database", "cluster") != cluster
 
 
 def _until_slot(sight: Sight) -> Doing:

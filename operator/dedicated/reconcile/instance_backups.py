@@ -15,10 +15,11 @@ from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import INSTANCE_BACKUP, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.repository import BackupKind
-from dedicated.parts.database.engine import EngineRun
+from dedicated.parts.database.engine import EngineRun, with_keys
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Action, Ask, Delete, Tell
 from dedicated.reconcile.asked import Order
+from dedicated.reconcile.backups import needed
 from dedicated.reconcile.observed import Observed
 
 KINDS: dict[Kind, BackupKind] = {"Full": "full", "Differential": "differential"}
@@ -68,7 +69,9 @@ def _one(
     impossible = _impossible(instance, order)
     if impossible is not None:
         return impossible, None
-    manifest = adapter_of(instance).trigger(instance, KINDS[order.kind], f"ib-{order.uid[:8]}")
+    adapter = adapter_of(instance)
+    asked = adapter.trigger(instance, KINDS[order.kind], f"ib-{order.uid[:8]}")
+    manifest = with_keys(adapter, asked, needed(observed))
     name = get_str(manifest, "metadata", "name")
     run = next((run for run in observed.engine.runs if run.name == name), None)
     if run is not None:

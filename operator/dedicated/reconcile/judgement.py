@@ -1,10 +1,10 @@
 """What is to be said before anything is built: every finding of one pass, and what each holds up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from dedicated.api.catalogue import Catalogue, version_key
+from dedicated.api.catalogue import Catalogue, ResolvedRelease, version_key
 from dedicated.api.findings import Finding
 from dedicated.api.json import digest, get_list, get_str
 from dedicated.api.objects import SECRET, Ref
@@ -17,8 +17,9 @@ from dedicated.parts.database import external
 from dedicated.parts.recovery_agent import AgentWanted
 from dedicated.parts.recovery_source import source_of
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import databases, recovery
+from dedicated.reconcile import databases, escrow, recovery
 from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile.escrow import Escrow
 from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
@@ -43,6 +44,7 @@ class Judgement:
     located: Located
     database: DatabaseView
     recovery: Recovery
+    escrow: Escrow
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -77,6 +79,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         installed=installed,
         backup=instance.spec.backup,
         stores=recoverable.stores,
+        bundle=instance.spec.key_bundle,
         now=now,
     )
     found = [
@@ -103,24 +106,40 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
     engine = databases.held_back(engine, found, observed)
-    wanted = None
-    if release is not None:
-        wanted = Wanted(
-            instance=instance,
-            release=release,
-            zones=zones,
-            database_form=observed.database.form,
-            database_port=observed.database.port if observed.database.usable else None,
-            database_mark=observed.database.mark,
-            keys_mark=_keys_mark(instance, observed),
-            engine=engine.wanted,
-            agent=_agent(instance, observed, recoverable),
-        )
+    wanted = _wanted(instance, observed, release, zones, engine, recoverable) if release else None
+    if wanted is not None:
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
+    kept = escrow.judge(instance, observed, wanted, located, serving=serving, zone=zone, now=now)
+    found += kept.findings
+    _, policy = databases.conditions(instance, agreed=owed.agreed)
+    recoverable = recovery.with_whole(recoverable, policy=policy, kept=kept.condition)
+    wanted = replace(wanted, escrow=kept.wanted) if wanted else None
     return Judgement(
-        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable
+        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept
+    )
+
+
+def _wanted(
+    instance: Instance,
+    observed: Observed,
+    release: ResolvedRelease,
+    zones: int,
+    engine: DatabaseView,
+    recoverable: Recovery,
+) -> Wanted:
+    """What is to be rendered, but for the key bundle's Job."""
+    return Wanted(
+        instance=instance,
+        release=release,
+        zones=zones,
+        database_form=observed.database.form,
+        database_port=observed.database.port if observed.database.usable else None,
+        database_mark=observed.database.mark,
+        keys_mark=_keys_mark(instance, observed),
+        engine=engine.wanted,
+        agent=_agent(instance, observed, recoverable),
     )
 
 

@@ -15,9 +15,10 @@ from dedicated.api.backup import Backup
 from dedicated.api.conditions import DATA_LOCATION_COMPLIANT, Condition
 from dedicated.api.findings import Finding
 from dedicated.api.instance import Infrastructure
+from dedicated.api.key_bundle import KeyBundle
 from dedicated.api.store import Store
 from dedicated.contract import residency
-from dedicated.contract.places import Atlas
+from dedicated.contract.places import Atlas, place_of_bucket
 from dedicated.contract.recovery.store import holdings
 from dedicated.contract.residency import Holding, UnknownRegionError
 from dedicated.contract.responsibilities import responsible
@@ -40,6 +41,7 @@ def locate(
     installed: bool,
     backup: Backup | None = None,
     stores: Sequence[Store] = (),
+    bundle: KeyBundle | None = None,
     now: datetime,
 ) -> Located:
     """Judge one snapshot. `stores` are the recovery agent's readings, old ones included."""
@@ -52,6 +54,9 @@ def locate(
     held = [*_nodes(infrastructure, observed, installed=installed)]
     if backup is not None:
         held += holdings(backup, stores, now=now)
+    if bundle is not None:
+        where = bundle.repository
+        held.append(Holding("KeyBundle", where.bucket, place_of_bucket(where.endpoint, where.region)))
     verdict = residency.judge(held, allowed=allowed, atlas=observed.atlas)
     return Located(
         residency.compliant(verdict, allowed=allowed),
@@ -60,11 +65,22 @@ def locate(
     )
 
 
-def declared(infrastructure: Infrastructure, backup: Backup | None, *, atlas: Atlas) -> tuple[Finding, ...]:
+def declared(
+    infrastructure: Infrastructure,
+    backup: Backup | None,
+    *,
+    bundle: KeyBundle | None = None,
+    atlas: Atlas,
+) -> tuple[Finding, ...]:
     """What can be said of a spec alone, before there is anything."""
     nothing = Observed(nodes=(), atlas=atlas)
     return locate(
-        infrastructure, nothing, installed=False, backup=backup, now=datetime.max.replace(tzinfo=UTC)
+        infrastructure,
+        nothing,
+        installed=False,
+        backup=backup,
+        bundle=bundle,
+        now=datetime.max.replace(tzinfo=UTC),
     ).findings
 
 

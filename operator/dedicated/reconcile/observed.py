@@ -4,7 +4,6 @@ Children are kept as metadata only, reduced at once: 1,000 instances of 20 child
 a child holds strings that are shared between instances and no manifest.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from dedicated.api.conditions import MAINTENANCE_PENDING, UP_TO_DATE, UPGRADE_PENDING, parse_time
-from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
+from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.names import (
     ANNOTATION_APPLIED,
     API_VERSION,
-    FIELD_MANAGER,
     KIND,
     LABEL_APP_VERSION,
     LABEL_COMPONENT,
@@ -35,33 +33,21 @@ from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
-from dedicated.parts import recovery_agent
+from dedicated.contract.recovery.escrow import Attempt
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.parts import escrow
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, ExportOrder, Order
+from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
 from dedicated.reconcile.drift import Drift
+from dedicated.reconcile.field_owners import Ownership, owners_of
 
-OWNERS = "f:ownerReferences"
 WAITING = (UPGRADE_PENDING, MAINTENANCE_PENDING)
 """Reasons of `UpToDate` that tell of what is not applied yet, and of nothing under way."""
-PLATFORM_MANAGERS = frozenset(
-    {"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"}
-)
-"""Field managers of Kubernetes itself: what they set is no modification."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """One entry of managedFields that is not ours: who owns which fields, JSON of `fieldsV1`."""
-
-    manager: str
-    operation: str
-    time: str
-    fields: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +158,9 @@ class Observed:
     `deleted` are children that somebody else deleted since the last pass, with the uid they had. `records`
     are all of this instance's modifications, `facts` all else that is recorded of it; `readings` tells in
     which records both stand. `asked` are its `Maintenance` objects. `forged` is what a full audit has found,
-    in the pass after it. `recovery` is the recovery agent's record.
+    in the pass after it. `recovery` is the recovery agent's record, `escrowed` the key bundle's, `escrowing`
+    are its Jobs under way; `bundled`: version of each Secret that a bundle would hold, empty: it is missing.
+    `tasks` are Jobs beside the schema's, `verdicts` what was found in restored copies, by the restore's uid.
     """
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
@@ -196,14 +184,19 @@ class Observed:
     facts: tuple[Fact, ...] = ()
     asked: tuple[Asked, ...] = ()
     orders: tuple[Order, ...] = ()
+    restores: tuple[RestoreOrder, ...] = ()
+    tasks: Mapping[str, JobState] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     exports: tuple[ExportOrder, ...] = ()
-    export_job: JobState | None = None
     export_report: str = ""
     """What the export under way has written into its record."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)
     recovery: Kept | None = None
+    escrowed: escrow.Kept | None = None
+    escrowing: tuple[Attempt, ...] = ()
+    bundled: Mapping[str, str] = field(default_factory=dict)
     senior: str = ""
     """Name of an older instance in the same namespace."""
     mark: str | None = None
@@ -227,11 +220,11 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:
         return observed
-    deployments = {
+    states = {
         name: replace(state, observed_generation=max(state.generation, state.observed_generation))
         for name, state in observed.deployments.items()
     }
-    return replace(observed, deployments=deployments)
+    return replace(observed, deployments=states)
 
 
 def child_of(manifest: Manifest) -> Child:
@@ -239,7 +232,7 @@ def child_of(manifest: Manifest) -> Child:
     metadata = get_map(manifest, "metadata")
     annotations = get_map(metadata, "annotations")
     component = shared(metadata, "labels", LABEL_COMPONENT)
-    ours, foreign = _owners(get_list(metadata, "managedFields"), component)
+    ours, foreign = owners_of(get_list(metadata, "managedFields"), component)
     owners = get_list(metadata, "ownerReferences")
     return Child(
         ref=Ref(shared(manifest, "kind"), get_str(metadata, "name")),
@@ -323,13 +316,14 @@ def pod_of(manifest: Manifest) -> PodState:
     )
 
 
-def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState]:
-    """The instance that a pod of a database serves, empty where it is none of ours, and the pod."""
+def server_of(manifest: Manifest, labels: PodLabels) -> tuple[str, PodState, str]:
+    """The instance that a pod of a database belongs to, empty: none of ours; the pod, and its cluster."""
     found = get_map(manifest, "metadata", "labels")
     pod = replace(
         pod_of(manifest), component=COMPONENT, primary=get_str(found, labels.role) in labels.primaries
     )
-    return instance_of_cluster(get_str(found, labels.cluster)), pod
+    cluster = shared(found, labels.cluster)
+    return instance_of_cluster(cluster), pod, cluster
 
 
 def node_of(manifest: Manifest) -> Node:
@@ -366,32 +360,3 @@ def _pod_problem(status: Manifest) -> str:
         if get_str(item, "type") == "PodScheduled" and get_str(item, "status") == "False":
             return f"not scheduled: {get_str(item, 'message')[:200]}"
     return ""
-
-
-def _owners(entries: list[JsonValue], component: str) -> tuple[str, tuple[Ownership, ...]]:
-    """Our field set, and those of others. What the recovery agent writes is nobody's modification."""
-    ours, foreign = "", []
-    for entry in entries:
-        manager, operation = get_str(entry, "manager"), get_str(entry, "operation")
-        subresource = get_str(entry, "subresource")
-        if manager == FIELD_MANAGER:
-            if operation == "Apply" and not subresource:
-                ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
-        elif subresource != "status" and manager not in PLATFORM_MANAGERS:
-            if recovery_agent.is_report(component, manager, get_map(entry, "fieldsV1")):
-                continue
-            operation = f"{operation} ({subresource})" if subresource else operation
-            fields = _compact(get_map(entry, "fieldsV1"))
-            foreign.append(Ownership(manager, operation, get_str(entry, "time"), fields))
-    return ours, tuple(foreign)
-
-
-def _without_owner(fields: Manifest) -> Manifest:
-    """Our field set without the owner reference, whose uid is the one thing in it that differs between
-    instances: without it the same child of every instance shares one string."""
-    metadata = {key: value for key, value in get_map(fields, "f:metadata").items() if key != OWNERS}
-    return {**fields, "f:metadata": metadata}
-
-
-def _compact(fields: Manifest) -> str:
-    return json.dumps(fields, separators=(",", ":"))

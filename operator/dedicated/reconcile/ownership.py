@@ -16,7 +16,8 @@ from functools import lru_cache
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_str
 from dedicated.reconcile.drift import Drift, Path
-from dedicated.reconcile.observed import OWNERS, Child, Ownership
+from dedicated.reconcile.field_owners import OWNERS, Ownership
+from dedicated.reconcile.observed import Child
 
 IDENTIFYING = frozenset({"f:apiVersion", "f:kind", "f:status"})
 UNSHARED = frozenset({"name", "namespace", "ownerReferences"})

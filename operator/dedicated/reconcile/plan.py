@@ -17,12 +17,12 @@ from dedicated.api.conditions import (
 )
 from dedicated.api.json import JsonValue
 from dedicated.api.names import FINALIZER
-from dedicated.api.objects import SECRET, Ref
+from dedicated.api.objects import SECRET, Ref, ref_of
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.dates import earliest
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
-from dedicated.reconcile import exports, service_level, turns
+from dedicated.reconcile import escrow, exports, service_level, turns
 from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
@@ -35,6 +35,7 @@ from dedicated.reconcile.actions import (
     RecordFact,
     SetFinalizers,
     Settled,
+    Tell,
     TurnStage,
     roles_first,
 )
@@ -42,12 +43,15 @@ from dedicated.reconcile.backups import backups
 from dedicated.reconcile.changes import Changes, instructed, together
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.drills import drilling
 from dedicated.reconcile.holding import Doing, Sight, doing
 from dedicated.reconcile.instance_backups import orders
 from dedicated.reconcile.judgement import Judgement, judge, judge_invalid, serving_version
 from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
 from dedicated.reconcile.recording import records_wanted
+from dedicated.reconcile.restore_steps import standing_beside, steps
+from dedicated.reconcile.restores import Course, Scene, beside, courses
 from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
 from dedicated.reconcile.transitions import events
 from dedicated.reconcile.turns import FREE, Turn
@@ -82,21 +86,38 @@ def plan(
     own = instructed(instance, observed, settled=settled, now=now)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(sight, on, own, turn)
+    made = beside(*_restores(sight))
+    sight = replace(sight, beside=frozenset(map(ref_of, made)))
     done = doing(sight, on, turn)
-    return _decided(sight, on, replace(done, found=together(done.found, own)), turn, proven=proven)
+    stood = standing_beside(instance, observed, made, settled=settled, now=now)
+    return _decided(sight, on, done, together(own, stood), turn, proven=proven)
 
 
-def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool) -> Plan:
-    """What is done and told about what differs."""
-    instance, observed, judgement, found = sight.instance, sight.observed, sight.judgement, done.found
+def _restores(sight: Sight, *, rolled: bool = False) -> tuple[Scene, tuple[Course, ...]]:
+    """The restores, as they are known before or after it is known whether all is rolled out."""
+    wanted = (sight.running or sight.wanted) if sight.judgement.wanted else None
+    scene = Scene(sight.instance, sight.observed, sight.judgement, wanted, sight.now, rolled)
+    return scene, courses(scene)
+
+
+def _decided(
+    sight: Sight, on: Upkeep, done: Doing, own: Changes, turn: Turn, *, proven: bool
+) -> Plan:
+    """What is done and told about what differs. `own` is what is no part of what was specified."""
+    instance, observed, judgement = sight.instance, sight.observed, sight.judgement
+    found = together(done.found, own)
     progress = _progress(judgement, done.desired, observed, found)
+    rolled = not (progress.waiting or done.found.actions)
+    restores = _restores(sight, rolled=rolled)
+    restoring, drills = steps(*restores), drilling(*restores, on.current)
+    done = replace(done, found=found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
     later = waiting_for_slot(sight, on, done.later)
     upgrade = NOTHING
     if stage != "Over":
         upgrade = _upgrade(instance.meta, observed, turn, done.pending, progress)
     upgrade = _in_slot(on, done, progress, later) or upgrade
-    facts = Facts(judgement, observed, progress, upgrade, later)
+    facts = Facts(judgement, observed, progress, upgrade, later, restoring.status, rolled)
     status, wake_at = render(instance, facts, now=sight.now)
     stages = _stages(instance, observed, found.actions)
     records, records_at = records_wanted(
@@ -104,12 +125,15 @@ def _decided(sight: Sight, on: Upkeep, done: Doing, turn: Turn, *, proven: bool)
     )
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
     protecting = _protecting(sight, on)
-    after = (*recorded, *records, *asking(sight, on, done.later), *protecting.stages)
+    asked = asking(sight, on, done.later)
+    after = (*recorded, *records, *drills.stages, *restoring.stages, *asked, *protecting.stages)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=events(instance.meta, status, found.mended),
-        wake_at=earliest(wake_at, on.wake_at, records_at, protecting.wake_at),
+        wake_at=earliest(
+            wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at, drills.wake_at
+        ),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
         settled=found.settled,
@@ -193,22 +217,28 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
     held = judgement.holding
     waiting = f"{held.message}. {held.responsible}: {held.action}" if held and not judgement.stalled else ""
     progress = Progress(waiting=waiting, reason=held.code if held else "Held")
-    told = Progress(waiting or (held.message if held else ""), "")
-    upgrade = _upgrade(instance.meta, observed, turn, (), told)
+    words = Progress(waiting or (held.message if held else ""), "")
+    upgrade = _upgrade(instance.meta, observed, turn, (), words)
     protecting = _protecting(sight, on)
-    status, wake_at = render(instance, Facts(judgement, observed, progress, upgrade), now=sight.now)
+    restoring = steps(*_restores(sight))
+    told = tuple(
+        action for stage in restoring.stages for action in stage if isinstance(action, Tell)
+    )
+    facts = Facts(judgement, observed, progress, upgrade, restore=restoring.status)
+    status, wake_at = render(instance, facts, now=sight.now)
     return Plan(
         stages=(
             *_stages(instance, observed, None),
             *((ended,) if ended else ()),
             *marking,
             *asking(sight, on, ()),
+            *((told,) if told else ()),
             *protecting.stages,
             *_keeping(sight),
         ),
         status=status,
         events=events(instance.meta, status, ()),
-        wake_at=earliest(wake_at, on.wake_at, protecting.wake_at),
+        wake_at=earliest(wake_at, on.wake_at, protecting.wake_at, restoring.wake_at),
         probe=_probe(instance, observed),
         requests=on.standings,
         gates=on.gates,
@@ -265,7 +295,7 @@ class _Protecting:
 
 
 def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
-    """Backups that are owed, those that were ordered, and exports."""
+    """Backups that are owed, those that were ordered, exports, and the key bundle beside them."""
     instance, observed, judgement = sight.instance, sight.observed, sight.judgement
     owed = backups(
         instance,
@@ -277,6 +307,7 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
         now=sight.now,
     )
     ordered = orders(instance, observed, busy=bool(owed.asks), now=sight.now)
+    kept = escrow.actions(instance, observed, judgement.escrow, now=sight.now)
     ground = exports.Ground(
         wanted=judgement.wanted,
         located=judgement.located,
@@ -284,7 +315,7 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
         serving=serving_version(instance, observed),
     )
     out = exports.exports(instance, observed, ground, now=sight.now)
-    asked = ((*owed.asks, *ordered.actions, *out.actions), *out.after, owed.prunes)
+    asked = ((*owed.asks, *ordered.actions, *kept, *out.actions), *out.after, owed.prunes)
     stages = tuple(stage for stage in asked if stage)
     due = earliest(ordered.wake_at, owed.wake_at, out.wake_at, judgement.database.wake_at)
     return _Protecting(stages, due)

@@ -16,6 +16,7 @@ from dedicated.api.conditions import (
     BACKUP_SCHEDULE_MET,
     DATA_PROTECTED,
     FAILOVER_READY,
+    RESTORE_PROVEN,
     RPO_MET,
     WAL_ARCHIVING,
     WAL_CONTINUOUS,
@@ -37,10 +38,10 @@ from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
 from dedicated.contract.residency import STORING
 from dedicated.parts.database.engine import COMPONENT
-from dedicated.reconcile import databases
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.proving import proving
 from dedicated.reconcile.recovery_status import MOVING, recovery_status
 
 PUBLISHED_EVERY = timedelta(minutes=5)
@@ -61,7 +62,7 @@ _WHAT = {
 CODES = frozenset(
     {
         *(code for code, _ in _WHAT.values()),
-        *("AgentMissing", "RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer"),
+        *("AgentMissing", "RecoveryNotMeasured", "FailoverTooSlow", "ClocksDiffer", "RestoreNotProven"),
         *("DatabaseNotReached", "RepositoryNotReached", "StoreNotReached"),
         *("StoreNotChecked", "StoreNotReadable", "StoreNotWritable", "StorePublic"),
         *("StoreNotVersioned", "StoreNotLocked", "BackupNotEncrypted", "BackupEncryptionUnknown"),
@@ -108,18 +109,18 @@ def judge(
     """Judge what the agent reported, by the objectives and schedules in `view`."""
     backup, kept, zone = instance.spec.backup, observed.recovery, owed.terms.zone
     if backup is None:
-        kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED)
+        kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED, RESTORE_PROVEN)
         unknown = tuple(Condition(kind, "Unknown", "NotMeasured", EXTERNAL) for kind in kinds)
         return Recovery(False, None, None, unknown, (), None, None)
     terms = _promised(view, observed, zone)
     report = kept.report if kept else None
     without = _without_agent(observed)
-    why = without.message if without else doubt(report, incarnation=instance.meta.uid, zone=zone, now=now)
+    why = without.message if without else doubt(report, incarnation=instance.incarnation, zone=zone, now=now)
     believed = None if why else report
     last = believed.written if believed else terms.since
     stores = believed.stores if believed else ()
     encrypted = store.backup_encrypted(backup, stores, zone=zone, now=now)
-    _, policy = databases.conditions(instance, agreed=owed.agreed)
+    proven = proving(instance, observed, view, believed, zone=zone, now=now)
     told = (without,) if without else store.check(
         backup, stores, infrastructure=instance.spec.infrastructure, zone=zone, now=now
     )
@@ -127,34 +128,49 @@ def judge(
     due = last + STALE if last is not None and not silent else None
     if believed is None:
         judged = tuple(Condition(kind, "Unknown", "NotMeasured", why) for kind in JUDGED)
-        every = _with_whole((*judged, encrypted), policy)
-        return Recovery(True, None, terms, every, (*told, *silent), None, due)
+        every = (*judged, encrypted, proven.condition)
+        findings = (*told, *silent, *proven.findings)
+        return Recovery(True, None, terms, every, findings, None, earliest(due, proven.wake_at))
     pods = _pods(observed)
     judged, status = _held(
         (*conditions(believed, terms, pods, now=now), encrypted),
-        recovery_status(believed, terms, pods),
+        recovery_status(believed, terms, pods, proven.last),
         instance.meta.status,
     )
     return Recovery(
         managed=True,
         report=believed,
         promised=terms,
-        conditions=_with_whole(judged, policy),
-        findings=(*told, *silent, *_findings(believed, terms, judged, now)),
+        conditions=(*judged, proven.condition),
+        findings=(*told, *silent, *_findings(believed, terms, judged, now), *proven.findings),
         status=status,
         wake_at=earliest(
-            due, changes_at(believed, terms, now=now), store.next_change(stores, now=now)
+            due,
+            changes_at(believed, terms, now=now),
+            store.next_change(stores, now=now),
+            proven.wake_at,
         ),
     )
 
 
-def _with_whole(judged: tuple[Condition, ...], policy: Condition) -> tuple[Condition, ...]:
-    """The conditions, behind the one that stands for them and for what the engine offers; not for failover,
-    which loses no data."""
-    whole = aggregate(one for one in (*judged, policy) if one.type != FAILOVER_READY)
+def with_whole(found: Recovery, *, policy: Condition, kept: Condition) -> Recovery:
+    """The same, with `DataProtected` before the conditions that it stands for.
+
+    It counts those of recoverability but for failover, which loses no data, what the engine offers, and
+    whether the keys are kept, since a backup without them is worth nothing. An external database is not
+    judged, nor a first drill that is still to come.
+    """
+    if not found.managed:
+        return found
+    every = (*found.conditions, policy, kept)
+    whole = aggregate(
+        one
+        for one in every
+        if one.type != FAILOVER_READY and (one.type, one.status) != (RESTORE_PROVEN, "Unknown")
+    )
     if policy.status == "False":
         whole = replace(whole, message=f"{whole.message}. {POLICY_REMEDY}")
-    return (whole, *judged)
+    return replace(found, conditions=(whole, *found.conditions))
 
 
 def _findings(

@@ -19,8 +19,10 @@ GAPS_SHOWN = 10
 MINUTE = timedelta(minutes=1)
 
 
-def recovery_status(report: Report, promised: Promised, pods: Sequence[DatabasePod]) -> Manifest:
-    """The field, without what is not known."""
+def recovery_status(
+    report: Report, promised: Promised, pods: Sequence[DatabasePod], drill: Manifest | None = None
+) -> Manifest:
+    """The field, without what is not known. `drill` is the last one."""
     runs = runs_of(report, promised)
     found: Manifest = {
         "measuredAt": rfc3339(report.written),
@@ -32,6 +34,8 @@ def recovery_status(report: Report, promised: Promised, pods: Sequence[DatabaseP
         found["replication"] = _replication(report.replication, pods)
     if report.failover is not None:
         found["lastFailover"] = _failover(report.failover)
+    if drill is not None:
+        found["lastDrill"] = drill
     return found
 
 

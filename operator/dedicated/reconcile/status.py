@@ -22,10 +22,11 @@ from dedicated.api.conditions import (
     Condition,
     Status,
     condition_list,
+    rfc3339,
     transition_time,
 )
 from dedicated.api.findings import Finding, finding_list, first_of
-from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
@@ -42,6 +43,8 @@ from dedicated.reconcile.observed import DeploymentState, Observed
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
+    "restore", "database",
+    "keyBundle",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -61,13 +64,16 @@ NOTHING = Progress(waiting="", reason="")
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Input of the status beside the instance. `upgrade` tells of changes that wait, or run, on their own;
-    `later` are those that wait for a slot, as the status lists them."""
+    `later` are those that wait for a slot, as the status lists them. `restore` is what it tells of one, and
+    `rolled` whether what serves runs as wanted."""
 
     judgement: Judgement
     observed: Observed
     progress: Progress
     upgrade: Progress = NOTHING
     later: tuple[JsonValue, ...] = ()
+    restore: Manifest | None = None
+    rolled: bool = False
 
 
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
@@ -114,12 +120,25 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
         "recovery": judgement.recovery.status,
+        "restore": facts.restore,
+        "database": _database(instance, facts),
+        "keyBundle": judgement.escrow.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at)
+    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
+             judgement.escrow.wake_at)
     changes = (forgotten, expiry, *wakes)
     return status, earliest(*changes)
+
+
+def _database(instance: Instance, facts: Facts) -> Manifest | None:
+    """The restored database that serves: the one before goes on being told until it is rolled out to."""
+    database = instance.database
+    if not facts.rolled or database.point is None:
+        return get_map(instance.meta.status, "database") or None
+    point = rfc3339(database.point)
+    return {"cluster": database.cluster, "restoredFrom": database.source, "restoredTo": point}
 
 
 def _in_short(
@@ -146,6 +165,7 @@ def _of_data(instance: Instance, judgement: Judgement) -> tuple[Condition, ...]:
         *judgement.recovery.conditions,
         judgement.located.condition,
         *databases.conditions(instance, agreed=judgement.obligations.agreed),
+        judgement.escrow.condition,
     )
 
 

@@ -8,10 +8,10 @@ field wants it in a Secret.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
-from dedicated.api.conditions import parse_time
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_int, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
-from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE
+from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.parts.database.engine import (
@@ -29,12 +29,16 @@ from dedicated.parts.database.engine import (
     Gap,
     PodLabels,
     Requirement,
+    RestoreWanted,
     RunState,
     cluster_name,
+    copy_head,
     created_at,
     folder,
+    on_cluster,
+    origin_of,
 )
-from dedicated.parts.metadata import lasting
+from dedicated.parts.metadata import lasting, named
 from dedicated.parts.workload import resources
 
 PLUGIN = "barman-cloud.cloudnative-pg.io"
@@ -48,6 +52,8 @@ STATUS_PORT, METRICS_PORT = 8000, 9187
 """Of the instance manager (pkg/management/url/url.go): the operator asks it, and members ask each other."""
 OPERATOR = {"app.kubernetes.io/name": "cloudnative-pg"}
 """The engine's operator, by its manifest and its chart (docs/src/samples/networkpolicy-example.yaml)."""
+SOURCE = "source"
+"""What a restored cluster calls the archive that it was made from."""
 HIBERNATION = "cnpg.io/hibernation"
 STATES: dict[str, RunState] = {
     "": "Pending",
@@ -73,10 +79,23 @@ def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
     return _store(wanted), _cluster(wanted), _schedule(wanted)
 
 
+def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
+    """The restored cluster, with a store of its own where it may become the instance's; a copy has none, and
+    archives nowhere. Its volumes go with it, since it owns them (pkg/specs/pvcs.go)."""
+    head = copy_head(wanted, _cluster(wanted.engine))
+    if wanted.lives:
+        return _store(wanted.engine), head
+    spec = get_map(head, "spec")
+    spec["instances"] = wanted.servers
+    del spec["plugins"]
+    del get_map(spec, "postgresql")["synchronous"]
+    return (head,)
+
+
 def connection(instance: Instance) -> Connection:
     """The Secret that the engine makes for the owner of the database."""
     return Connection(
-        f"{cluster_name(instance.name)}-app",
+        f"{cluster_name(instance)}-app",
         {
             "host": "host",
             "port": "port",
@@ -98,7 +117,7 @@ def trigger(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
     """A full backup to be made now, whatever is asked for: the engine has no other."""
     del kind
     head = lasting(CNPG_BACKUP, instance, f"full-{mark}", COMPONENT)
-    head["spec"] = {"cluster": {"name": cluster_name(instance.name)}, **_by_plugin()}
+    head["spec"] = {"cluster": {"name": cluster_name(instance)}, **_by_plugin()}
     return head
 
 
@@ -115,6 +134,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         paused=get_str(manifest, "metadata", "annotations", HIBERNATION) == "on",
         message=text or "not taken up by its operator yet",
         created=created_at(manifest),
+        origin=origin_of(manifest),
     )
 
 
@@ -139,9 +159,15 @@ def read_run(manifest: Manifest) -> EngineRun | None:
     )
 
 
+def belongings(instance: Instance) -> tuple[Ref, ...]:
+    """The store and the schedule of an instance's database."""
+    store = Ref(BARMAN_STORE.kind, cluster_name(instance))
+    return store, Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+
+
 def server_name(instance: Instance) -> str:
     """The server's name in the store: its own for each incarnation."""
-    return f"{instance.name}-{instance.meta.uid}"
+    return f"{instance.name}-{instance.incarnation}"
 
 
 def _store(wanted: EngineWanted) -> Manifest:
@@ -153,7 +179,7 @@ def _store(wanted: EngineWanted) -> Manifest:
     encryption: Manifest = (
         {"encryption": repository.encryption.server_side} if repository.encryption.server_side else {}
     )
-    head = lasting(BARMAN_STORE, wanted.instance, COMPONENT, COMPONENT)
+    head = named(BARMAN_STORE, wanted.instance, cluster_name(wanted.instance), COMPONENT)
     head["spec"] = {
         "retentionPolicy": f"{wanted.backup.retention.days}d",
         "instanceSidecarConfiguration": {
@@ -178,16 +204,12 @@ def _cluster(wanted: EngineWanted) -> Manifest:
     storage: Manifest = {"size": cluster.storage.size}
     if cluster.storage.class_name is not None:
         storage["storageClass"] = cluster.storage.class_name
-    archiver: Manifest = {
-        "barmanObjectName": cluster_name(instance.name),
-        "serverName": server_name(instance),
-    }
-    head = lasting(CNPG_CLUSTER, instance, COMPONENT, COMPONENT)
+    head = named(CNPG_CLUSTER, instance, cluster_name(instance), COMPONENT)
     spec: Manifest = {
         "instances": cluster.instances,
         "imageName": cluster.image,
         "storage": storage,
-        "bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}},
+        **_bootstrap(instance),
         "managed": {"roles": [_role(instance)]},
         "affinity": {
             "enablePodAntiAffinity": True,
@@ -203,12 +225,32 @@ def _cluster(wanted: EngineWanted) -> Manifest:
                 "failoverQuorum": True,
             },
         },
-        "plugins": [{"name": PLUGIN, "isWALArchiver": True, "parameters": archiver}],
+        "plugins": [{"name": PLUGIN, "isWALArchiver": True, "parameters": _archive(instance)}],
     }
     if amounts := resources(cluster.resources, default={}):
         spec["resources"] = amounts
     head["spec"] = spec
     return head
+
+
+def _archive(instance: Instance) -> Manifest:
+    """Where an instance's database archives, as the plugin is told."""
+    return {"barmanObjectName": cluster_name(instance), "serverName": server_name(instance)}
+
+
+def _bootstrap(instance: Instance) -> Manifest:
+    """A new database, or one restored from the archive of another; its user's password is made anew."""
+    database = instance.database
+    if not database.source:
+        return {"bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}}}
+    recovery: Manifest = {"source": SOURCE, "database": USER, "owner": USER}
+    if database.exact and database.point is not None:
+        recovery["recoveryTarget"] = {"targetTime": rfc3339(database.point)}
+    plugin: Manifest = {"name": PLUGIN, "parameters": _archive(on_cluster(instance, database.source))}
+    return {
+        "bootstrap": {"recovery": recovery},
+        "externalClusters": [{"name": SOURCE, "plugin": plugin}],
+    }
 
 
 def _role(instance: Instance) -> Manifest:
@@ -221,11 +263,16 @@ def _role(instance: Instance) -> Manifest:
     }
 
 
+def _schedule_name(instance: Instance) -> str:
+    """A schedule's cluster never changes, as the engine has it, so a restored one has another schedule."""
+    return f"{instance.database.cluster or instance.name}-full"
+
+
 def _schedule(wanted: EngineWanted) -> Manifest:
-    head = lasting(CNPG_SCHEDULE, wanted.instance, "full", COMPONENT)
+    head = named(CNPG_SCHEDULE, wanted.instance, _schedule_name(wanted.instance), COMPONENT)
     head["spec"] = {
         "schedule": wanted.full.with_seconds,
-        "cluster": {"name": cluster_name(wanted.instance.name)},
+        "cluster": {"name": cluster_name(wanted.instance)},
         "backupOwnerReference": "none",
         **_by_plugin(),
     }
@@ -240,7 +287,7 @@ def _by_plugin() -> Manifest:
     }
 
 
-CLOUDNATIVE_PG = Adapter(
+CLOUDNATIVE_PG: Adapter = Adapter(
     engine="cloudnative-pg",
     capabilities=Capabilities(gaps=GAPS),
     requirements=(
@@ -265,4 +312,6 @@ CLOUDNATIVE_PG = Adapter(
     read_cluster=read_cluster,
     read_run=read_run,
     trigger=trigger,
+    restore=restore,
+    belongings=belongings,
 )

@@ -6,22 +6,26 @@ the contract asks for is declared in its `gaps`. `external` is an adapter too: i
 Limit: a status is the engine's own word. What can be restored is never taken from it (`contract.recovery`).
 """
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from dedicated.api.backup import Backup, Repository
-from dedicated.api.conditions import parse_time
+from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import DatabaseCluster, Engine
-from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import Kind
-from dedicated.api.resource import Instance
+from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.api.names import ANNOTATION_KEYS, ANNOTATION_POINT, ANNOTATION_RESTORE
+from dedicated.api.objects import Kind, Ref
+from dedicated.api.resource import FIRST, Database, Instance
 from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import BackupRun
 
 COMPONENT = "database"
+RESTORED = "db"
+CLUSTER_NAME = re.compile(rf"(?P<instance>.+)-(?:{COMPONENT}|{RESTORED}-[0-9a-f]{{6}})")
 USER = "zitadel"
 """Name of the database, and of the user that owns what is in it."""
 MONITOR = "dedicated-monitor"
@@ -30,6 +34,8 @@ PORT = 5432
 """Of PostgreSQL, with every engine."""
 SPARE_CONNECTIONS = 20
 """Beside the instance's own: standbys, the engine's operator, the recovery agent, people."""
+OR_LATER = " or later"
+"""Behind the point of a restore to all that was archived."""
 AMAZON = ".amazonaws.com"
 
 RunState = Literal["Pending", "Running", "Completed", "Failed"]
@@ -132,8 +138,37 @@ class EngineWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreWanted:
+    """Input of the rendering of a restored cluster, which is `engine.instance.database`; its source and point
+    are told there. `restore` is the InstanceRestore's name.
+
+    With `lives` it may become the instance's database: as many servers, archiving into a place of its own.
+    Else it is a copy to be looked at: one server, which archives nowhere and goes with its volumes.
+    """
+
+    engine: EngineWanted
+    restore: str
+    lives: bool
+
+    @property
+    def servers(self) -> int:
+        """How many there are to be."""
+        return self.engine.cluster.instances if self.lives else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """By which InstanceRestore a cluster was made, and to which point; `exact`: to no later one."""
+
+    restore: str
+    point: datetime
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
-    """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say."""
+    """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say.
+    `origin` is of one that was restored, and is not the instance's database, or not yet."""
 
     ready: bool = False
     servers: int = 0
@@ -142,6 +177,7 @@ class ClusterState:
     paused: bool = False
     message: str = ""
     created: datetime | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +211,15 @@ class EngineRun:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What is known of an instance's engine. `missing` are kinds that the API server does not have."""
+    """What is known of an instance's engine. `missing` are kinds that the API server does not have. `cluster`
+    and `runs` are of the instance's database, `others` the clusters beside it, by name, and `past` their
+    backups."""
 
     missing: frozenset[str] = frozenset()
     cluster: ClusterState | None = None
     runs: tuple[EngineRun, ...] = field(default=())
+    others: Mapping[str, ClusterState] = field(default_factory=dict)
+    past: tuple[EngineRun, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +242,27 @@ class Adapter:
     read_run: Callable[[Manifest], EngineRun | None]
     trigger: Callable[[Instance, BackupKind, str], Manifest]
     """A backup asked for now; the text marks it, so that asking twice asks once."""
+    restore: Callable[[RestoreWanted], tuple[Manifest, ...]]
+    """What a restored cluster is made of, before it is the instance's database."""
+    belongings: Callable[[Instance], tuple[Ref, ...]] = lambda instance: ()  # noqa: ARG005
+    """What of an instance's database is its cluster's alone, beside the cluster."""
+    with_volumes: str = ""
+    """The finalizer by which the engine removes a cluster's volumes too; empty where it does so anyway."""
+    annotation: str = ""
+    """Option by which the backup itself, in the repository, is told KEY=VALUE; empty: it cannot be."""
+
+
+def with_keys(adapter: Adapter, order: Manifest, fingerprint: str) -> Manifest:
+    """An order that says which masterkey its backup needs: on the object, and in the repository where the
+    engine can. Without a fingerprint as it is."""
+    if not fingerprint:
+        return order
+    metadata, wanted = get_map(order, "metadata"), get_map(order, "spec")
+    marked: Manifest = {**metadata, "annotations": {ANNOTATION_KEYS: fingerprint}}
+    if adapter.annotation:
+        option = f"{adapter.annotation}=keys={fingerprint}"
+        wanted = {**wanted, "options": [*get_list(wanted, "options"), option]}
+    return {**order, "metadata": marked, "spec": wanted}
 
 
 def created_at(manifest: Manifest) -> datetime | None:
@@ -209,18 +270,54 @@ def created_at(manifest: Manifest) -> datetime | None:
     return parse_time(get_str(manifest, "metadata", "creationTimestamp"))
 
 
-def cluster_name(instance: str) -> str:
-    """Name of an instance's cluster object."""
-    return f"{instance}-{COMPONENT}"
+def cluster_name(instance: Instance) -> str:
+    """Name of the cluster object that is an instance's database."""
+    return cluster_of(instance.name, instance.database)
+
+
+def cluster_of(instance: str, database: Database) -> str:
+    """Name of the cluster object that a database of an instance is."""
+    return database.cluster or f"{instance}-{COMPONENT}"
+
+
+def restored_name(instance: Instance, mark: str) -> str:
+    """Name of a restored cluster; `mark` has 6 digits, so that it fits where CloudNativePG allows 50."""
+    return f"{instance.name}-{RESTORED}-{mark}"
 
 
 def instance_of_cluster(cluster: str) -> str:
-    """The instance whose cluster has this name; empty where it is none of ours."""
-    stem = cluster.removesuffix(f"-{COMPONENT}")
-    return stem if stem != cluster else ""
+    """The instance that a cluster of this name belongs to; empty where it is none of ours."""
+    found = CLUSTER_NAME.fullmatch(cluster)
+    return found["instance"] if found else ""
+
+
+def on_cluster(instance: Instance, cluster: str) -> Instance:
+    """The instance with the cluster of this name as its database."""
+    first = cluster == cluster_of(instance.name, FIRST)
+    return replace(instance, database=FIRST if first else Database(cluster))
+
+
+def copy_head(wanted: RestoreWanted, head: Manifest) -> Manifest:
+    """The head of a cluster that is not the instance's database, or not yet: what it was made by."""
+    point = wanted.engine.instance.database.point
+    assert point is not None
+    database = wanted.engine.instance.database
+    notes: Manifest = {
+        ANNOTATION_RESTORE: wanted.restore,
+        ANNOTATION_POINT: rfc3339(point) if database.exact else f"{rfc3339(point)}{OR_LATER}",
+    }
+    return {**head, "metadata": {**get_map(head, "metadata"), "annotations": notes}}
+
+
+def origin_of(manifest: Manifest) -> Origin | None:
+    """What `copy_head` told of a cluster; None where it is no copy."""
+    notes = get_map(manifest, "metadata", "annotations")
+    restore, told = get_str(notes, ANNOTATION_RESTORE), get_str(notes, ANNOTATION_POINT)
+    point = parse_time(told.removesuffix(OR_LATER))
+    return Origin(restore, point, not told.endswith(OR_LATER)) if restore and point else None
 
 
 def folder(instance: Instance, repository: Repository) -> str:
     """The path in a repository: its own for each incarnation, so that two systems never archive into one."""
-    parts = (repository.prefix.strip("/"), instance.namespace, instance.name, instance.meta.uid)
+    parts = (repository.prefix.strip("/"), instance.namespace, instance.name, instance.incarnation)
     return "/" + "/".join(part for part in parts if part)

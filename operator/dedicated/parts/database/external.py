@@ -23,6 +23,7 @@ from dedicated.parts.database.engine import (
     Connection,
     EngineRun,
     EngineWanted,
+    RestoreWanted,
 )
 from dedicated.parts.wanted import DatabaseForm
 
@@ -205,6 +206,11 @@ def _no_backup(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
     raise LookupError(f"{instance.name}: whoever runs the database makes its backups, not {kind}-{mark}")
 
 
+def _no_restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
+    del wanted
+    return ()
+
+
 EXTERNAL = Adapter(
     engine="external",
     capabilities=Capabilities(verified=True),
@@ -220,4 +226,5 @@ EXTERNAL = Adapter(
     read_cluster=_no_cluster,
     read_run=_no_run,
     trigger=_no_backup,
+    restore=_no_restore,
 )

@@ -9,6 +9,8 @@ the same Secret, with the same keys, serves every engine and the recovery agent.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
+from datetime import UTC
+
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.compute import Storage
 from dedicated.api.conditions import parse_time
@@ -31,12 +33,15 @@ from dedicated.parts.database.engine import (
     Flows,
     PodLabels,
     Requirement,
+    RestoreWanted,
     RunState,
     cluster_name,
+    copy_head,
     created_at,
     folder,
+    origin_of,
 )
-from dedicated.parts.metadata import lasting
+from dedicated.parts.metadata import lasting, named
 from dedicated.parts.workload import resources
 
 VERSION = "3.0.0"
@@ -70,6 +75,8 @@ GRANT pg_monitor, pg_checkpoint TO "{MONITOR}";
 """
 """Run once by the engine; its own user management grants no roles (internal/postgres/users.go)."""
 INIT_KEY = "init.sql"
+DELETE_VOLUMES = "percona.com/delete-pvc"
+"""Finalizer by which the engine removes the volumes with the cluster (internal/naming/names.go)."""
 
 
 def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
@@ -77,8 +84,27 @@ def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
     instance = wanted.instance
     sql = lasting(CONFIG_MAP, instance, f"{COMPONENT}-init", COMPONENT)
     sql["data"] = {INIT_KEY: INIT_SQL}
-    head = lasting(PERCONA_CLUSTER, instance, COMPONENT, COMPONENT)
-    head["spec"] = {
+    return sql, _cluster(wanted)
+
+
+def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
+    """The restored cluster: as it will be as the instance's, or a copy that archives nowhere."""
+    head = copy_head(wanted, _cluster(wanted.engine))
+    if not wanted.lives:
+        spec = get_map(head, "spec")
+        image: Manifest = {"image": wanted.engine.cluster.backup_image}
+        spec["instances"] = [{**_servers(wanted.engine), "replicas": wanted.servers}]
+        spec["backups"] = {"enabled": False, "pgbackrest": image}
+        spec["patroni"] = _patroni(wanted.engine, synchronous=False)
+        get_map(head, "metadata")["finalizers"] = [DELETE_VOLUMES]
+    return (head,)
+
+
+def _cluster(wanted: EngineWanted) -> Manifest:
+    """The cluster, and where it is restored from."""
+    instance = wanted.instance
+    head = named(PERCONA_CLUSTER, instance, cluster_name(instance), COMPONENT)
+    spec: Manifest = {
         "crVersion": VERSION,
         "image": wanted.cluster.image,
         "postgresVersion": wanted.cluster.postgres_version,
@@ -91,13 +117,34 @@ def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
         "patroni": _patroni(wanted),
         "backups": {"trackLatestRestorableTime": True, "pgbackrest": _backups(wanted)},
     }
-    return sql, head
+    if instance.database.source:
+        spec["dataSource"] = {"postgresCluster": _source(wanted)}
+    head["spec"] = spec
+    return head
+
+
+def _source(wanted: EngineWanted) -> Manifest:
+    """The cluster restored from, by whose own configuration the repository is read. Of both forms of a source
+    this one alone takes an environment, by which the credentials come, as they do everywhere.
+
+    `--target-action` is the engine's own to set (internal/controller/postgrescluster/pgbackrest.go).
+    """
+    database = wanted.instance.database
+    found: Manifest = {
+        "clusterName": database.source,
+        "repoName": _measured(wanted.instance),
+        "env": credentials(wanted.backup),
+    }
+    if database.exact and database.point is not None:
+        at = database.point.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
+        found["options"] = ["--type=time", f'--target="{at}"']
+    return found
 
 
 def connection(instance: Instance) -> Connection:
     """The Secret that the engine makes for the instance's user."""
     return Connection(
-        f"{cluster_name(instance.name)}-pguser-{USER}",
+        f"{cluster_name(instance)}-pguser-{USER}",
         {"host": "host", "port": "port", "database": "dbname", "username": "user", "password": "password"},
         ssl_mode="require",
     )
@@ -106,14 +153,14 @@ def connection(instance: Instance) -> Connection:
 def monitor(instance: Instance) -> Connection:
     """The same of the agent's: a user without a database, so its Secret names none."""
     keys = {"host": "host", "port": "port", "username": "user", "password": "password"}
-    return Connection(f"{cluster_name(instance.name)}-pguser-{MONITOR}", keys, ssl_mode="require")
+    return Connection(f"{cluster_name(instance)}-pguser-{MONITOR}", keys, ssl_mode="require")
 
 
 def trigger(instance: Instance, kind: BackupKind, mark: str) -> Manifest:
     """A backup to be made now."""
     head = lasting(PERCONA_BACKUP, instance, f"{OPTIONS[kind]}-{mark}", COMPONENT)
     head["spec"] = {
-        "pgCluster": cluster_name(instance.name),
+        "pgCluster": cluster_name(instance),
         "repoName": _measured(instance),
         "options": [f"--type={OPTIONS[kind]}"],
     }
@@ -132,6 +179,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         paused=state in ("paused", "stopping"),
         message=state,
         created=created_at(manifest),
+        origin=origin_of(manifest),
     )
 
 
@@ -160,7 +208,7 @@ def read_run(manifest: Manifest) -> EngineRun | None:
 
 def _servers(wanted: EngineWanted) -> Manifest:
     cluster = wanted.cluster
-    ours: Manifest = {CLUSTER_LABEL: cluster_name(wanted.instance.name), DATA_LABEL: "postgres"}
+    ours: Manifest = {CLUSTER_LABEL: cluster_name(wanted.instance), DATA_LABEL: "postgres"}
     apart: Manifest = {"topologyKey": ZONE_LABEL, "labelSelector": {"matchLabels": ours}}
     found: Manifest = {
         "name": "db",
@@ -174,15 +222,18 @@ def _servers(wanted: EngineWanted) -> Manifest:
     return found
 
 
-def _patroni(wanted: EngineWanted) -> Manifest:
+def _patroni(wanted: EngineWanted, *, synchronous: bool = True) -> Manifest:
+    together: Manifest = {
+        "synchronous_mode": True,
+        "synchronous_mode_strict": True,
+        "synchronous_node_count": 1,
+    }
     return {
         "leaderLeaseDurationSeconds": LEASE,
         "syncPeriodSeconds": LOOP,
         "dynamicConfiguration": {
             "retry_timeout": RETRY,
-            "synchronous_mode": True,
-            "synchronous_mode_strict": True,
-            "synchronous_node_count": 1,
+            **(together if synchronous else {}),
             "postgresql": {"parameters": wanted.parameters},
         },
     }
@@ -288,4 +339,7 @@ PERCONA = Adapter(
     read_cluster=read_cluster,
     read_run=read_run,
     trigger=trigger,
+    restore=restore,
+    with_volumes=DELETE_VOLUMES,
+    annotation="--annotation",
 )

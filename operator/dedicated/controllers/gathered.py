@@ -1,0 +1,43 @@
+"""What the informers' entries of one instance come to, gathered for a snapshot."""
+
+from dataclasses import dataclass, field
+
+from dedicated.api.objects import Ref
+from dedicated.contract.recovery.escrow import Attempt
+from dedicated.contract.recovery.proof import Verdict
+from dedicated.controllers.informers import Entry
+from dedicated.parts import recovery_agent, schema
+from dedicated.parts.keys import Identity
+from dedicated.parts.schema import JobState
+from dedicated.reconcile.observed import Child, DeploymentState
+
+
+@dataclass(slots=True)
+class Gathered:
+    """An instance's children, and what each of them tells beside its metadata."""
+
+    children: dict[Ref, Child] = field(default_factory=dict)
+    deployments: dict[str, DeploymentState] = field(default_factory=dict)
+    jobs: dict[str, JobState] = field(default_factory=dict)
+    tasks: dict[str, JobState] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    escrowing: list[Attempt] = field(default_factory=list)
+    export_report: str = ""
+    identity: Identity | None = None
+
+    def add(self, ref: Ref, entry: Entry) -> None:
+        """One more."""
+        self.children[ref] = entry.child
+        # The agent's own holds up nothing: whether it runs is told by what it reports.
+        if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
+            self.deployments[ref.name] = entry.deployment
+        elif entry.job is not None:
+            (self.jobs if entry.child.component == schema.COMPONENT else self.tasks)[ref.name] = entry.job
+        elif entry.verdict is not None:
+            self.verdicts[entry.verdict.restore] = entry.verdict
+        elif entry.escrowing is not None:
+            self.escrowing.append(entry.escrowing)
+        elif entry.export_report:
+            self.export_report = entry.export_report
+        elif entry.identity is not None:
+            self.identity = entry.identity
