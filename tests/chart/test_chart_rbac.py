@@ -88,7 +88,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (INSTANCE_BACKUP.group, f"{INSTANCE_BACKUP.plural}/status"): {"patch"},
         (INSTANCE_EXPORT.group, INSTANCE_EXPORT.plural): {"list", "watch", "delete"},
         (INSTANCE_EXPORT.group, f"{INSTANCE_EXPORT.plural}/status"): {"patch"},
-        (INSTANCE_RESTORE.group, INSTANCE_RESTORE.plural): {"list", "watch"},
+        (INSTANCE_RESTORE.group, INSTANCE_RESTORE.plural): {"list", "watch", "create", "delete"},
         (INSTANCE_RESTORE.group, f"{INSTANCE_RESTORE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/status"): {"patch"},
         (INSTANCE.group, f"{INSTANCE.plural}/finalizers"): {"update"},
