@@ -12,8 +12,10 @@ from pathlib import Path
 import psutil
 import pyrage
 
+from dedicated.api.objects import INSTANCE as INSTANCE_KIND
 from dedicated.contract.export import Report, read_report
 from dedicated.parts.export_programs import SCRIPT
+from dedicated.parts.keys import fingerprint
 from dedicated.probes.objects import Objects
 from lab.agent import INSTANCE, NAMESPACE, UID
 from lab.laboratory import Lab
@@ -25,6 +27,7 @@ from testbed.home import CHECKOUT
 
 EXPORT, RECORD, BUCKET, FOLDER = "33333333-4444-5555-6666-777777777777", "out-export", "exports", "acme/out"
 SALT = "0011223344556677"
+MASTERKEY_SECRET, CONFIG = f"{INSTANCE}-masterkey", f"{INSTANCE}-config-1"
 IDENTITY = pyrage.x25519.Identity.generate()
 CONFIGURATION = "ExternalDomain: acme.example.com\n"
 
@@ -111,6 +114,8 @@ class Exporting:
             "store-credentials": str(self.store.folder / "owner"),
             "ca-file": str(self.store.ca_file),
             "keys": str(self.folder / "keys"),
+            "masterkey": f"{MASTERKEY_SECRET}/masterkey",
+            "secret": MASTERKEY_SECRET,
             "scratch": str(self.scratch),
             "api-server": self.record.url,
             "credentials": str(plant_credentials(self.folder / "credentials")),
@@ -124,7 +129,6 @@ class Exporting:
             "MALLOC_ARENA_MAX": "1",
             "MALLOC_MMAP_THRESHOLD_": "65536",
             "MALLOC_TRIM_THRESHOLD_": "131072",
-            "MASTERKEY_SALT": SALT,
             **source(self.lab, self.database),
         }
 
@@ -153,6 +157,25 @@ def run_programs(lab: Lab, scratch: Path, database: str, *, path: str = "") -> s
     )
 
 
+def plant_keys(folder: Path) -> None:
+    """What the Job has mounted of Secrets and ConfigMaps."""
+    for path, data in {
+        f"secrets/{MASTERKEY_SECRET}/masterkey": MASTERKEY,
+        f"configmaps/{INSTANCE}-identity/salt": SALT.encode(),
+        f"configmaps/{INSTANCE}-identity/masterkey": fingerprint(MASTERKEY, salt=SALT).encode(),
+        f"configmaps/{CONFIG}/zitadel.yaml": CONFIGURATION.encode(),
+    }.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+def listed_instance() -> dict[str, list[object]]:
+    """The instance, as the API server lists it."""
+    path = f"/apis/{INSTANCE_KIND.api_version}/namespaces/{NAMESPACE}/{INSTANCE_KIND.plural}"
+    return {path: [{"metadata": {"name": INSTANCE, "namespace": NAMESPACE, "uid": UID}, "spec": {}}]}
+
+
 @contextmanager
 def exporting(lab: Lab, store: S3, folder: Path, *, database: str = "postgres") -> Iterator[Exporting]:
     """An export that is not started yet, with PostgreSQL's programs beside it."""
@@ -161,12 +184,11 @@ def exporting(lab: Lab, store: S3, folder: Path, *, database: str = "postgres") 
     if user is not None:
         os.chown(scratch, user, user)
         scratch.chmod(0o2770)  # as a volume with an fsGroup is: two users share it by their group
-    (folder / "keys" / "config").mkdir(parents=True)
-    (folder / "keys" / "masterkey").write_bytes(MASTERKEY)
-    (folder / "keys" / "config" / "zitadel.yaml").write_text(CONFIGURATION)
+    plant_keys(folder / "keys")
     (folder / "log").touch()
     programs = run_programs(lab, scratch, database)
     with record_server(namespace=NAMESPACE, name=RECORD) as record:
+        record.lists = listed_instance()
         found = Exporting(lab, store, record, folder, scratch, database, programs)
         try:
             yield found

@@ -122,7 +122,7 @@ def folder(tmp_path: Path) -> Path:
     out = tmp_path / "out"
     (out / "dump").mkdir(parents=True)
     files = []
-    for name in ("dump/1.dat.gz", "keys.tar"):
+    for name in ("dump/1.dat.gz", "keys.tar.gz"):
         plain = tmp_path / "plain"
         plain.write_bytes(name.encode() * 100)
         sealed = out / f"{name}.age"
@@ -141,19 +141,19 @@ def test_a_good_folder_is_told_and_opened(folder: Path, tmp_path: Path) -> None:
     ran = verified(folder, "--sha256", digits, "--output", str(tmp_path / "opened"))
     assert ran.code == 0
     assert "2 files are as exported" in ran.out
-    assert (tmp_path / "opened" / "keys.tar").read_bytes() == b"keys.tar" * 100
+    assert (tmp_path / "opened" / "keys.tar.gz").read_bytes() == b"keys.tar.gz" * 100
     assert "none was opened" in run("export-verify", str(folder)).out
 
 
 def test_what_is_wrong_is_named(folder: Path) -> None:
-    data = bytearray((folder / "keys.tar.age").read_bytes())
+    data = bytearray((folder / "keys.tar.gz.age").read_bytes())
     data[-1] ^= 1
-    (folder / "keys.tar.age").write_bytes(bytes(data))
+    (folder / "keys.tar.gz.age").write_bytes(bytes(data))
     (folder / "dump" / "1.dat.gz.age").unlink()
     ran = verified(folder)
     assert ran.code == 1
     assert "FileMissing dump/1.dat.gz.age" in ran.out
-    assert "FileDamaged keys.tar.age" in ran.out
+    assert "FileDamaged keys.tar.gz.age" in ran.out
     assert "2 of 2 files" in ran.err
 
 

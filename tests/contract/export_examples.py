@@ -17,7 +17,10 @@ MANIFEST = Manifest(
     fingerprint="f" * 32,
     recipient="age1" + "q" * 58,
     database=Database(17, AT, 2_000_000_000, ("zitadel",), (EVENTS, KEYS)),
-    files=(File("dump/toc.dat", 10, "a" * 64, 200, "b" * 64), File("keys.tar", 20, "c" * 64, 300, "d" * 64)),
+    files=(
+        File("dump/toc.dat", 10, "a" * 64, 200, "b" * 64),
+        File("keys.tar.gz", 20, "c" * 64, 300, "d" * 64),
+    ),
 )
 REPORT = Report(
     export="order",

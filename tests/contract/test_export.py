@@ -27,7 +27,7 @@ from dedicated.contract.export import (
     table_findings,
     version_findings,
 )
-from dedicated.contract.export_readme import readme
+from dedicated.contract.export_readme import KeyPaths, readme
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
@@ -129,7 +129,10 @@ def test_an_end_is_expected_once_the_size_is_known_and_never_in_the_past() -> No
 
 
 def test_the_readme_names_versions_recipient_and_every_step() -> None:
-    text = readme(MANIFEST, database="zitadel")
+    paths = KeyPaths("s/m/k", "c/x/zitadel.yaml", "s/o.pem", "s/l.pem")
+    text = readme(MANIFEST, database="zitadel", keys=paths)
+    for said in ("keys/s/m/k", "keys/c/x/zitadel.yaml", "keys/s/o.pem", "keys/s/l.pem"):
+        assert said in text
     for said in ("v4.7.1", "PostgreSQL | 17", MANIFEST.recipient, "age -d", "pg_restore", "--masterkeyFile"):
         assert said in text
     assert "{" not in text.replace("${f%.age}", "")

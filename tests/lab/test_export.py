@@ -17,12 +17,26 @@ import pytest
 
 from dedicated.agents.verify.opening import TYPES, opened
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map
+from dedicated.cli import opening
 from dedicated.cli.export_folder import check, manifest_in
+from dedicated.contract.export import KEYS as PACKED
 from dedicated.contract.export import Rates, Table, table_findings
 from dedicated.parts.keys import fingerprint
+from dedicated.parts.reopened import batches
 from dedicated.probes.exported import exported
 from dedicated.probes.objects import open_objects
-from lab.export import BUCKET, CONFIGURATION, IDENTITY, SALT, Exporting, download, exporting, source
+from lab.export import (
+    BUCKET,
+    CONFIG,
+    CONFIGURATION,
+    IDENTITY,
+    MASTERKEY_SECRET,
+    SALT,
+    Exporting,
+    download,
+    exporting,
+    source,
+)
 from lab.laboratory import Lab
 from lab.s3 import S3, object_store
 from lab.sealed import KEYS, MASTERKEY, encrypt, web_key
@@ -181,14 +195,17 @@ def test_another_server_has_the_same_rows_and_the_bundled_masterkey_opens_its_ke
     assert [*table_findings(manifest.database.tables, after)] == []
     assert after == before == manifest.database.tables
     keys = out / "keys"
-    assert (opened_in / "keys.tar").read_bytes() == (out / "keys.tar").read_bytes()
-    assert (keys / "config" / "zitadel.yaml").read_text() == CONFIGURATION
+    assert (opened_in / PACKED).read_bytes() == (out / PACKED).read_bytes()
+    assert (keys / "configmaps" / CONFIG / "zitadel.yaml").read_text() == CONFIGURATION
+    bundle = opening.opened(out / f"{PACKED}.age", [IDENTITY], what="Bundle")
+    kinds = [one["kind"] for batch in batches(bundle.contents, bundle.members, {}) for one in batch.manifests]
+    assert kinds == ["Secret", "ConfigMap", "DedicatedInstance"]
     with connected(export.lab, server.port) as connection:
         rows = connection.execute("select id, key from system.encryption_keys order by id").fetchall()
         sealed = connection.execute(
             "select payload::text from eventstore.events2 where event_type = any(%s)", ([*TYPES],)
         ).fetchall()
-    masterkey = (keys / "masterkey").read_bytes()
+    masterkey = (keys / "secrets" / MASTERKEY_SECRET / "masterkey").read_bytes()
     stored = [(str(name), str(key)) for name, key in rows]
     payloads: list[JsonValue] = [json.loads(str(payload)) for (payload,) in sealed]
     found = opened(stored, payloads, masterkey=masterkey)

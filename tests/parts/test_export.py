@@ -13,6 +13,7 @@ from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import ref_of
 from dedicated.api.resource import Instance
 from dedicated.cli.export_arguments import add_export_arguments, export_settings_of
+from dedicated.parts.database.engine import on_cluster
 from dedicated.parts.export import ExportWanted, manifests, postgres_image, refs
 from parts.engine_examples import of
 
@@ -60,9 +61,9 @@ def test_all_that_is_made_is_owned_by_the_order_and_taken_away_after_it(engine: 
 def test_both_containers_are_told_where_the_source_is_by_reference(found: Instance, names: set[str]) -> None:
     spec = pod(wanted(found))
     programs, process = get_list(spec, "initContainers")[0], get_list(spec, "containers")[0]
-    for container, more in ((programs, set()), (process, {"MASTERKEY_SALT"})):
+    for container in (programs, process):
         env = get_list(container, "env")
-        assert {get_str(item, "name") for item in env} == names | more
+        assert {get_str(item, "name") for item in env} == names
         plain = {get_str(item, "name") for item in env if get_str(item, "value")}
         assert plain <= {"PGSSLMODE"}
     assert (get_str(programs, "restartPolicy"), get_str(spec, "restartPolicy")) == ("Always", "OnFailure")
@@ -104,6 +105,36 @@ def test_its_arguments_are_those_that_the_process_takes() -> None:
     assert (settings.export, settings.record, settings.zitadel) == ("order-uid", "acme-export", "v4.7.1")
     assert settings.folder == f"out/{of('percona').namespace}/acme/out"
     assert settings.connection == "a"
+    assert settings.masterkey == "acme-masterkey/masterkey"
+    assert settings.secrets == ("acme-masterkey", "acme-operator-key", "acme-login-key")
+
+
+def test_what_is_packed_lies_as_the_key_bundle_has_it() -> None:
+    (volume,) = [one for one in get_list(pod(wanted()), "volumes") if get_str(one, "name") == "keys"]
+    sources = [get_map(one) for one in get_list(volume, "projected", "sources")]
+    found = {
+        get_str(item, "path")
+        for source in sources
+        for kind in source
+        for item in get_list(source, kind, "items")
+    }
+    assert found == {
+        "secrets/acme-masterkey/masterkey",
+        *(f"secrets/acme-operator-key/{half}.pem" for half in ("private", "public")),
+        *(f"secrets/acme-login-key/{half}.pem" for half in ("private", "public")),
+        *(f"configmaps/acme-identity/{key}" for key in ("salt", "masterkey")),
+        *(f"configmaps/acme-config-1/{name}.yaml" for name in ("zitadel", "steps")),
+    }
+
+
+def test_after_a_restore_the_source_is_the_database_in_use() -> None:
+    acme = on_cluster(of("percona"), "acme-db-r-abc123")
+    made = manifests(wanted(acme))
+    (way_in,) = [one for one in made if ref_of(one).name.endswith("-source")]
+    assert "acme-db-r-abc123" in get_map(way_in, "spec", "podSelector", "matchLabels").values()
+    env = get_list(get_list(pod(wanted(acme)), "containers")[0], "env")
+    secrets = {get_str(one, "valueFrom", "secretKeyRef", "name") for one in env}
+    assert "acme-db-r-abc123-pguser-zitadel" in secrets
 
 
 def test_nothing_in_the_manifests_is_secret() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from dedicated.agents.export.settings import Settings
 from dedicated.agents.recovery.settings import CREDENTIALS
 from dedicated.cli.agent_arguments import api_server_of
-from dedicated.parts.export import DSN, SALT
+from dedicated.parts.export import DSN
 from dedicated.probes.objects import Access
 
 
@@ -31,7 +31,9 @@ def add_export_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     add("--region", required=True, metavar="REGION", help="that requests are signed for")
     add("--store-credentials", type=Path, required=True, metavar="DIR", help="the store's keys as files")
     add("--ca-file", type=Path, metavar="FILE", help="authorities to trust besides the system's")
-    add("--keys", type=Path, required=True, metavar="DIR", help="files of the key bundle")
+    add("--keys", type=Path, required=True, metavar="DIR", help="with secrets/ and configmaps/, to be packed")
+    add("--masterkey", required=True, metavar="NAME/KEY", help="the masterkey's Secret, and its key there")
+    add("--secret", action="append", default=[], metavar="NAME", help="has to be in it (repeatable)")
     add("--scratch", type=Path, required=True, metavar="DIR", help="shared with PostgreSQL's programs")
     add(
         "--api-server",
@@ -58,10 +60,11 @@ def export_settings_of(options: argparse.Namespace, *, environment: Mapping[str,
         folder=options.folder.strip("/"),
         access=Access(options.endpoint, options.region, options.store_credentials, options.ca_file),
         keys=options.keys,
+        masterkey=options.masterkey,
+        secrets=tuple(options.secret),
         scratch=options.scratch,
         api_server=options.api_server,
         connection=environment.get(DSN, ""),
-        salt=environment.get(SALT, ""),
         credentials=options.credentials,
         log_level=options.log_level,
         log_format=options.log_format,

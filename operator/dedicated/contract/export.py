@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 FORMAT = "dedicated.zitadel.com/export/v1"
 MANIFEST, README = "manifest.json", "README.md"
-DUMP, ROLES, KEYS = "dump", "roles.sql", "keys.tar"
+DUMP, ROLES, KEYS = "dump", "roles.sql", "keys.tar.gz"
 """Folder of the dump, and files beside it: the same where it is made and where it is stored."""
 SEALED = ".age"
 NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,199}(/[A-Za-z0-9][-._A-Za-z0-9]{0,199}){0,3}")
@@ -77,7 +77,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`manifest.json`. `fingerprint` is the masterkey's salted one, empty where it is not known."""
+    """`manifest.json`. `fingerprint` is the masterkey's salted one."""
 
     format: str
     export: str

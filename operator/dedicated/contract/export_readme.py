@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - lines of a document
 """The README of an export: for a person with plain PostgreSQL, age and ZITADEL, and without us."""
 
+from dataclasses import dataclass
+
 from dedicated.contract.export import DUMP, KEYS, MANIFEST, ROLES, SEALED, Manifest
 
 TEXT = """# Export of {instance}, {at}
@@ -41,26 +43,37 @@ Run everything in the folder that holds this file.
 
 4. Start. `{keys}` holds the masterkey and the configuration as files.
 
-       mkdir -p keys && tar -xf {keys} -C keys
+       mkdir -p keys && tar -xzf {keys} -C keys
        ls -R keys
 
-   Start ZITADEL **of the same version**, {zitadel}, with `--masterkeyFile keys/masterkey` and the configuration of
-   `keys/config`; set `Database.postgres.Host` and the password to yours. The configuration names the public keys of
-   two system users by path: put `keys/operator/public.pem` and `keys/login/public.pem` into
-   `/etc/zitadel-keys/operator/` and `/etc/zitadel-keys/login/`. Run its setup first, as with any start:
+   Start ZITADEL **of the same version**, {zitadel}, with `--masterkeyFile keys/{masterkey}` and the configuration
+   `keys/{configuration}`; set `Database.postgres.Host` and the password to yours. The configuration names the public keys of
+   two system users by path: put `keys/{operator_key}` into `/etc/zitadel-keys/operator/` and
+   `keys/{login_key}` into `/etc/zitadel-keys/login/`. Run its setup first, as with any start:
 
-       zitadel setup --masterkeyFile keys/masterkey --config keys/config/zitadel.yaml --init-projections=true
-       zitadel start --masterkeyFile keys/masterkey --config keys/config/zitadel.yaml
+       zitadel setup --masterkeyFile keys/{masterkey} --config keys/{configuration} --init-projections=true
+       zitadel start --masterkeyFile keys/{masterkey} --config keys/{configuration}
 
 5. Upgrade only when users can log in. Another domain is another step: change `ExternalDomain`, and run setup again;
    passkeys belong to the domain, and do not move with it.
 
 Rows of each table are in `{manifest}`. With the operator's command line, `dedicated export-verify . --identity identity.txt`
-does steps 1 and 2 and names what is wrong.
+does steps 1 and 2 and names what is wrong; `dedicated keys restore {keys}{sealed} --identity identity.txt -o manifests` makes
+manifests of step 4 for a cluster that runs the operator.
 """
 
 
-def readme(manifest: Manifest, *, database: str) -> str:
+@dataclass(frozen=True, slots=True)
+class KeyPaths:
+    """Where in the key bundle a person finds what ZITADEL is started with."""
+
+    masterkey: str
+    configuration: str
+    operator: str
+    login: str
+
+
+def readme(manifest: Manifest, *, database: str, keys: KeyPaths) -> str:
     """The text for an export; `database` names the database that it is to be imported into."""
     tables = manifest.database.tables
     return TEXT.format(
@@ -77,6 +90,10 @@ def readme(manifest: Manifest, *, database: str) -> str:
         roles=ROLES,
         dump=DUMP,
         keys=KEYS,
+        masterkey=keys.masterkey,
+        configuration=keys.configuration,
+        operator_key=keys.operator,
+        login_key=keys.login,
         database=database,
         owner=manifest.database.roles[0] if manifest.database.roles else database,
     )

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from dedicated.api.instance_export import InstanceExportSpec
 from dedicated.api.json import JsonValue, Manifest, get_str
-from dedicated.api.names import API_VERSION, EXPORT_KIND
+from dedicated.api.names import API_VERSION, EXPORT_KIND, GROUP
 from dedicated.api.objects import (
     CONFIG_MAP,
+    INSTANCE,
     JOB,
     NETWORK_POLICY,
     ROLE,
@@ -39,8 +40,8 @@ from dedicated.parts.stores import KEYS as STORE_KEYS
 from dedicated.parts.wanted import DatabaseForm
 
 COMPONENT = "export"
-DSN, SALT = "EXPORT_DSN", "MASTERKEY_SALT"
-"""Variables: the source as one URL, where its Secret has one, and the salt of the masterkey's fingerprint."""
+DSN = "EXPORT_DSN"
+"""Variable: the source as one URL, where its Secret has one."""
 SCRATCH, STORE, KEYS = "/scratch", "/etc/dedicated/store", "/etc/dedicated/keys"
 RETRIES = 3
 ENGINE_UID, IMAGE_UID = 26, 999
@@ -133,13 +134,21 @@ def _head(wanted: ExportWanted, kind: Kind, name: str) -> Manifest:
 
 
 def _rights(wanted: ExportWanted) -> tuple[Manifest, Manifest, Manifest]:
-    """Its ServiceAccount, and the right to read and write the record alone."""
-    rule: Manifest = {
-        "apiGroups": [""],
-        "resources": [CONFIG_MAP.plural],
-        "resourceNames": [wanted.name],
-        "verbs": ["get", "patch"],
-    }
+    """Its ServiceAccount, and the right to read and write the record, and to read the instance."""
+    rules: list[JsonValue] = [
+        {
+            "apiGroups": [""],
+            "resources": [CONFIG_MAP.plural],
+            "resourceNames": [wanted.name],
+            "verbs": ["get", "patch"],
+        },
+        {
+            "apiGroups": [GROUP],
+            "resources": [INSTANCE.plural],
+            "resourceNames": [wanted.instance.name],
+            "verbs": ["list"],
+        },
+    ]
     account: Manifest = {
         **_head(wanted, SERVICE_ACCOUNT, wanted.name),
         "automountServiceAccountToken": False,
@@ -154,7 +163,7 @@ def _rights(wanted: ExportWanted) -> tuple[Manifest, Manifest, Manifest]:
         "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": wanted.name},
         "subjects": [subject],
     }
-    return account, {**_head(wanted, ROLE, wanted.name), "rules": [rule]}, binding
+    return account, {**_head(wanted, ROLE, wanted.name), "rules": rules}, binding
 
 
 def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
@@ -236,12 +245,11 @@ def _programs(wanted: ExportWanted) -> Manifest:
 
 
 def _process(wanted: ExportWanted) -> Manifest:
-    salt: Manifest = {"name": f"{wanted.instance.name}-{keys.IDENTITY}", "key": "salt", "optional": True}
     return {
         "name": COMPONENT,
         "image": wanted.image,
         "args": [*_arguments(wanted)],
-        "env": [*_source(wanted), {"name": SALT, "valueFrom": {"configMapKeyRef": salt}}],
+        "env": _source(wanted),
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": restricted_container(),
         "volumeMounts": [
@@ -284,11 +292,13 @@ def _volumes(wanted: ExportWanted) -> list[JsonValue]:
     }
     if wanted.spec.scratch.class_name is not None:
         claim["storageClassName"] = wanted.spec.scratch.class_name
+    pair = ("private.pem", "public.pem")
     packed: list[JsonValue] = [
-        {"secret": {"name": masterkey.name, "items": [{"key": masterkey.key, "path": "masterkey"}]}},
-        _packed("configMap", wanted.config, ("zitadel.yaml", "steps.yaml"), "config"),
-        _packed("secret", f"{name}-{keys.OPERATOR_KEY}", ("private.pem", "public.pem"), "operator"),
-        _packed("secret", f"{name}-{keys.LOGIN_KEY}", ("private.pem", "public.pem"), "login"),
+        _packed("secret", masterkey.name, (masterkey.key,)),
+        _packed("secret", f"{name}-{keys.OPERATOR_KEY}", pair),
+        _packed("secret", f"{name}-{keys.LOGIN_KEY}", pair),
+        _packed("configMap", f"{name}-{keys.IDENTITY}", ("salt", "masterkey")),
+        _packed("configMap", wanted.config, ("zitadel.yaml", "steps.yaml")),
     ]
     token: list[JsonValue] = [
         {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
@@ -304,13 +314,15 @@ def _volumes(wanted: ExportWanted) -> list[JsonValue]:
     ]
 
 
-def _packed(kind: str, name: str, files: tuple[str, ...], below: str) -> Manifest:
-    items: list[JsonValue] = [{"key": key, "path": f"{below}/{key}"} for key in files]
+def _packed(kind: str, name: str, files: tuple[str, ...]) -> Manifest:
+    """A source of the key bundle. What is missing the Job tells in words, where a pod would only wait."""
+    items: list[JsonValue] = [{"key": key, "path": f"{kind.lower()}s/{name}/{key}"} for key in files]
     return {kind: {"name": name, "items": items, "optional": True}}
 
 
 def _arguments(wanted: ExportWanted) -> list[str]:
     instance, destination = wanted.instance, wanted.spec.destination
+    masterkey = keys.masterkey_ref(instance)
     given = {
         "export": wanted.uid,
         "record": wanted.name,
@@ -325,6 +337,9 @@ def _arguments(wanted: ExportWanted) -> list[str]:
         "region": destination.region,
         "store-credentials": STORE,
         "keys": KEYS,
+        "masterkey": f"{masterkey.name}/{masterkey.key}",
         "scratch": SCRATCH,
     }
-    return ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
+    needed = (masterkey.name, *(f"{instance.name}-{pair}" for pair in (keys.OPERATOR_KEY, keys.LOGIN_KEY)))
+    arguments = ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
+    return [*arguments, *(f"--secret={name}" for name in needed)]

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
+from dedicated.agents.escrow.material import MaterialError
 from dedicated.agents.export import bundle, dumping
 from dedicated.agents.export.dumping import ExportError
 from dedicated.agents.export.keeping import Kept, keep, recall
@@ -35,14 +36,13 @@ from dedicated.contract.export import (
 )
 from dedicated.contract.export_readme import readme
 from dedicated.parts.database.engine import USER
-from dedicated.parts.keys import fingerprint
 from dedicated.probes.database import DatabaseError
 from dedicated.probes.objects import NoObjectsError, open_objects
 
 TELL_SECONDS = 5.0
 RETRY, ATTEMPTS = 5.0, 60
 """Seconds between two attempts to write the last word, and how many."""
-CAUSES = (ExportError, DatabaseError, NoObjectsError, OwnObjectError, OSError)
+CAUSES = (ExportError, MaterialError, DatabaseError, NoObjectsError, OwnObjectError, OSError)
 """Why it could not be made; what is not made can be tried again."""
 
 logger = logging.getLogger(__name__)
@@ -110,10 +110,10 @@ class _Export:
 
     async def _store(self, database: Database) -> None:
         begun, settings, scratch = self._step("Storing"), self._settings, self._settings.scratch
-        packed = scratch / KEYS
-        packed.write_bytes(bundle.pack(settings.keys))
+        keys = await bundle.packed(settings, at=database.at)
+        (scratch / KEYS).write_bytes(keys.data)
         sources = {
-            str(path.relative_to(scratch)): path for path in (*dumping.files(scratch), packed)
+            str(path.relative_to(scratch)): path for path in (*dumping.files(scratch), scratch / KEYS)
         }
         self._progress(0, 2 * sum(path.stat().st_size for path in sources.values()))
         async with open_objects(settings.bucket, settings.access) as bucket:
@@ -127,9 +127,9 @@ class _Export:
             )
             files = [await storing.store(name, path) for name, path in sources.items()]
             self._kept = storing.kept
-            manifest = self._manifest(database, tuple(files))
+            manifest = self._manifest(database, tuple(files), fingerprint=keys.fingerprint)
             data = manifest_json(manifest)
-            await storing.put(README, readme(manifest, database=USER).encode())
+            await storing.put(README, readme(manifest, database=USER, keys=keys.paths).encode())
             await storing.put(MANIFEST, data)
         self._completed(data, files, took=time.monotonic() - begun)
 
@@ -144,9 +144,8 @@ class _Export:
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
         )
 
-    def _manifest(self, database: Database, files: tuple[File, ...]) -> Manifest:
+    def _manifest(self, database: Database, files: tuple[File, ...], *, fingerprint: str) -> Manifest:
         settings = self._settings
-        masterkey = settings.keys / "masterkey"
         return Manifest(
             format=FORMAT,
             export=settings.export,
@@ -154,7 +153,7 @@ class _Export:
             namespace=settings.namespace,
             incarnation=settings.uid,
             zitadel=settings.zitadel,
-            fingerprint=fingerprint(masterkey.read_bytes(), salt=settings.salt) if settings.salt else "",
+            fingerprint=fingerprint,
             recipient=settings.recipient,
             database=database,
             files=files,

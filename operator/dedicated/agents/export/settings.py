@@ -14,7 +14,8 @@ class Settings:
 
     `export` is the uid that the report is marked with, `record` the ConfigMap that it is written to, `uid`
     the instance's. `connection` is of the source: what it leaves out, libpq's variables say. `keys` is the
-    folder that is packed as the key bundle; `scratch` is shared with PostgreSQL's programs.
+    folder that is packed as the key bundle: `secrets` have to be in it, `masterkey` is one's name and key.
+    `scratch` is shared with PostgreSQL's programs.
     """
 
     export: str
@@ -28,10 +29,11 @@ class Settings:
     folder: str
     access: Access
     keys: Path
+    masterkey: str
+    secrets: tuple[str, ...]
     scratch: Path
     api_server: str
     connection: str = field(default="", repr=False)
-    salt: str = field(default="", repr=False)
     credentials: Path = CREDENTIALS
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
