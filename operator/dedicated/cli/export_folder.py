@@ -7,7 +7,7 @@ from typing import IO
 
 import pyrage
 
-from dedicated.contract.export import MANIFEST, README, SEALED, File, Finding, Manifest, read_manifest
+from dedicated.contract.export import MANIFEST, README, SEALED, File, Flaw, Manifest, read_manifest
 
 PIECE = 1024 * 1024
 
@@ -40,7 +40,7 @@ def manifest_in(folder: Path, *, sha256: str = "") -> Manifest:
 
 def check(
     folder: Path, manifest: Manifest, identity: pyrage.x25519.Identity | None, *, output: Path | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Flaw]:
     """What is wrong. Without an identity the objects alone are held against their checksums.
 
     With `output`, what is opened and right is written there. Raises OSError of files that cannot be read.
@@ -56,29 +56,29 @@ def check(
     for path in sorted(path for path in folder.rglob("*" + SEALED) if path.is_file()):
         name = str(path.relative_to(folder))
         if name not in known:
-            yield Finding("FileUnknown", name, "it is not in the manifest")
+            yield Flaw("FileUnknown", name, "it is not in the manifest")
 
 
-def _sealed(folder: Path, file: File) -> Finding | None:
+def _sealed(folder: Path, file: File) -> Flaw | None:
     name = file.name + SEALED
     path = folder / name
     if not path.is_file():
-        return Finding("FileMissing", name, f"{file.sealed_size} bytes are missing")
+        return Flaw("FileMissing", name, f"{file.sealed_size} bytes are missing")
     size = path.stat().st_size
     if size != file.sealed_size:
-        return Finding("FileDamaged", name, f"it has {size} bytes, {file.sealed_size} were stored")
+        return Flaw("FileDamaged", name, f"it has {size} bytes, {file.sealed_size} were stored")
     hashed = hashlib.sha256()
     with path.open("rb") as source:
         while piece := source.read(PIECE):
             hashed.update(piece)
     if hashed.hexdigest() != file.sealed_sha256:
-        return Finding("FileDamaged", name, "its SHA-256 is not the one of what was stored")
+        return Flaw("FileDamaged", name, "its SHA-256 is not the one of what was stored")
     return None
 
 
 def _opened(
     folder: Path, file: File, identity: pyrage.x25519.Identity, output: Path | None
-) -> Finding | None:
+) -> Flaw | None:
     target = output / file.name if output is not None else Path("/dev/null")
     if output is not None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -87,9 +87,9 @@ def _opened(
         try:
             pyrage.decrypt_io(source, hashing, [identity])
         except pyrage.DecryptError:
-            return Finding("FileNotOpened", file.name + SEALED, "this identity does not open it")
+            return Flaw("FileNotOpened", file.name + SEALED, "this identity does not open it")
     if (hashing.size, hashing.sum.hexdigest()) != (file.size, file.sha256):
-        return Finding("FileDamaged", file.name, "what it holds is not what was sealed")
+        return Flaw("FileDamaged", file.name, "what it holds is not what was sealed")
     return None
 
 

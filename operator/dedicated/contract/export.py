@@ -92,7 +92,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Flaw:
     """Something wrong, with the name of what it is about."""
 
     code: Code
@@ -198,29 +198,29 @@ def read_report(data: Mapping[str, str], *, export: str) -> Report | None:
     return found if found.export == export else None
 
 
-def table_findings(wanted: Sequence[Table], found: Sequence[Table]) -> Iterator[Finding]:
+def table_findings(wanted: Sequence[Table], found: Sequence[Table]) -> Iterator[Flaw]:
     """What an imported database has otherwise than the one that was exported."""
     there = {table.full_name: table for table in found}
     for table in wanted:
         other = there.pop(table.full_name, None)
         if other is None:
-            yield Finding("TableMissing", table.full_name, f"it is not there; {table.rows} rows are lost")
+            yield Flaw("TableMissing", table.full_name, f"it is not there; {table.rows} rows are lost")
         elif other.rows != table.rows:
-            yield Finding("RowsDiffer", table.full_name, f"{other.rows} rows, {table.rows} were exported")
+            yield Flaw("RowsDiffer", table.full_name, f"{other.rows} rows, {table.rows} were exported")
         elif other.checksum != table.checksum:
-            yield Finding("ContentDiffers", table.full_name, f"as many rows ({table.rows}), other content")
+            yield Flaw("ContentDiffers", table.full_name, f"as many rows ({table.rows}), other content")
     for name in sorted(there):
-        yield Finding("TableUnknown", name, "it is not in the export")
+        yield Flaw("TableUnknown", name, "it is not in the export")
 
 
-def version_findings(manifest: Manifest, *, major: int, zitadel: str) -> Iterator[Finding]:
+def version_findings(manifest: Manifest, *, major: int, zitadel: str) -> Iterator[Flaw]:
     """Why a server of this major version, or ZITADEL of this version, should not take the export over."""
     if major < manifest.database.major:
         text = f"PostgreSQL {major} is older than {manifest.database.major}, which made the dump"
-        yield Finding("OtherMajor", str(major), text)
+        yield Flaw("OtherMajor", str(major), text)
     if manifest.zitadel and zitadel != manifest.zitadel:
         text = f"start {manifest.zitadel} first: its setup belongs to this database; then upgrade"
-        yield Finding("OtherZitadel", zitadel, text)
+        yield Flaw("OtherZitadel", zitadel, text)
 
 
 def phase_of(report: Report | None, *, failed: str) -> tuple[Phase, str]:

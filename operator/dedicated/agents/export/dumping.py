@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dedicated.contract.export import DUMP, ROLES, Database, Finding, Table, table_findings
+from dedicated.contract.export import DUMP, ROLES, Database, Flaw, Table, table_findings
 from dedicated.parts.export_programs import COPY, PORT, SOCKET, SUPERUSER
 from dedicated.probes.exported import Exported, exported, roles_sql
 
@@ -43,7 +43,7 @@ async def dumped(scratch: Path, connection: str, *, told: Told) -> Database:
     return Database(facts.major, facts.at, facts.size, tuple(role.name for role in roles), tables)
 
 
-async def proven(scratch: Path, wanted: Database, *, told: Told) -> tuple[Finding, ...]:
+async def proven(scratch: Path, wanted: Database, *, told: Told) -> tuple[Flaw, ...]:
     """Import the dump into an empty server, and tell what is otherwise there. Raises as `dumped`."""
     async with _asked(scratch, "import", "-", "-"):
         pass
