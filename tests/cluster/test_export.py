@@ -182,3 +182,13 @@ def test_an_export_of_nobody_and_one_outside_end_at_once(standing: Standing) -> 
     api.create(placed(order(spec=spec, name="imageless"), namespace))
     told(standing, "imageless", phase="Failed", reason="ImageMissing")
     assert there(standing) == []
+
+
+def test_an_order_that_ended_long_ago_is_taken_away(standing: Standing) -> None:
+    api, namespace = standing.api, standing.namespace
+    spec = {name: value for name, value in get_map(order(), "spec").items() if name != "image"}
+    api.create(placed(order(spec=spec), namespace))
+    told(standing, phase="Failed")
+    ended: Manifest = {"status": {"completedAt": "2020-01-01T00:00:00Z"}}
+    api.patch(INSTANCE_EXPORT, namespace, "out", ended, subresource="status")
+    until(lambda: not is_there(standing, Ref(INSTANCE_EXPORT.kind, "out")), "the order goes", seconds=60)
