@@ -10,6 +10,7 @@ from builders import NOW, wanted
 from contract.export_examples import REPORT
 from dedicated.api.conditions import rfc3339
 from dedicated.api.instance_export import InstanceExportSpec, InstanceExportStatus
+from dedicated.api.instance_restore import Purpose
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE_EXPORT, JOB, Ref
 from dedicated.contract.export import failed, report_json
@@ -18,7 +19,7 @@ from dedicated.parts.export import export_name, refs
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Ask, Delete, Tell
-from dedicated.reconcile.asked import ExportOrder
+from dedicated.reconcile.asked import ExportOrder, RestoreOrder
 from dedicated.reconcile.exports import RETRY, Exports, Ground, exports
 from dedicated.reconcile.location import Located
 from dedicated.reconcile.observed import Child, Observed
@@ -34,6 +35,10 @@ OBSERVED = Observed(
     engine=EngineState(cluster=ClusterState(ready=True, servers=3, ready_servers=3)),
 )
 JOB_REF = Ref(JOB.kind, "acme-export")
+
+
+def restoring(phase: str, *, purpose: Purpose = "Recovery") -> RestoreOrder:
+    return RestoreOrder("back", "r", "acme", purpose, rfc3339(NOW), status={"phase": phase})
 
 
 def order(name: str = "out", uid: str = "order", **status: str) -> ExportOrder:
@@ -94,6 +99,7 @@ def test_what_was_asked_for_a_moment_ago_is_not_asked_for_again_and_later_it_is(
         (OBSERVED, replace(GROUND, serving=""), "NotInstalled"),
         (OBSERVED, replace(GROUND, wanted=None), "NotInstalled"),
         (replace(OBSERVED, masterkey=MasterkeyReading(found=False)), GROUND, "MasterkeyMissing"),
+        (replace(OBSERVED, restores=(restoring("Verifying"),)), GROUND, "DatabaseNotReady"),
         (replace(OBSERVED, engine=EngineState()), GROUND, "DatabaseNotReady"),
         (replace(OBSERVED, children=made(owner="another")), GROUND, "AnotherRuns"),
     ],
@@ -103,6 +109,12 @@ def test_what_it_waits_for(observed: Observed, ground: Ground, reason: str) -> N
     assert asks(found) == []
     assert (told(found)["phase"], told(found)["reason"]) == ("Pending", reason)
     assert found.wake_at == NOW + RETRY
+
+
+@pytest.mark.parametrize("restore", [restoring("Retained"), restoring("Restoring", purpose="Drill")])
+def test_it_waits_for_no_restore_that_leaves_the_database_as_it_is(restore: RestoreOrder) -> None:
+    found = exports(ACME, replace(OBSERVED, restores=(restore,), exports=(order(),)), GROUND, now=NOW)
+    assert get_str(told(found), "reason") == "Asked"
 
 
 def test_outside_the_data_location_it_is_refused_without_an_agreement() -> None:

@@ -30,6 +30,8 @@ from dedicated.reconcile.observed import Observed
 LATER = (ROLE_BINDING.kind, JOB.kind)
 """Made once the rest stands, one after the other: where there is a Job, there is all that it needs."""
 ENDED = frozenset({"Completed", "Failed"})
+REPLACING = frozenset({"Restoring", "Verifying", "Switching"})
+"""Phases of a Recovery in which the database in use is about to be another."""
 RETRY = timedelta(seconds=30)
 """After which an export that waits is looked at again."""
 UNKNOWN_INSTANCE: Manifest = {
@@ -212,8 +214,9 @@ def _hindrance(instance: Instance, observed: Observed, ground: Ground, *, free: 
     if observed.masterkey.fingerprint != observed.identity.masterkey:
         return _pending("MasterkeyMissing", "it begins when the masterkey is the one of the identity")
     cluster = observed.engine.cluster
-    if instance.spec.database.cluster is not None and (cluster is None or not cluster.ready):
-        return _pending("DatabaseNotReady", "it begins when the database is ready")
+    away = instance.spec.database.cluster is not None and (cluster is None or not cluster.ready)
+    if away or any(one.purpose == "Recovery" and one.told in REPLACING for one in observed.restores):
+        return _pending("DatabaseNotReady", "it begins when the database is ready, and no Recovery runs")
     if not free:
         return _pending("AnotherRuns", "it begins when the export that runs has ended")
     return None
