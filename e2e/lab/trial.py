@@ -158,20 +158,21 @@ def held_against_a_restore(lab: Lab, clients: Load, claimed: Callable[[float], l
 
 def told(name: str, outcome: Outcome, **more: float) -> None:
     """Append the figures of a trial to the file that LAB_FIGURES names, if it does."""
-    path = os.environ.get("LAB_FIGURES")
-    if not path:
-        return
     figures = {
-        "trial": name,
         "acknowledged": outcome.acknowledged,
         "lost": outcome.lost,
         "loss_s": round(outcome.loss, 2),
         "exposure_s": round(outcome.exposure, 2),
         "restore_s": round(outcome.restore_seconds, 2),
-        **more,
     }
-    with Path(path).open("a") as file:
-        file.write(json.dumps(figures) + "\n")
+    note(name, **{**figures, **more})
+
+
+def note(trial: str, **figures: float) -> None:
+    """Append figures to the file that LAB_FIGURES names, if it does."""
+    if path := os.environ.get("LAB_FIGURES"):
+        with Path(path).open("a") as file:
+            file.write(json.dumps({"trial": trial, **figures}) + "\n")
 
 
 @contextmanager

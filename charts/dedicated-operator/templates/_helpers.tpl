@@ -74,7 +74,15 @@ app.kubernetes.io/part-of: dedicated-operator
   # create: drills. delete: the orders of drills that are long over.
   verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
-  resources: [dedicatedinstances/status, maintenances/status, instancebackups/status, instancerestores/status]
+  resources: [instanceexports]
+  verbs: [list, watch, delete]
+- apiGroups: [dedicated.zitadel.com]
+  resources:
+  - dedicatedinstances/status
+  - maintenances/status
+  - instancebackups/status
+  - instancerestores/status
+  - instanceexports/status
   verbs: [patch]
 - apiGroups: [dedicated.zitadel.com]
   resources: [dedicatedinstances/finalizers]

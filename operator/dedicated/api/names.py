@@ -16,6 +16,8 @@ BACKUP_KIND = "InstanceBackup"
 BACKUP_PLURAL = "instancebackups"
 RESTORE_KIND = "InstanceRestore"
 RESTORE_PLURAL = "instancerestores"
+EXPORT_KIND = "InstanceExport"
+EXPORT_PLURAL = "instanceexports"
 
 FINALIZER = f"{GROUP}/finalizer"
 FIELD_MANAGER = "dedicated-operator"

@@ -9,14 +9,23 @@ Limit: it knows the constructs that our models use and fails on any other.
 import re
 from dataclasses import dataclass
 
-from dedicated.api import instance_backup, instance_restore
+from dedicated.api import instance_backup, instance_export, instance_restore
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.instance_backup import InstanceBackupSpec, InstanceBackupStatus
+from dedicated.api.instance_export import InstanceExportSpec, InstanceExportStatus
 from dedicated.api.instance_restore import InstanceRestoreSpec, InstanceRestoreStatus
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.maintenance_request import NAME_RULES, MaintenanceSpec, MaintenanceStatus
 from dedicated.api.names import GROUP, VERSION
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, MAINTENANCE, RECORD, Kind
+from dedicated.api.objects import (
+    INSTANCE,
+    INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
+    INSTANCE_RESTORE,
+    MAINTENANCE,
+    RECORD,
+    Kind,
+)
 from dedicated.api.record import RecordSpec
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.status import InstanceStatus
@@ -207,6 +216,26 @@ BACKUP_DEFINITION = Definition(
     ),
     selectable=(".spec.instance",),
 )
+EXPORT_DEFINITION = Definition(
+    kind=INSTANCE_EXPORT,
+    short_name="ie",
+    description="All of an instance sealed to its customer, in a bucket of theirs, and what came of it.",
+    rules=instance_export.NAME_RULES,
+    spec=InstanceExportSpec,
+    status=InstanceExportStatus,
+    columns=(
+        ("Instance", "string", ".spec.instance", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Bytes", "integer", ".status.progress.bytes", 0),
+        ("Total", "integer", ".status.progress.total", 0),
+        ("Expected-End", "string", ".status.expectedEnd", 0),
+        ("Age", "date", ".metadata.creationTimestamp", 0),
+        ("Bucket", "string", ".spec.destination.bucket", 1),
+        ("Snapshot", "string", ".status.snapshotAt", 1),
+        ("Message", "string", ".status.message", 1),
+    ),
+    selectable=(".spec.instance",),
+)
 RESTORE_DEFINITION = Definition(
     kind=INSTANCE_RESTORE,
     short_name="ir",
@@ -232,6 +261,7 @@ DEFINITIONS = (
     MAINTENANCE_DEFINITION,
     BACKUP_DEFINITION,
     RESTORE_DEFINITION,
+    EXPORT_DEFINITION,
 )
 
 

@@ -1,26 +1,20 @@
-"""The processes beside an instance, as arguments of `dedicated agent`."""
+"""The small processes beside an instance, `dedicated agent NAME`, each with its arguments."""
 
 import argparse
 from collections.abc import Mapping
 
 from dedicated.cli.agent_arguments import add_recovery_arguments, add_verify_arguments
 from dedicated.cli.escrow_arguments import add_escrow_arguments
+from dedicated.cli.export_arguments import add_export_arguments
 
 
 def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
-    """Add the agents, each with its arguments."""
+    """Add the agents."""
     agents = parser.add_subparsers(dest="agent", required=True, metavar="AGENT")
-    add_recovery_arguments(
-        agents.add_parser("recovery", help="tell what a restore would bring back, until SIGTERM"),
-        environment=environment,
-    )
-    add_verify_arguments(
-        agents.add_parser(
-            "verify", help="look once at a restored database, and tell what it holds"
-        ),
-        environment=environment,
-    )
-    add_escrow_arguments(
-        agents.add_parser("escrow", help="write the key bundle, or the ledger beside it, once"),
-        environment=environment,
-    )
+    for name, text, add in (
+        ("recovery", "tell what a restore would bring back, until SIGTERM", add_recovery_arguments),
+        ("verify", "look once at a restored database, and tell what it holds", add_verify_arguments),
+        ("escrow", "write the key bundle and the ledger beside the cluster; once", add_escrow_arguments),
+        ("export", "dump the database, prove the dump, store it sealed; once", add_export_arguments),
+    ):
+        add(agents.add_parser(name, help=text), environment=environment)

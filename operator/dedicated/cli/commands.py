@@ -17,6 +17,7 @@ from dedicated.cli.check import check
 from dedicated.cli.delete import delete
 from dedicated.cli.drill import drill
 from dedicated.cli.explain import explain
+from dedicated.cli.export import export, export_verify
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
 from dedicated.cli.keys import keys
@@ -75,6 +76,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 COMMANDS = (
     check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
+    export, export_verify,
     permit, refuse, withdraw, reschedule, freeze, announce, record, backup, delete,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

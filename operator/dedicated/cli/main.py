@@ -57,6 +57,8 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     match options.command:
         case "run":
             return _run(options, now)
+        case "agent" if options.agent == "export":
+            return _export(options, now)
         case "agent" if options.agent == "escrow":
             return _escrow(options, now)
         case "agent":
@@ -93,6 +95,16 @@ def _recovery(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     logs.configure(level=settings.log_level, form=settings.log_format)
     asyncio.run(run(settings, now=now))
     return 0
+
+
+def _export(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.export.main import run
+    from dedicated.cli.export_arguments import export_settings_of
+    from dedicated.controllers import logs
+
+    settings = export_settings_of(options, environment=os.environ)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return 0 if asyncio.run(run(settings, now=now)) else BROKEN
 
 
 def _verify(options: argparse.Namespace, now: Callable[[], datetime]) -> int:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, TypeGuard
 
-from dedicated.api import instance_backup, instance_restore, maintenance_request
+from dedicated.api import instance_backup, instance_export, instance_restore, maintenance_request
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import (
     CONFIG_MAP,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
     INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
@@ -63,6 +64,7 @@ STATUS_MOVES = 8
 TOLD = {
     MAINTENANCE.kind: maintenance_request.STATUS_FIELDS,
     INSTANCE_BACKUP.kind: instance_backup.STATUS_FIELDS,
+    INSTANCE_EXPORT.kind: instance_export.STATUS_FIELDS,
     INSTANCE_RESTORE.kind: instance_restore.STATUS_FIELDS,
 }
 """What the status of an order can hold."""

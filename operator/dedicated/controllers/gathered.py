@@ -22,6 +22,7 @@ class Gathered:
     tasks: dict[str, JobState] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     escrowing: list[Attempt] = field(default_factory=list)
+    export_report: str = ""
     identity: Identity | None = None
 
     def add(self, ref: Ref, entry: Entry) -> None:
@@ -36,5 +37,7 @@ class Gathered:
             self.verdicts[entry.verdict.restore] = entry.verdict
         elif entry.escrowing is not None:
             self.escrowing.append(entry.escrowing)
+        elif entry.export_report:
+            self.export_report = entry.export_report
         elif entry.identity is not None:
             self.identity = entry.identity

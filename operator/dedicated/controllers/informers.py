@@ -29,7 +29,7 @@ from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
-from dedicated.parts import escrow, keys, measured, recovery_agent, verification
+from dedicated.parts import escrow, export, keys, measured, recovery_agent, verification
 from dedicated.parts.database.engine import (
     ClusterState,
     EngineRun,
@@ -78,6 +78,7 @@ class Entry:
     verdict: Verdict | None = None
     escrowed: escrow.Kept | None = None
     escrowing: Attempt | None = None
+    export_report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,17 +274,20 @@ def entry_of(manifest: Manifest) -> Entry:
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
     """A ConfigMap, with what is read of those that tell something."""
+    found = Entry(instance, child)
     match child.component:
         case keys.COMPONENT:
             data = get_map(manifest, "data")
             identity = Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
-            return Entry(instance, child, identity=identity)
+            found = Entry(instance, child, identity=identity)
         case measured.COMPONENT:
-            return Entry(instance, child, month=measured.month_of_manifest(manifest))
+            found = Entry(instance, child, month=measured.month_of_manifest(manifest))
         case recovery_agent.COMPONENT:
-            return Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
+            found = Entry(instance, child, recovery=recovery_agent.kept_of(manifest))
         case verification.COMPONENT:
-            return Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
+            found = Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
         case escrow.COMPONENT:
-            return Entry(instance, child, escrowed=escrow.kept_of(manifest))
-    return Entry(instance, child)
+            found = Entry(instance, child, escrowed=escrow.kept_of(manifest))
+        case export.COMPONENT:
+            found = Entry(instance, child, export_report=export.told_in(manifest))
+    return found

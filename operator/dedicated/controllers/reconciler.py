@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, VOLUME_CLAIM, Key
+from dedicated.api.objects import INSTANCE, VOLUME_CLAIM, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -23,7 +23,6 @@ from dedicated.contract.downtime import Span
 from dedicated.contract.places import Atlas
 from dedicated.contract.prerequisites import Platform
 from dedicated.contract.reading import facts_in
-from dedicated.contract.recovery.restore import ENDED as RESTORES_ENDED
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
@@ -32,6 +31,7 @@ from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import Metrics
 from dedicated.controllers.namespaces import Namespaces
+from dedicated.controllers.orders import refuse_orders
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
@@ -39,10 +39,8 @@ from dedicated.controllers.turns import PROVING_PAUSE, Line
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.parts import escrow
-from dedicated.reconcile import restore_steps
-from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled, Tell
+from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
 from dedicated.reconcile.deletion import claims_wanted
-from dedicated.reconcile.instance_backups import ENDED, UNKNOWN_INSTANCE
 from dedicated.reconcile.observed import Child, Failure, Measured, Observed, child_of
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.restores import with_database
@@ -158,7 +156,7 @@ class Reconciler:
         if body is None:
             self._forget(key)
             if key.name not in self._world.roll.in_namespace(key.namespace):
-                await self._refuse_orders(key)
+                await refuse_orders(key, world=self._world, executor=self._executor)
                 await self._namespaces.release(key.namespace, key.name)
             return "gone"
         memory = self._memories.setdefault(key, _Memory())
@@ -194,18 +192,6 @@ class Reconciler:
         if wrote and not acted and not instance.meta.deleting:  # what has to wait for rest must find it
             self._queue.add(key)
         return "changed" if acted or wrote else "unchanged"
-
-    async def _refuse_orders(self, key: Key) -> None:
-        """Backups and restores asked for of an instance that does not exist."""
-        for restore in self._world.restores(key):
-            if restore.told not in RESTORES_ENDED:
-                refused = Tell(restore.name, restore_steps.UNKNOWN_INSTANCE, kind=INSTANCE_RESTORE.kind)
-                await self._executor.tell(key.namespace, refused)
-        for order in self._world.orders(key):
-            if get_str(order.status, "state") not in ENDED:
-                await self._executor.tell(
-                    key.namespace, Tell(order.name, UNKNOWN_INSTANCE, kind=INSTANCE_BACKUP.kind)
-                )
 
     def _wake_at(self, key: Key, due: datetime | None) -> None:
         if due is not None:
@@ -310,6 +296,8 @@ class Reconciler:
             recovery=known.recovery,
             escrowed=known.escrowed,
             escrowing=known.escrowing,
+            exports=known.exports,
+            export_report=known.export_report,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

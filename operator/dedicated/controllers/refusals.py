@@ -1,8 +1,10 @@
 """What the API server refuses for good, in words for the next pass to tell."""
 
-from dedicated.api.json import get_str
-from dedicated.api.objects import ENGINE_KINDS, INSTANCE_RESTORE, MAINTENANCE
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.names import LABEL_COMPONENT
+from dedicated.api.objects import ENGINE_KINDS, INSTANCE_EXPORT, INSTANCE_RESTORE, MAINTENANCE
 from dedicated.cluster.errors import ApiError
+from dedicated.parts import export
 from dedicated.reconcile.actions import Action, Apply, Ask, MarkNamespace, Tell
 from dedicated.reconcile.observed import Failure
 
@@ -36,4 +38,9 @@ def _order(action: Ask | Tell) -> tuple[str, str]:
     kind = action.kind if isinstance(action, Tell) else get_str(action.manifest, "kind")
     if kind == MAINTENANCE.kind:
         return "Maintenance", "MaintenanceRefused"
-    return kind, "RestoreRefused" if kind == INSTANCE_RESTORE.kind else "BackupRefused"
+    if kind == INSTANCE_RESTORE.kind:
+        return kind, "RestoreRefused"
+    manifest: Manifest = {} if isinstance(action, Tell) else action.manifest
+    part = get_str(manifest, "metadata", "labels", LABEL_COMPONENT) == export.COMPONENT
+    exporting = kind == INSTANCE_EXPORT.kind or part
+    return kind, "ExportRefused" if exporting else "BackupRefused"

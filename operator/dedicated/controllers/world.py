@@ -18,6 +18,7 @@ from dedicated.api.objects import (
     ENGINE_KINDS,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
     INSTANCE_RESTORE,
     KIND_BY_NAME,
     MAINTENANCE,
@@ -59,7 +60,16 @@ from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept, record_name
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order, RestoreOrder, asked_of, order_of, restore_of
+from dedicated.reconcile.asked import (
+    Asked,
+    ExportOrder,
+    Order,
+    RestoreOrder,
+    asked_of,
+    export_of,
+    order_of,
+    restore_of,
+)
 from dedicated.reconcile.observed import (
     Child,
     DeploymentState,
@@ -90,9 +100,11 @@ class Snapshot:
     verdicts: Mapping[str, Verdict]
     escrowed: escrow.Kept | None
     escrowing: tuple[Attempt, ...]
+    exports: tuple[ExportOrder, ...]
+    export_report: str
 
 
-About: TypeAlias = Reading | Asked | Order | RestoreOrder
+About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
 AnyInformer: TypeAlias = (
     Informer[Entry]
     | Informer[PodEntry]
@@ -100,6 +112,7 @@ AnyInformer: TypeAlias = (
     | Informer[Asked]
     | Informer[Order]
     | Informer[RestoreOrder]
+    | Informer[ExportOrder]
     | Informer[Node]
     | Informer[str]
 )
@@ -149,6 +162,7 @@ class World:
         self._orders = asked_informer(client, INSTANCE_BACKUP, namespaces, order_of, told)
         restored = lambda item: restore_of(dated(item))  # noqa: E731
         self._restores = asked_informer(client, INSTANCE_RESTORE, namespaces, restored, told)
+        self._exports = asked_informer(client, INSTANCE_EXPORT, namespaces, export_of, told)
         self._nodes = nodes_informer(client, self._wake_all) if with_nodes else None
         self.marks = marks_informer(client, self._namespace_changed) if with_marks else None
         self.roll = Informer[Presence](
@@ -173,6 +187,7 @@ class World:
         yield MAINTENANCE.plural, self._asked
         yield INSTANCE_BACKUP.plural, self._orders
         yield INSTANCE_RESTORE.plural, self._restores
+        yield INSTANCE_EXPORT.plural, self._exports
         if self._nodes is not None:
             yield NODE.plural, self._nodes
         if self.marks is not None:
@@ -238,6 +253,8 @@ class World:
             verdicts=found.verdicts,
             escrowed=self._escrowed(key),
             escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
+            exports=self.exports(key),
+            export_report=found.export_report,
         )
 
     def _gathered(self, key: Key) -> Gathered:
@@ -259,6 +276,11 @@ class World:
     def orders(self, key: Key) -> tuple[Order, ...]:
         """The backups asked for of an instance, whether it exists or not."""
         found = self._orders.in_namespace(key.namespace).values()
+        return tuple(order for order in found if order.instance == key.name)
+
+    def exports(self, key: Key) -> tuple[ExportOrder, ...]:
+        """The exports asked for of an instance, whether it exists or not."""
+        found = self._exports.in_namespace(key.namespace).values()
         return tuple(order for order in found if order.instance == key.name)
 
     def child(self, namespace: str, ref: Ref) -> Child | None:
@@ -307,6 +329,7 @@ class World:
             MAINTENANCE: self._asked,
             INSTANCE_BACKUP: self._orders,
             INSTANCE_RESTORE: self._restores,
+            INSTANCE_EXPORT: self._exports,
         }
         (stores.get(kind) or self._informer(kind)).put(manifest)
 
@@ -363,5 +386,5 @@ class World:
 
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
-    asked = (MAINTENANCE, INSTANCE_BACKUP, INSTANCE_RESTORE)
+    asked = (MAINTENANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, INSTANCE_EXPORT)
     return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, *asked, INSTANCE)

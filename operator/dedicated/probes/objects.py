@@ -86,17 +86,24 @@ class Objects:
         self,
         query: str = "",
         *,
-        method: Literal["GET", "PUT", "DELETE"] = "GET",
+        method: Literal["GET", "PUT", "POST", "DELETE"] = "GET",
         key: str = "",
         bucket: str = "",
         body: bytes = b"",
+        span: tuple[int, int] | None = None,
+        seconds: float = ANSWER_SECONDS,
     ) -> Answer:
-        """One request. `query` is encoded already, `key` is not; another bucket of the store may be named."""
+        """One request. `query` is encoded already, `key` is not; another bucket of the store may be named.
+
+        `span`: the first byte wanted of an object, and the one after the last.
+        """
         path = f"/{bucket or self.bucket}" + (f"/{quote(key)}" if key else "")
         path += f"?{query}" if query else ""
         try:
             headers = await _signed(method, path, body, access=self._access)
-            async with asyncio.timeout(ANSWER_SECONDS):
+            if span is not None:
+                headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
+            async with asyncio.timeout(seconds):
                 async with self._session.request(
                     method,
                     URL(f"https://{self._access.endpoint}{path}", encoded=True),

@@ -119,14 +119,15 @@ class RecordFact:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Create a `Maintenance` or an engine's backup; one of that name that is there stays as it is."""
+    """Create a `Maintenance`, an engine's backup or a part of an export; one of that name that is there stays
+    as it is."""
 
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Write the status of a `Maintenance` or an `InstanceBackup`, whole: what it does not name goes."""
+    """Write the status of a `Maintenance` or another order, whole: what it does not name goes."""
 
     name: str
     status: Manifest

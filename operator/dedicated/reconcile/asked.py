@@ -1,5 +1,5 @@
 """What people ask for by objects of their own, as the plan needs it: `Maintenance`, `InstanceBackup`,
-`InstanceRestore`."""
+`InstanceRestore`, `InstanceExport`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from dedicated.api.duration import parse_duration
+from dedicated.api.instance_export import InstanceExportSpec
 from dedicated.api.instance_restore import InstanceRestoreSpec, Purpose
 from dedicated.api.json import Manifest, digest, get_int, get_map, get_str, shared
 from dedicated.api.words import instant
@@ -37,6 +38,18 @@ class Order:
     kind: Literal["Full", "Differential"]
     keep_days: int
     created: str
+    status: Manifest = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """An `InstanceExport`: what is asked for, and its status as it stands."""
+
+    name: str
+    uid: str
+    instance: str
+    created: str
+    spec: InstanceExportSpec
     status: Manifest = field(default_factory=dict)
 
 
@@ -106,5 +119,21 @@ def order_of(manifest: Manifest) -> Order:
         kind="Differential" if kind == "Differential" else "Full",
         keep_days=get_int(spec, "keepDays") or 14,
         created=get_str(manifest, "metadata", "creationTimestamp"),
+        status=get_map(manifest, "status"),
+    )
+
+
+def export_of(manifest: Manifest) -> ExportOrder | None:
+    """An export as far as the plan asks; None where this version cannot read its spec."""
+    try:
+        spec = InstanceExportSpec.model_validate(get_map(manifest, "spec"))
+    except ValidationError:
+        return None
+    return ExportOrder(
+        name=get_str(manifest, "metadata", "name"),
+        uid=get_str(manifest, "metadata", "uid"),
+        instance=spec.instance,
+        created=get_str(manifest, "metadata", "creationTimestamp"),
+        spec=spec,
         status=get_map(manifest, "status"),
     )

@@ -42,7 +42,7 @@ from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.asked import Asked, Order, RestoreOrder
+from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
 from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.field_owners import Ownership, owners_of
 
@@ -187,6 +187,9 @@ class Observed:
     restores: tuple[RestoreOrder, ...] = ()
     tasks: Mapping[str, JobState] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    exports: tuple[ExportOrder, ...] = ()
+    export_report: str = ""
+    """What the export under way has written into its record."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)

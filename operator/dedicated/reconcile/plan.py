@@ -22,7 +22,7 @@ from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.dates import earliest
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
-from dedicated.reconcile import escrow, service_level, turns
+from dedicated.reconcile import escrow, exports, service_level, turns
 from dedicated.reconcile.actions import (
     Action,
     CreateAdmin,
@@ -46,7 +46,7 @@ from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.drills import drilling
 from dedicated.reconcile.holding import Doing, Sight, doing
 from dedicated.reconcile.instance_backups import orders
-from dedicated.reconcile.judgement import Judgement, judge, judge_invalid
+from dedicated.reconcile.judgement import Judgement, judge, judge_invalid, serving_version
 from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
 from dedicated.reconcile.recording import records_wanted
@@ -295,7 +295,7 @@ class _Protecting:
 
 
 def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
-    """Backups that are owed, those that were ordered, and the key bundle beside them."""
+    """Backups that are owed, those that were ordered, exports, and the key bundle beside them."""
     instance, observed, judgement = sight.instance, sight.observed, sight.judgement
     owed = backups(
         instance,
@@ -308,9 +308,17 @@ def _protecting(sight: Sight, on: Upkeep) -> _Protecting:
     )
     ordered = orders(instance, observed, busy=bool(owed.asks), now=sight.now)
     kept = escrow.actions(instance, observed, judgement.escrow, now=sight.now)
-    asked = ((*owed.asks, *ordered.actions, *kept), owed.prunes)
+    ground = exports.Ground(
+        wanted=judgement.wanted,
+        located=judgement.located,
+        agreed=judgement.obligations.agreed,
+        serving=serving_version(instance, observed),
+    )
+    out = exports.exports(instance, observed, ground, now=sight.now)
+    asked = ((*owed.asks, *ordered.actions, *kept, *out.actions), *out.after, owed.prunes)
     stages = tuple(stage for stage in asked if stage)
-    return _Protecting(stages, earliest(ordered.wake_at, owed.wake_at, judgement.database.wake_at))
+    due = earliest(ordered.wake_at, owed.wake_at, out.wake_at, judgement.database.wake_at)
+    return _Protecting(stages, due)
 
 
 def _keeping(sight: Sight) -> tuple[tuple[Action, ...], ...]:

@@ -26,6 +26,7 @@ from dedicated.contract.recovery.bundle import (
     Contents,
     Previous,
     object_name,
+    opener,
     pack,
     sha256,
     sums_of,
@@ -33,7 +34,6 @@ from dedicated.contract.recovery.bundle import (
 from dedicated.contract.recovery.escrow import (
     MANAGER,
     REPORT,
-    Opener,
     Report,
     Trouble,
     What,
@@ -42,8 +42,6 @@ from dedicated.contract.recovery.escrow import (
     to_json,
 )
 from dedicated.probes.objects import NoObjectsError, open_objects
-
-OPENER_DIGITS = 16
 
 logger = logging.getLogger(__name__)
 
@@ -126,9 +124,7 @@ class _Task:
         settings = self._settings
         named = f"metadata.name={settings.instance}"
         found = await self._door.list_objects(INSTANCE, settings.namespace, field_selector=named)
-        if [get_str(one, "metadata", "uid") for one in found] != [settings.incarnation]:
-            raise TaskError("the instance is gone, or another one")
-        instance = material.instance_member(found[0])
+        instance = material.instance_member(found, incarnation=settings.incarnation)
         if what == "Bundle":
             return instance, {}
         ledger: dict[str, bytes] = {}
@@ -165,9 +161,7 @@ class _Task:
             fingerprint=fingerprint,
             masterkey=settings.masterkey,
             versions=settings.versions,
-            openers=tuple(
-                Opener(role, sha256(key.encode())[:OPENER_DIGITS]) for role, key in settings.recipients
-            ),
+            openers=tuple(opener(role, key) for role, key in settings.recipients),
             previous=Previous(before.object, before.sha256) if before else Previous(),
             sums=sums_of(members),
         )

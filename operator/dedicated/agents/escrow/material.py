@@ -100,9 +100,11 @@ def members_of(listed: list[Manifest], *, folder: str, kind: str) -> dict[str, b
     return {f"{folder}/{get_str(one, 'metadata', 'name')}.json": document(one, kind=kind) for one in listed}
 
 
-def instance_member(found: Manifest) -> dict[str, bytes]:
-    """Member `instance.json`."""
-    return {"instance.json": document(found, kind=KIND)}
+def instance_member(listed: list[Manifest], *, incarnation: str) -> dict[str, bytes]:
+    """Member `instance.json`, of those listed by the instance's name. Raises MaterialError."""
+    if [get_str(one, "metadata", "uid") for one in listed] != [incarnation]:
+        raise MaterialError("the instance is gone, or another one")
+    return {"instance.json": document(listed[0], kind=KIND)}
 
 
 def readme(text: str, **words: str) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from dedicated.api.key_bundle import RecipientRole
 from dedicated.contract.recovery.escrow import Opener
 
 MANIFEST = "manifest.json"
@@ -26,6 +27,7 @@ README = "README.md"
 FORMAT = "dedicated.zitadel.com/escrow/v1"
 MOST_BYTES = 256 * 1024 * 1024
 """Of an opened object: far above what a ledger of years comes to."""
+OPENER_DIGITS = 16
 MEMBER = re.compile(r"[a-z]+/[-a-z0-9.]{1,253}(/[-._a-zA-Z0-9]{1,253})?|[A-Za-z]+\.(json|md)")
 What = Literal["Bundle", "Ledger"]
 
@@ -64,6 +66,11 @@ class Contents:
 
 
 _ADAPTER = TypeAdapter(Contents)
+
+
+def opener(role: RecipientRole, key: str) -> Opener:
+    """Who holds the identity of a public key."""
+    return Opener(role, sha256(key.encode())[:OPENER_DIGITS])
 
 
 def sha256(data: bytes) -> str:

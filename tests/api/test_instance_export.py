@@ -1,0 +1,61 @@
+"""`InstanceExport`: bounded, and refused by the models wherever the API server refuses it."""
+
+import pytest
+from pydantic import ValidationError
+
+from api.constraints import RULE, constraints, crd_schema, dotted, nodes
+from api.counterexamples import Case
+from api.export_examples import FULL, IMMUTABLE, STATUS, cases
+from dedicated.api.instance_export import STATUS_FIELDS, InstanceExportSpec, InstanceExportStatus
+from dedicated.api.json import get_map, get_str
+from dedicated.api.schema import EXPORT_DEFINITION
+
+BOUNDS = {"string": {"maxLength", "enum", "format"}, "array": {"maxItems"}, "object": {"properties"}}
+
+
+def test_its_rules_are_that_it_never_changes_and_that_physical_is_refused() -> None:
+    rules = {c.id for c in constraints(EXPORT_DEFINITION) if c.keyword == RULE}
+    assert IMMUTABLE in rules
+    assert len(rules) == 2
+
+
+def test_physical_is_refused_with_its_reason() -> None:
+    with pytest.raises(ValidationError, match="nobody could verify it"):
+        InstanceExportSpec.model_validate({**FULL, "format": "Physical"})
+
+
+def test_the_examples_are_valid_and_have_every_field() -> None:
+    assert InstanceExportSpec.model_validate(FULL).model_dump(by_alias=True) == FULL
+    assert InstanceExportStatus.model_validate(STATUS).model_dump(by_alias=True) == STATUS
+    assert set(STATUS_FIELDS) == set(STATUS)
+    least = {name: FULL[name] for name in ("instance", "recipient")}
+    place = {name: value for name, value in get_map(FULL, "destination").items() if name != "prefix"}
+    small = InstanceExportSpec.model_validate({**least, "destination": place})
+    assert (small.format, small.scratch.size, small.destination.prefix) == ("Logical", "20Gi", "")
+
+
+def seen_on_read(case: Case) -> bool:
+    """Whether the models of a spec can see it."""
+    return case.constraint.path[:1] == ("spec",) and len(case.constraint.path) > 1
+
+
+CASES = [pytest.param(case, id=case.constraint.id) for case in cases() if seen_on_read(case)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_models_refuse_what_the_schema_refuses(case: Case) -> None:
+    with pytest.raises(ValidationError):
+        InstanceExportSpec.model_validate(case.body["spec"])
+
+
+def test_everything_is_bounded() -> None:
+    for path, node in nodes(crd_schema(EXPORT_DEFINITION)):
+        if path[:1] in {("spec",), ("status",)} and get_str(node, "type") in BOUNDS:
+            assert BOUNDS[get_str(node, "type")] & node.keys(), dotted(path)
+
+
+def test_columns_and_selectable_fields_exist_in_the_schema() -> None:
+    paths = {dotted(path) for path, _ in nodes(crd_schema(EXPORT_DEFINITION))}
+    named = (*(path for _, _, path, _ in EXPORT_DEFINITION.columns), *EXPORT_DEFINITION.selectable)
+    for path in named:
+        assert path.removeprefix(".") in paths | {"metadata.creationTimestamp"}
