@@ -63,9 +63,12 @@ def ready_addresses(api: Api, namespace: str) -> int:
 
 
 def test_the_platform_works_on(
-    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, protect: Protect
+    cluster: Cluster, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator, protect: Protect
 ) -> None:
-    """Installation with its Jobs, drains, rollouts, endpoints, garbage collection: nothing is blocked."""
+    """Installation with its Jobs, drains, rollouts, endpoints, garbage collection: nothing is blocked.
+
+    Alone, since collection pauses for minutes where other tests bring kinds and take them away.
+    """
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
     protect(namespace, wildcardAdmins="Deny")
     operator = run_operator(namespace)
@@ -93,7 +96,6 @@ def test_the_platform_works_on(
 
     ines, old = person(cluster, namespace, instructed=True), names(api, REPLICA_SET, namespace)
     ines.delete(DEPLOYMENT, namespace, "acme-server")
-    # Collection pauses for a moment where another test takes a kind away.
     until(lambda: not old & names(api, REPLICA_SET, namespace), "what it owned is collected", seconds=SECONDS)
     wait_for(api, namespace, is_applied, seconds=SECONDS, what="made again")
     rest(cluster, operator)

@@ -1,9 +1,11 @@
 """Modifications as records: made before the repair, once, by the operator, and never gone."""
 
+from functools import partial
+
 import pytest
 
 from cluster.instances import condition, wait_for
-from cluster.observing import is_applied
+from cluster.observing import SECONDS, is_applied
 from cluster.standing import (
     SIMULATED,
     Standing,
@@ -94,7 +96,8 @@ def test_records_outlive_the_instance_and_the_next_one_of_its_name_shows_them(
     body = at.body()
     at.api.delete(INSTANCE, at.namespace, "acme")
     at.api.wait_for(INSTANCE, at.namespace, "acme", lambda body: body is None, what="deleted")
-    until(lambda: "Service/acme-server" not in children(at.api, at.namespace), "garbage collected")
+    left = partial(children, at.api, at.namespace)
+    until(lambda: "Service/acme-server" not in left(), "garbage collected", seconds=SECONDS)
     at.rest()
     assert records(at.api, at.namespace) == [before]
     metadata: Manifest = {"name": "acme", "namespace": at.namespace}

@@ -1,7 +1,5 @@
 """Where the recovery agent is to look: a file of places, and the Secrets with the keys of their stores."""
 
-from collections.abc import Iterator
-
 from dedicated.api.backup import Repository
 from dedicated.api.json import JsonValue
 from dedicated.api.resource import Instance
@@ -46,8 +44,6 @@ def mounts(instance: Instance) -> list[JsonValue]:
     ]
 
 
-def _places(instance: Instance) -> Iterator[tuple[StoreRole, Repository]]:
+def _places(instance: Instance) -> tuple[tuple[StoreRole, Repository], ...]:
     backup = instance.spec.backup
-    if backup is None:
-        return
-    yield from backup.buckets
+    return backup.buckets if backup is not None else ()

@@ -257,10 +257,16 @@ def _backups(wanted: EngineWanted) -> Manifest:
 
 
 def _place(repository: Repository) -> Manifest:
-    if repository.storage is not None:
+    if repository.provider == "volume":
+        assert repository.storage is not None
         return {"volume": {"volumeClaimSpec": _claim(repository.storage)}}
-    names = ("bucket", "endpoint", "region")
-    return {"s3": {name: getattr(repository, name) for name in names}}
+    return {
+        "s3": {
+            "bucket": repository.bucket,
+            "endpoint": repository.endpoint,
+            "region": repository.region,
+        }
+    }
 
 
 def _claim(storage: Storage) -> Manifest:
