@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
-from dedicated.api.objects import CNPG_BACKUP, CNPG_CLUSTER, PERCONA_BACKUP, PERCONA_CLUSTER, Kind
+from dedicated.api.objects import (
+    BARMAN_STORE,
+    CNPG_BACKUP,
+    CNPG_CLUSTER,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
+    Kind,
+)
 from testbed import stub_pods
 from testbed.client import Api, ApiError, condition
 
@@ -92,8 +99,9 @@ class Simulator:
         (servers,) = get_list(cluster, "spec", "instances")
         size = get_int(servers, "replicas")
         source = get_map(cluster, "spec", "dataSource", "postgresCluster")
-        of, target = get_str(source, "clusterName"), _percona_target(source)
-        if source and self._restores(PERCONA_CLUSTER, name, of, target):
+        bucket = get_map(cluster, "spec", "dataSource", "pgbackrest")
+        of, target = get_str(source, "clusterName"), _percona_target(source or bucket)
+        if (source or bucket) and self._restores(PERCONA_CLUSTER, name, of, target):
             self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
             return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
@@ -122,7 +130,7 @@ class Simulator:
         }
         recovery = get_map(cluster, "spec", "bootstrap", "recovery")
         target = _cnpg_target(recovery)
-        if recovery and self._restores(CNPG_CLUSTER, name, _cnpg_source(cluster), target):
+        if recovery and self._restores(BARMAN_STORE, name, _cnpg_source(cluster), target):
             # api/v1/cluster_types.go: PhaseFirstPrimary.
             told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
             self._status(CNPG_CLUSTER, cluster, told)
@@ -145,10 +153,11 @@ class Simulator:
 
     def _restores(self, kind: Kind, cluster: str, source: str, target: datetime | None) -> bool:
         """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
-        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
+        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go), unless it is
+        a bucket (empty); CloudNativePG's plugin needs the store of its source."""
         if cluster in self.restored:
             return False
-        if self.restoring or self.api.find(kind, self.namespace, source) is None:
+        if self.restoring or (source and self.api.find(kind, self.namespace, source) is None):
             return True
         self.restored[cluster] = target - self.astray if target else None
         return False
@@ -306,7 +315,7 @@ def _cnpg_target(recovery: Manifest) -> datetime | None:
 
 
 def _cnpg_source(cluster: Manifest) -> str:
-    """The store of the external cluster that is named: it carries its cluster's name."""
+    """The store of the external cluster that is named."""
     (external,) = get_list(cluster, "spec", "externalClusters")
     return get_str(external, "plugin", "parameters", "barmanObjectName")
 

@@ -19,6 +19,7 @@ from dedicated.api.names import API_VERSION, RESTORE_KIND
 from dedicated.api.objects import NETWORK_POLICY, Ref
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
+from dedicated.contract.importing import is_imported
 from dedicated.contract.recovery import proof, restore
 from dedicated.contract.recovery.drills import known_drills, known_event
 from dedicated.contract.recovery.proof import Goal, Terms, due
@@ -137,10 +138,13 @@ class Course:
 def with_database(
     instance: Instance | InvalidInstance, facts: Iterable[Fact]
 ) -> Instance | InvalidInstance:
-    """The instance with the database that the records say it has."""
+    """The instance with the database that the records say it has, and whether its import is on record."""
     if isinstance(instance, InvalidInstance):
         return instance
-    return replace(instance, database=database_in(facts))
+    known = tuple(facts)
+    cluster = cluster_name(instance) if instance.spec.backup else ""
+    done = is_imported(known, incarnation=instance.meta.uid, cluster=cluster)
+    return replace(instance, database=database_in(known), imported=done)
 
 
 def cluster_for(instance: Instance, uid: str) -> str:
@@ -248,6 +252,8 @@ def _impossible(scene: Scene) -> Refusal | None:
         return Refusal("ExternalDatabase", text)
     if judgement.stalled is not None:
         return Refusal("InstanceStalled", judgement.stalled.message, waits=True)
+    if judgement.arrival.waiting:
+        return Refusal("ImportRuns", judgement.arrival.waiting, waits=True)
     if judgement.database.wanted is None or scene.wanted is None or not scene.observed.agent_image:
         first = judgement.first("Rollout") or judgement.first("Creation")
         text = first.message if first else "nothing can be rendered, or no agent can verify"
@@ -308,8 +314,7 @@ def _judged(
 
 def database_for(scene: Scene, cluster: str, target: Target) -> Instance:
     """The instance with the database that a restore makes."""
-    database = Database(cluster, scene.live, target.point, target.exact)
-    return replace(scene.instance, database=database)
+    return replace(scene.instance, database=Database(cluster, scene.live, target.point, target.exact))
 
 
 def prepared_for(scene: Scene, cluster: str, target: Target) -> Wanted | None:
