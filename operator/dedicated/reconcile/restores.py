@@ -141,8 +141,7 @@ def with_database(
     """The instance with the database that the records say it has, and whether its import is on record."""
     if isinstance(instance, InvalidInstance):
         return instance
-    known = tuple(facts)
-    cluster = cluster_name(instance) if instance.spec.backup else ""
+    known, cluster = tuple(facts), cluster_name(instance) if instance.spec.backup else ""
     done = is_imported(known, incarnation=instance.meta.uid, cluster=cluster)
     return replace(instance, database=database_in(known), imported=done)
 
