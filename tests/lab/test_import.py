@@ -91,7 +91,12 @@ def test_an_older_release_and_a_database_in_use_are_refused(arrival: Importing) 
     assert [table.full_name for table in tables(arrival.lab)] == ["public.theirs"]
 
 
-@pytest.mark.parametrize("step", ["Reading", "Importing", "Verifying"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "step", [pytest.param("Reading", marks=SLOW), "Importing", pytest.param("Verifying", marks=SLOW)]
+)
 def test_one_that_is_killed_begins_anew_on_an_emptied_database(arrival: Importing, step: str) -> None:
     moments = {
         "Reading": (arrival.scratch / "sealed").exists,

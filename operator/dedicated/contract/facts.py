@@ -229,6 +229,8 @@ class Restored:
     verified: datetime
     retain: timedelta
     expected: timedelta | None = None
+    brought: bool = False
+    """Brought back after a disaster: of databases that stood in a cluster that is lost."""
 
     @property
     def took(self) -> timedelta:

@@ -9,7 +9,7 @@ is the instance's, is named after it, and is taken away when the import is on re
 from dataclasses import dataclass
 
 from dedicated.api.compute import Storage
-from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.objects import (
     CONFIG_MAP,
     JOB,
@@ -21,6 +21,7 @@ from dedicated.api.objects import (
 )
 from dedicated.api.resource import Instance
 from dedicated.api.source import DatabaseSource, ExportSource
+from dedicated.contract.import_report import MANAGER, REPORT
 from dedicated.parts import keys
 from dedicated.parts.database.engine import PORT, USER, cluster_name
 from dedicated.parts.database.engines import adapter_of
@@ -76,6 +77,13 @@ def import_name(instance: str) -> str:
 def job_ref(instance: Instance) -> Ref:
     """Its Job."""
     return Ref(JOB.kind, import_name(instance.name))
+
+
+def is_report(component: str, manager: str, fields: Manifest) -> bool:
+    """Whether what a manager owns of an object is the import's word in its record."""
+    told = set(get_map(fields, "f:data")) - {"."}
+    ours = component == COMPONENT and manager == MANAGER
+    return ours and set(fields) == {"f:data"} and told <= {f"f:{REPORT}"}
 
 
 def manifests(wanted: ImportWanted) -> tuple[Manifest, ...]:
