@@ -11,7 +11,7 @@ from dedicated.contract.export import Table, table_findings
 from dedicated.probes.objects import open_objects
 from lab.contents import DATABASE, connected, fill, tables_of
 from lab.export import BUCKET, FOLDER, Exporting
-from lab.importing import Importing, importing, of_export
+from lab.importing import OWNER, Importing, importing, of_export
 from lab.laboratory import Lab
 from lab.s3 import S3
 from lab.sealed import KEYS
@@ -48,6 +48,8 @@ def failed(arrival: Importing) -> tuple[str, str]:
 
 def test_an_export_arrives_whole_and_only_once(arrival: Importing) -> None:
     source = tables_of(arrival.lab.primary.port)
+    with connected(arrival.lab, database=TARGET) as connection:  # some engines make one for their user
+        connection.execute(f"create schema system authorization {OWNER}")
     arrival.start()
     assert arrival.end() == 0, arrival.log
     assert [*table_findings(source, tables(arrival.lab))] == []
