@@ -105,6 +105,8 @@ def test_the_report_of_another_incarnation_says_nothing() -> None:
 def test_what_fails_is_named_and_tried_again_where_that_helps(code: Code, party: str, final: bool) -> None:
     cluster = scene()
     said = failed(report(cluster), code, "as told", at=cluster.server.now)
+    # While its Job still tries, what only a person can solve is told already.
+    assert told(seen(cluster, said))["phase"] == ("Failed" if final else "Waiting")
     done = seen(cluster, said, job=JobState(failed=True))
     assert code in codes(done)
     assert (told(done)["phase"], told(done)["responsible"]) == ("Failed", party)

@@ -37,7 +37,11 @@ from dedicated.reconcile.observed import Observed
 COMPONENT = "import"
 ANY_AGE = timedelta(days=36525)
 """The newest point of a backup is taken, however old it is."""
-AGAIN = "delete the instance with its database, correct the cause, and create it anew"
+AGAIN = "create another instance, from a source that is whole, and delete this one"
+RIGHT_KEY = (
+    "a masterkey never changes: create another instance, with the one that this data was written with, and "
+    "delete this one"
+)
 
 
 def arrival(
@@ -240,7 +244,7 @@ def _refused(instance: Instance, source: Source, judged: proof.Judgement, *, at:
         code=code,
         responsible=party,
         message=f"{origin_of(source)} was restored, and is not used: {judged.message}",
-        action=f"bring the masterkey that this data was written with; {AGAIN}" if wrong else AGAIN,
+        action=RIGHT_KEY if wrong else AGAIN,
         blocks="Stalled",
     )
     return Arrival(

@@ -32,8 +32,8 @@ RETRY = timedelta(minutes=5)
 CUSTOMERS: frozenset[Code] = frozenset({"WrongMasterkey", "FileNotOpened"})
 """What is brought along by whoever moves in."""
 REMEDIES: dict[Code, str] = {
-    "WrongMasterkey": "the masterkey of an instance never changes: delete the instance, and create it anew "
-    "with the masterkey that this data was written with",
+    "WrongMasterkey": "a masterkey never changes: create another instance, with the one that this data was "
+    "written with, and delete this one",
     "FileNotOpened": "put the age identity of the export's recipient into the Secret",
     "FileDamaged": "bring the export whole into the bucket, or name its own SHA-256 in a new instance",
     "VersionTooOld": "create the instance with a newer PostgreSQL or release",
@@ -76,7 +76,8 @@ def logical(
             return Arrival(waiting=hindrance, status=import_status(source, "Waiting", hindrance))
     report = read_report(observed.import_report, incarnation=instance.meta.uid) if job else None
     made = _manifests(sight, release)
-    if job is not None and job.failed:
+    stuck = report is not None and report.step == "Failed" and report.code in FINAL
+    if stuck or (job is not None and job.failed):
         return _failed(sight, report, made)
     if report is not None and report.step == "Completed":
         return _done(sight, report, made)
@@ -170,12 +171,12 @@ def _failed(sight: _Sight, report: Report | None, made: tuple[Manifest, ...]) ->
     party: Party = "Customer" if code in CUSTOMERS else responsible("Database", instance.spec.infrastructure)
     log = f"kubectl logs -n {instance.namespace} job/{job.name} --all-containers"
     remedy = REMEDIES.get(code, f"read its log: {log}")
-    after = f"; then delete Job {job.name}: it begins anew" if final else "; it is made anew by itself"
+    again_by = f"; then delete Job {job.name}: it begins anew" if final else "; it is tried again"
     finding = Finding(
         code=code,
         responsible=party,
         message=f"{origin_of(sight.source)} is not imported: {cause}",
-        action=remedy + after,
+        action=remedy if code == "WrongMasterkey" else remedy + again_by,
         blocks="Stalled" if final else "",
     )
     due = report.written + RETRY if report else sight.now
