@@ -61,8 +61,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Bytes of the database per second, as measured for exports: `fetch` from a store, `dump` from a
-    database, `load` into the new one, and `compare` of both."""
+    """Bytes of the database per second: `fetch` from a store, `dump` from a database and `load` into the new
+    one as measured for exports; to `compare` both is assumed."""
 
     fetch: float = 200 * MB
     dump: float = 132 * MB
