@@ -105,6 +105,7 @@ _FIELDS: dict[Fact, Manifest] = {
     "ForceMajeure": {"stretch": _SLOT},
     "KeysOpened": {},
     "DeletionConfirmed": _INCARNATION,
+    "DeletionWithdrawn": _INCARNATION,
     "FinalBackup": {
         **_INCARNATION,
         "backup": {"object": "PerconaPGBackup/full-1a2b3c4d", "label": "20260301-120000F"},

@@ -51,7 +51,7 @@ def test_a_lost_database_is_restored_switched_to_and_removed_after_its_time(
         (removed,) = stage.facts("DatabaseRemoved")
         assert get_str(removed, "removed", "cluster") == "acme-database"
         # The target was wrong: a point before it is in the part of the database that is gone.
-        earlier = get_str(switched, "restored", "earliest")
+        earlier = get_str(switched, "restored", "newest")
         stage.ask("again", "Recovery", target=earlier, acceptLossSince=earlier)
         done = stage.comes_to("again", "Retained")
         assert (done["target"], done["clamped"]) == (earlier, False)

@@ -28,7 +28,7 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-EitherFact = Literal["KeysOpened", "DeletionConfirmed"]
+EitherFact = Literal["KeysOpened", "DeletionConfirmed", "DeletionWithdrawn"]
 Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, EitherFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
@@ -41,7 +41,7 @@ STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(EitherFact)),
 }
 """Who states what. The operator notifies of a regular maintenance, the provider of an emergency; a person of
-either side states that a key bundle was opened, and confirms a deletion (T-1)."""
+either side states that a key bundle was opened, and confirms a deletion or withdraws that (T-1)."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -61,7 +61,7 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "restored": ("Restored",),
     "removed": ("DatabaseRemoved",),
     "drill": ("Drilled",),
-    "incarnation": ("DeletionConfirmed", "FinalBackup"),
+    "incarnation": ("DeletionConfirmed", "DeletionWithdrawn", "FinalBackup"),
     "backup": ("FinalBackup",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""

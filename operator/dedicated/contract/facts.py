@@ -13,6 +13,7 @@ from typing import Literal
 
 from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
 
 Kind = Literal["Regular", "Security", "Performance"]
 Word = Literal["Permitted", "Refused", "Withdrawn", "Blocked"]
@@ -188,28 +189,6 @@ class Instructed:
 
 
 @dataclass(frozen=True, slots=True)
-class DeletionConfirmed:
-    """A person confirms that this incarnation of the instance may be deleted (T-1)."""
-
-    name: str
-    at: datetime
-    by: str
-    incarnation: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinalBackup:
-    """The full backup that an incarnation's deletion waited for has completed; `object` is the engine's."""
-
-    name: str
-    at: datetime
-    by: str
-    incarnation: str
-    object: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
 
@@ -294,7 +273,8 @@ class KeysOpened:
 
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
-    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | FinalBackup
+    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | DeletionWithdrawn
+    | FinalBackup
 )  # fmt: skip
 
 

@@ -32,16 +32,15 @@ from dedicated.api.record import (
 )
 from dedicated.api.words import instant
 from dedicated.contract.calendar import Slot
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
 from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
     DatabaseRemoved,
-    DeletionConfirmed,
     Delivered,
     Drilled,
     Fact,
-    FinalBackup,
     Grantee,
     Instructed,
     KeysOpened,
@@ -190,6 +189,8 @@ def _of_database(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = _drilled(name, at, by, drill)
         case RecordSpec(fact="DeletionConfirmed"):
             fact = DeletionConfirmed(name, at, by, incarnation)
+        case RecordSpec(fact="DeletionWithdrawn"):
+            fact = DeletionWithdrawn(name, at, by, incarnation)
         case RecordSpec(backup=RecordedBackup() as made):
             fact = FinalBackup(name, at, by, incarnation, made.object, made.label)
     return fact

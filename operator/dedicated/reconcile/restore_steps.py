@@ -112,7 +112,7 @@ def _fact(scene: Scene, course: Course) -> Restored:
         retain=course.order.retain,
         expected=estimated(scene),
         part=course.part if course.part != course.source else "",
-        earliest=found.earliest if found else None,
+        earliest=(found.earliest or found.newest) if found else None,
         newest=found.newest if found else None,
     )
 
