@@ -174,6 +174,22 @@ def test_a_job_at_work_is_let_end_and_one_that_gets_nowhere_with_what_is_past_go
     assert (ref in {one.ref for one in decided.actions if isinstance(one, Delete)}) == goes
 
 
+@pytest.mark.parametrize(
+    ("image", "failures", "problem", "goes"),
+    [("operator:0", 0, "no image", True), ("operator:0", 2, "", True), ("operator:0", 0, "", False),
+     (IMAGE, 2, "no image", False), ("", 2, "no image", False)],
+)  # fmt: skip
+def test_a_job_of_another_operator_that_gets_nowhere_is_made_anew(
+    image: str, failures: int, problem: str, goes: bool
+) -> None:
+    cluster, ref = with_a_job()
+    cluster.escrow.attempts = (Attempt(ref.name, cluster.server.now, failures, image=image),)
+    if problem:
+        cluster.pods.append(PodState("escrow-0", "escrow", "z1-1", False, False, False, problem))
+    decided = cluster.plan()
+    assert (ref in {one.ref for one in decided.actions if isinstance(one, Delete)}) == goes
+
+
 def test_a_job_that_ended_is_taken_away_and_nothing_else_of_the_instance() -> None:
     cluster, ref = with_a_job()
     deleted = [one.ref for one in cluster.plan().actions if isinstance(one, Delete)]

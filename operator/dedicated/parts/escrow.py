@@ -34,7 +34,7 @@ from dedicated.contract.recovery.escrow import MANAGER, REPORT, Attempt, Marks, 
 from dedicated.parts import keys
 from dedicated.parts.database.engine import created_at
 from dedicated.parts.instruction import RBAC
-from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
+from dedicated.parts.metadata import child, image_of, labels, restricted_container, restricted_pod, selector
 from dedicated.parts.recovery_agent import API_PORTS
 
 COMPONENT = "escrow"
@@ -100,6 +100,7 @@ def attempt_of(manifest: Manifest) -> Attempt | None:
         made=made,
         failures=get_int(manifest, "status", "failed"),
         failed="Failed" in ended,
+        image=image_of(manifest),
     )
 
 

@@ -139,6 +139,8 @@ def _is_over(
     """Whether a Job was carried out, gave up, or gets nowhere with what is no longer so."""
     if attempt is None or attempt.failed:
         return True
+    if observed.is_stranded(attempt.image, escrow.COMPONENT, failures=attempt.failures):
+        return True
     if marks is None or attempt.name == escrow.job_name(instance, marks, report):
         return False
     pods = (pod for pod in observed.pods if pod.component == escrow.COMPONENT and not pod.finished)

@@ -13,7 +13,7 @@ from dedicated.api.conditions import parse_time, rfc3339, shorten
 from dedicated.api.findings import Finding
 from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref
+from dedicated.api.objects import INSTANCE_RESTORE, JOB, NETWORK_POLICY, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.dates import earliest
 from dedicated.contract.facts import Restored
@@ -25,7 +25,7 @@ from dedicated.contract.recovery.restore import (
     overdue_at,
     restored,
 )
-from dedicated.parts import network
+from dedicated.parts import network, verification
 from dedicated.parts.database.engine import COMPONENT, on_cluster
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tell
@@ -68,7 +68,7 @@ def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
         for course, status in told
         if status != course.order.status
     ]
-    stages = (tuple(records), tuple(_deletions(scene)), tuple(tells))
+    stages = (tuple(records), (*_deletions(scene), *_renewals(scene, found)), tuple(tells))
     return Steps(
         tuple(stage for stage in stages if stage),
         _shown(told),
@@ -164,6 +164,17 @@ def _deletions(scene: Scene) -> Iterator[Action]:
             one = children.get(ref)
             if one is not None and not one.deleting and one.component in (COMPONENT, network.COMPONENT):
                 yield Delete(ref, one.uid)
+
+
+def _renewals(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:
+    """Verifications to be made anew by this operator."""
+    for course in found:
+        name = verification.verdict_name(course.order.name)
+        job, child = scene.observed.tasks.get(name), scene.observed.children.get(Ref(JOB.kind, name))
+        if course.phase != "Verifying" or job is None or child is None or job.deleting:
+            continue
+        if scene.observed.is_stranded(job.image, verification.COMPONENT, failures=job.failures):
+            yield Delete(child.ref, child.uid)
 
 
 def _cluster(scene: Scene, name: str) -> Child | None:
