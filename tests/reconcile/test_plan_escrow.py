@@ -247,3 +247,19 @@ def test_a_backup_that_is_asked_for_says_which_masterkey_it_needs() -> None:
     for order in orders:
         assert get_map(order, "metadata", "annotations") == {"dedicated.zitadel.com/keys": IDENTITY.masterkey}
         assert f"--annotation=keys={IDENTITY.masterkey}" in get_list(order, "spec", "options")
+
+
+def test_an_order_that_ended_is_told_in_the_ledger_within_its_minutes() -> None:
+    cluster = kept_instance()
+    cluster.stand()
+    before = cluster.plan()
+    assert jobs(before.actions) == []
+    cluster.restores.bodies["lost"] = {
+        "metadata": {"name": "lost", "uid": "r1", "creationTimestamp": rfc3339(cluster.server.now)},
+        "spec": {"instance": "acme", "purpose": "Clone"},
+        "status": {"phase": "Failed", "reason": "ExternalDatabase", "message": "it is external"},
+    }
+    cluster.pass_time(minutes=5)
+    (job,) = jobs(cluster.plan().actions)
+    assert "--ledger" in arguments(job)
+    assert "--bundle" not in arguments(job)

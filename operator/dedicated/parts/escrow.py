@@ -21,6 +21,8 @@ from dedicated.api.names import GROUP
 from dedicated.api.objects import (
     CONFIG_MAP,
     INSTANCE,
+    INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     JOB,
     MAINTENANCE,
     NETWORK_POLICY,
@@ -45,6 +47,8 @@ RETRIES = 6
 """Failed attempts of one Job: 10 s, 20 s, 40 s ... apart, some 10 minutes in all; then a new Job."""
 STORE_PORT = 443
 STORE_KEYS = ("access-key-id", "secret-access-key")
+LISTED = (MAINTENANCE, RECORD, INSTANCE_BACKUP, INSTANCE_RESTORE)
+"""What a ledger tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ def _rights(wanted: EscrowWanted) -> tuple[Manifest, Manifest, Manifest]:
             "resourceNames": [instance.name],
             "verbs": ["list"],
         },
-        {"apiGroups": [GROUP], "resources": [MAINTENANCE.plural, RECORD.plural], "verbs": ["list"]},
+        {"apiGroups": [GROUP], "resources": [kind.plural for kind in LISTED], "verbs": ["list"]},
     ]
     subject: Manifest = {
         "kind": SERVICE_ACCOUNT.kind,
