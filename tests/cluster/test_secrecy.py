@@ -176,7 +176,7 @@ def test_what_jobs_beside_an_instance_are_given_is_told_nowhere(
             for field, value in hidden_values(body).items()
         }
         holders = {name.partition("/")[0] for name in values}
-        assert holders >= {"repository", "escrow", "acme-exports", "passphrase", "acme-masterkey", PGUSER}
+        assert holders >= {"repository", "escrow", "acme-exports", "passphrase", "acme-masterkey"}
         kinds = (JOB, CONFIG_MAP, RECORD, INSTANCE_RESTORE, INSTANCE_EXPORT)
         objects = {kind.kind: str(api.list(kind, namespace)) for kind in kinds}
         at = Standing(cluster, namespace, stage.operator)
