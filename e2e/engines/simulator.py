@@ -101,7 +101,8 @@ class Simulator:
         source = get_map(cluster, "spec", "dataSource", "postgresCluster")
         bucket = get_map(cluster, "spec", "dataSource", "pgbackrest")
         of, target = get_str(source, "clusterName"), _percona_target(source or bucket)
-        if (source or bucket) and self._restores(PERCONA_CLUSTER, name, of, target):
+        there = bool(bucket) or self.api.find(PERCONA_CLUSTER, self.namespace, of) is not None
+        if (source or bucket) and self._restores(name, target, there=there):
             self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
             return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
@@ -125,12 +126,14 @@ class Simulator:
         labels: Manifest = {"cnpg.io/cluster": name, "cnpg.io/podRole": "instance"}
         names = [f"{name}-{number + 1}" for number in range(size)]
         apart: Manifest = {"topologyKey": ZONE, "labelSelector": {"matchLabels": labels}}
-        affinity: Manifest = {
-            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}
-        }
+        affinity: Manifest = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
         recovery = get_map(cluster, "spec", "bootstrap", "recovery")
+        if any(self.api.find(BARMAN_STORE, self.namespace, store) is None for store in _stores(cluster)):
+            # plugin-barman-cloud, internal/cnpgi/operator/reconciler.go: it stops all work on the cluster.
+            self._status(CNPG_CLUSTER, cluster, {"phase": "Waiting for the plugin"})
+            return
         target = _cnpg_target(recovery)
-        if recovery and self._restores(BARMAN_STORE, name, _cnpg_source(cluster), target):
+        if recovery and self._restores(name, target, there=True):
             # api/v1/cluster_types.go: PhaseFirstPrimary.
             told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
             self._status(CNPG_CLUSTER, cluster, told)
@@ -151,13 +154,13 @@ class Simulator:
         }
         self._status(CNPG_CLUSTER, cluster, status)
 
-    def _restores(self, kind: Kind, cluster: str, source: str, target: datetime | None) -> bool:
+    def _restores(self, cluster: str, target: datetime | None, *, there: bool) -> bool:
         """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
-        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go), unless it is
-        a bucket (empty); CloudNativePG's plugin needs the store of its source."""
+        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go), unless
+        it is a bucket."""
         if cluster in self.restored:
             return False
-        if self.restoring or (source and self.api.find(kind, self.namespace, source) is None):
+        if self.restoring or not there:
             return True
         self.restored[cluster] = target - self.astray if target else None
         return False
@@ -314,10 +317,13 @@ def _cnpg_target(recovery: Manifest) -> datetime | None:
     return parse_time(get_str(recovery, "recoveryTarget", "targetTime"))
 
 
-def _cnpg_source(cluster: Manifest) -> str:
-    """The store of the external cluster that is named."""
-    (external,) = get_list(cluster, "spec", "externalClusters")
-    return get_str(external, "plugin", "parameters", "barmanObjectName")
+def _stores(cluster: Manifest) -> set[str]:
+    """The stores that a cluster names (internal/cnpgi/operator/config/config.go)."""
+    named = [*get_list(cluster, "spec", "plugins"), *get_list(cluster, "spec", "externalClusters")]
+    found = {
+        get_str(item.get("plugin") or item, "parameters", "barmanObjectName") for item in map(get_map, named)
+    }
+    return found - {""}
 
 
 def _now() -> str:

@@ -139,14 +139,14 @@ class Repository:
         """Make a backup: full, diff or incr."""
         self.run("backup", f"--type={kind}")
 
-    def restore(self, data: Path, *, until: datetime | None = None) -> None:
+    def restore(self, data: Path, *, until: datetime | None = None, more: tuple[str, ...] = ()) -> None:
         """Restore to a time or to the latest point, into a new folder, which replays when it is started."""
         data.mkdir(mode=0o700)
         if self.programs.user is not None:
             os.chown(data, self.programs.user, self.programs.user)
         target = f"{until:%Y-%m-%d %H:%M:%S.%f%z}" if until else ""
         options = ("--type=time", f"--target={target}", "--target-action=promote") if until else ()
-        self.run(f"--pg1-path={data}", *options, "restore", seconds=900)
+        self.run(f"--pg1-path={data}", *options, *more, "restore", seconds=900)
 
     def segments(self) -> list[Path]:
         """The archived segments of a repository that lies in the folder, in order."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
-from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITORY
+from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, ON_VOLUME, REPOSITORY
 from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from api.recovery_examples import DELETION_STATUS, RECOVERY_STATUS, RESTORE_STATUS
@@ -71,7 +71,7 @@ FULL_CLUSTER: Manifest = {
         "full": {"schedule": "0 1 * * *"}, "differential": {"schedule": "0 * * * *"},
         "wal": {"archiveInterval": "60s"}, "retention": {"days": 14}, "copies": [REPOSITORY],
         "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
-        "repository": REPOSITORY,
+        "repository": ON_VOLUME,
     },
 }  # fmt: skip
 """The same with a database that an engine runs: `external` excludes it."""
@@ -200,6 +200,8 @@ def full_for(constraint: Constraint) -> Manifest:
     if source := full_source(constraint.path):
         return as_manifest(merged(SMALL, source))
     clustered = any(constraint.path[: len(start)] == start for start in CLUSTERED)
+    if constraint.path[:5] == ("spec", "backup", "copies", ITEM, "storage"):  # refused as a whole, too
+        return as_manifest(merged(FULL_CLUSTER, {"backup": {"copies": [ON_VOLUME]}}))
     return FULL_CLUSTER if clustered and constraint.path not in CLUSTERED else FULL
 
 

@@ -9,10 +9,15 @@ REPOSITORY: Manifest = {
     "endpoint": "s3.eu-central-2.amazonaws.com",
     "region": "eu-central-2",
     "secretName": "repository",
-    "storage": {"size": "10Gi", "className": "fast"},
     "encryption": {"clientSide": {"secretName": "passphrase"}, "serverSide": "AES256"},
     "immutability": {"versioning": "Required"},
 }
+ON_VOLUME: Manifest = {
+    **REPOSITORY,
+    "provider": "volume",
+    "storage": {"size": "10Gi", "className": "fast"},
+}
+"""With every field that a repository may have."""
 _SERVERS: Manifest = {
     "postgresVersion": 18,
     "image": "images.example.test/postgres:18",
@@ -64,6 +69,7 @@ _VOLUME: Manifest = {
     "storage": {"size": "10Gi"},
     "encryption": {"clientSide": {"secretName": "passphrase"}},
 }
+_STORED: Manifest = {**REPOSITORY, "storage": {"size": "10Gi"}}
 _PLACES = (("spec.backup.repository", "repository"), ("spec.backup.copies[]", "copies"))
 DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec.database/rule/external is required with engine external, and has no effect with another": (
@@ -116,6 +122,7 @@ DATABASE_RULES: dict[str, tuple[Manifest, ...]] = {
             "provider s3 needs bucket, endpoint, region and secretName": _ENCRYPTED,
             "provider volume needs storage, and encryption.clientSide: how a volume is encrypted "
             "cannot be seen (D-2)": {**_VOLUME, **_ENCRYPTED},
+            "storage has no effect with provider s3: remove it, or set provider volume": _STORED,
             "endpoint must be that of region: Amazon's names it": {**REPOSITORY, "region": "eu-central-1"},
         }.items()
     },

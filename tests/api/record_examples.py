@@ -42,6 +42,9 @@ _FIELDS: dict[Fact, Manifest] = {
             "restore": "lost",
             "cluster": "acme-db-1a2b3c",
             "source": "acme-database",
+            "part": "acme-db-4d5e6f",
+            "earliest": TIME,
+            "newest": LATER,
             "point": TIME,
             "exact": True,
             "started": TIME,
@@ -118,6 +121,7 @@ _FIELDS: dict[Fact, Manifest] = {
     "ForceMajeure": {"stretch": _SLOT},
     "KeysOpened": {},
     "DeletionConfirmed": _INCARNATION,
+    "DeletionWithdrawn": _INCARNATION,
     "FinalBackup": {
         **_INCARNATION,
         "backup": {"object": "PerconaPGBackup/full-1a2b3c4d", "label": "20260301-120000F"},

@@ -15,7 +15,8 @@ from dedicated.cli.facts import Record
 from dedicated.cli.frame import App
 from dedicated.cli.source import Source, source_from
 from dedicated.cli.words import record_told
-from dedicated.contract.facts import DatabaseRemoved, DeletionConfirmed, FinalBackup
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
+from dedicated.contract.facts import DatabaseRemoved
 from dedicated.contract.reading import read, spec_of
 from dedicated.contract.records import Statement, database_removed, final_backup, manifest_of
 
@@ -73,6 +74,11 @@ def test_an_order_is_of_its_definitions_form_and_says_how_long_it_may_take() -> 
             Statement("c", "acme", "DeletionConfirmed", {"incarnation": UID}),
             DeletionConfirmed,
             f"DeletionConfirmed of the incarnation {UID}",
+        ),
+        (
+            Statement("w", "acme", "DeletionWithdrawn", {"incarnation": UID}),
+            DeletionWithdrawn,
+            f"DeletionWithdrawn of the incarnation {UID}",
         ),
         (
             final_backup("acme", UID, kind="Backup", run="full-1", label="20261128T"),

@@ -12,13 +12,17 @@ from builders import UID, body, clustered, spec
 from cli.recovery_report import report
 from cli.running import NOW
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import Manifest, get_str
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.cli import cluster as conversation
 from dedicated.cli import restore as command
 from dedicated.cli.commands import run_command
 from dedicated.cli.frame import Cluster
 from dedicated.cli.recovery import Sight, sight_of
+from dedicated.cli.terminal import Failure
+from dedicated.contract.facts import Restored
+from dedicated.contract.records import manifest_of
 from dedicated.contract.recovery.report import Report, to_json
+from dedicated.contract.recovery.restore import restored
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT
 
@@ -41,9 +45,9 @@ class Played:
         return {"status": next(self.statuses)}
 
 
-def sight(found: Report) -> Sight:
+def sight(found: Report, *records: Manifest) -> Sight:
     fresh: Manifest = {**body(uid=UID), "spec": spec(**clustered("percona"))}
-    return sight_of(fresh, {"data": {"report": to_json(found)}}, [], now=NOW)
+    return sight_of(fresh, {"data": {"report": to_json(found)}}, [*records], now=NOW)
 
 
 def run(
@@ -156,3 +160,23 @@ def test_a_drill_is_a_restore_that_leaves_nothing(
     assert run(monkeypatch, quiet(), api, by="drill") == 0
     (made,) = api.made
     assert get_str(made, "spec", "purpose") == "Drill"
+
+
+def test_a_point_before_a_switch_is_planned_from_the_database_that_served_then() -> None:
+    hour = timedelta(hours=1)
+    switch = Restored(
+        "", NOW, "", "lost", "acme-db-1a2b3c", "acme-database", NOW, False, NOW - hour, NOW, 72 * hour,
+        earliest=NOW - 9 * hour, newest=NOW - 2 * hour,
+    )  # fmt: skip
+    record = manifest_of(restored("acme", switch), namespace="acme-ns", by="op")
+    metadata: Manifest = {**get_map(record, "metadata"), "creationTimestamp": rfc3339(NOW - MINUTE)}
+    at = sight(replace(quiet(), incarnation=f"{UID}-1a2b3c"), {**record, "metadata": metadata})
+    before = command.Asked("Recovery", NOW - 3 * hour, None, "72h")
+    told = command.as_json(command.plan_of(at, before))
+    assert (told["from"], told["target"]) == ("acme-database", rfc3339(NOW - 3 * hour))
+    assert told["clamped"] is False
+    clamped = command.as_json(command.plan_of(at, replace(before, target=NOW - hour)))
+    assert (clamped["target"], clamped["clamped"]) == (rfc3339(NOW - 2 * hour), True)
+    with pytest.raises(Failure, match="TargetTooEarly"):
+        command.plan_of(at, replace(before, target=NOW - 10 * hour))
+    assert "from" not in command.as_json(command.plan_of(at, replace(before, target=None)))

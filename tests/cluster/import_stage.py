@@ -42,10 +42,11 @@ def import_stage(
     """The masterkey and all that is played; nobody has made the instance yet."""
     install_engines(cluster)
     namespace = make_namespace(labels=SIMULATED)
-    run_operator(namespace, watch=(namespace,), extra=arguments(folder))
+    operator = run_operator(namespace, watch=(namespace,), extra=arguments(folder))
     api = cluster.api
     agents = RecoveryAgents(api, namespace, partial(cluster.as_account, namespace))
     engine = Simulator(api, namespace, NOWHERE)
     api.create(secret(namespace, "own", masterkey=MASTERKEY))
     with playing(engine, agents, verifications := Verifications(api, engine)):
-        yield RestoreStage(api, namespace, kind, engine, agents, verifications, folder / "clock.json")
+        file = folder / "clock.json"
+        yield RestoreStage(api, namespace, operator, kind, engine, agents, verifications, file)

@@ -22,6 +22,7 @@ from engines.verification import Verifications
 from testbed.client import Api
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
+from testbed.operator_process import OperatorProcess
 
 RETAIN = "30m"
 
@@ -32,6 +33,7 @@ class RestoreStage:
 
     api: Api
     namespace: str
+    operator: OperatorProcess
     kind: Kind
     engine: Simulator
     agents: RecoveryAgents
@@ -117,7 +119,8 @@ def restore_stage(
     install_engines(cluster)
     namespace, file = make_namespace(labels=SIMULATED), folder / "clock.json"
     file.write_text('{"steps": []}')
-    run_operator(namespace, watch=(namespace,), extra=(*arguments(folder), f"--test-clock={file}"))
+    extra = (*arguments(folder), f"--test-clock={file}")
+    operator = run_operator(namespace, watch=(namespace,), extra=extra)
     time = ContractTime(wall=lambda: datetime.now(UTC), steps=file)
     api, accounts = cluster.api, partial(cluster.as_account, namespace)
     agents = RecoveryAgents(api, namespace, accounts, clock=time.now, dated=time.of)
@@ -131,7 +134,7 @@ def restore_stage(
     api.create(body)
     with playing(engine, agents, verifications):
         wait_applied(api, namespace)
-        stage = RestoreStage(api, namespace, kind, engine, agents, verifications, file)
+        stage = RestoreStage(api, namespace, operator, kind, engine, agents, verifications, file)
         until(lambda: stage.newest() is not None, "a recoverable point", seconds=SECONDS)
         yield stage
 

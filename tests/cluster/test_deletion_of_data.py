@@ -16,6 +16,7 @@ from cluster.instances import condition, wait_for
 from cluster.leaving import confirm
 from cluster.observing import SECONDS, secret, wait_applied
 from cluster.records_stage import grant, verbs
+from cluster.restore_stage import restore_stage
 from cluster.standing import NOWHERE, SIMULATED, until
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import Engine
@@ -175,6 +176,18 @@ def test_refused_refused_held_and_the_data_is_still_there(
         wait_for(
             at.api, namespace, lambda body: get_str(body, "status", "deletion", "confirmedBy") == "customer"
         )
+        # Taken back, by whoever may confirm; and confirmed again.
+        told = at.run("provider", "delete", "acme", "--withdraw")
+        assert "recorded by provider" in told.out, told.err
+        wait_for(
+            at.api, namespace, lambda body: not get_str(body, "status", "deletion", "confirmedBy")
+        )
+        with pytest.raises(ApiError, match="is not deleted without a confirmation"):
+            at.api.delete(INSTANCE, namespace, "acme")
+        assert at.run("customer", "delete", "acme", "--confirm").code == 0
+        wait_for(
+            at.api, namespace, lambda body: get_str(body, "status", "deletion", "confirmedBy") == "customer"
+        )
         # By the wrong person: who confirmed.
         refused = at.run("customer", "delete", "acme")
         assert refused.code == 3
@@ -192,7 +205,23 @@ def test_refused_refused_held_and_the_data_is_still_there(
         assert at.api.find(PERCONA_CLUSTER, namespace, "acme-database") is not None
         assert at.api.find(DEPLOYMENT, namespace, "acme-server") is not None
         assert len(claims(at)) == 5
-        assert facts(at) == ["DeletionConfirmed"]
+        assert facts(at) == ["DeletionConfirmed", "DeletionConfirmed"]
+
+
+def test_a_copy_does_not_outlive_its_instance(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    with restore_stage(cluster, make_namespace, run_operator, tmp_path, kind=PERCONA_CLUSTER) as stage:
+        stage.ask("clone", "Clone")
+        copy = get_str(stage.comes_to("clone", "Ready"), "cluster")
+        confirm(cluster, stage.namespace)
+        stage.api.delete(INSTANCE, stage.namespace, "acme")
+        until(lambda: copy not in stage.clusters(), "the copy to go", seconds=SECONDS)
+        assert stage.status("clone")["reason"] == "InstanceDeleted"
+        assert stage.clusters() == {"acme-database"}
+        (removed,) = stage.facts("DatabaseRemoved")
+        assert get_map(removed, "removed").items() >= {"cluster": copy, "restore": "clone"}.items()
+        assert stage.engine.emptied == {copy}
 
 
 @pytest.mark.parametrize("engine", ["percona", "cloudnative-pg"])

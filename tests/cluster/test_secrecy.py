@@ -6,22 +6,34 @@ it writes elsewhere is seen whole by the fault proxy between it and the API serv
 
 import base64
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from api.export_examples import FULL
+from api.export_examples import order as export_order
+from api.key_examples import KEY_BUNDLE
 from cluster.engine_stage import arguments, clustered, found_good, install_engines, ordered
 from cluster.instances import condition, instance, wait_for
-from cluster.observing import is_applied, secret, wait_applied
+from cluster.observing import SECONDS, is_applied, secret, wait_applied
+from cluster.restore_stage import restore_stage
 from cluster.standing import SIMULATED, Standing, until
 from dedicated.api.json import JsonValue, Manifest, canonical, get_map, get_str
 from dedicated.api.objects import (
+    CONFIG_MAP,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
+    INSTANCE_RESTORE,
+    JOB,
     PERCONA_BACKUP,
+    PERCONA_CLUSTER,
     POD,
+    RECORD,
     SECRET,
     SERVICE,
+    Kind,
 )
 from engines.simulator import Simulator, playing
 from faultproxy import FaultProxy, fault_proxy
@@ -130,6 +142,52 @@ def test_what_is_in_the_secrets_of_an_engine_is_told_nowhere(
     orders = {"orders": str(api.list(INSTANCE_BACKUP, namespace))}
     for where, text in {**_places(at), **_written(proxy), **orders}.items():
         assert [what for what, value in values.items() if found_in(text, value)] == [], where
+
+
+def test_what_jobs_beside_an_instance_are_given_is_told_nowhere(
+    cluster: Cluster,
+    make_namespace: MakeNamespace,
+    run_operator: RunOperator,
+    proxy: FaultProxy,
+    tmp_path: Path,
+) -> None:
+    """Key bundle, export and verification. What their processes say is looked at where they run for real, in
+    `tests/lab`."""
+    proxied = partial(run_operator, server=proxy.url)
+    with restore_stage(cluster, make_namespace, proxied, tmp_path, kind=PERCONA_CLUSTER) as stage:
+        api, namespace = stage.api, stage.namespace
+        for name in ("repository", "escrow", "acme-exports"):
+            keys = {"access-key-id": f"{ACCESS}-{name}", "secret-access-key": f"{STORE}-{name}"}
+            api.apply(secret(namespace, name, **keys))
+        api.apply(secret(namespace, "passphrase", passphrase=PASSPHRASE))
+        stage.ask("clone", "Clone")
+        api.patch(INSTANCE, namespace, "acme", {"spec": {"keyBundle": KEY_BUNDLE}})
+        destination: Manifest = {**get_map(KEY_BUNDLE, "repository"), "secretName": "acme-exports"}
+        asked = export_order({**FULL, "destination": destination})
+        api.create({**asked, "metadata": {"name": "out", "namespace": namespace}})
+        escrow, jobs = "acme-escrow-", {"clone-verdict", "acme-export"}
+        until(lambda: _written_of(proxy, JOB) >= jobs, "the Jobs", seconds=SECONDS)
+        until(
+            lambda: any(name.startswith(escrow) for name in _written_of(proxy, JOB)), "the bundle's Job"
+        )
+        values = {
+            f"{get_str(body, 'metadata', 'name')}/{field}": value
+            for body in api.list(SECRET, namespace)
+            for field, value in hidden_values(body).items()
+        }
+        holders = {name.partition("/")[0] for name in values}
+        assert holders >= {"repository", "escrow", "acme-exports", "passphrase", "acme-masterkey"}
+        kinds = (JOB, CONFIG_MAP, RECORD, INSTANCE_RESTORE, INSTANCE_EXPORT)
+        objects = {kind.kind: str(api.list(kind, namespace)) for kind in kinds}
+        at = Standing(cluster, namespace, stage.operator)
+        for where, text in {**_places(at), **_written(proxy), **objects}.items():
+            assert [what for what, value in values.items() if found_in(text, value)] == [], where
+
+
+def _written_of(proxy: FaultProxy, kind: Kind) -> set[str]:
+    """Names of the objects of a kind that the operator wrote."""
+    asked = (exchange.asked for exchange in proxy.writes() if exchange.asked.resource == kind.plural)
+    return {get_str(one.body, "metadata", "name") for one in asked}
 
 
 def _backups(at: Standing) -> list[str]:

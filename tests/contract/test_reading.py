@@ -11,7 +11,7 @@ from api.record_examples import EXAMPLES, record
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, canonical, get_map
 from dedicated.api.record import FACTS, Fact, Gate
-from dedicated.contract import facts
+from dedicated.contract import ending, facts
 from dedicated.contract.calendar import Slot
 from dedicated.contract.imported import Imported
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
@@ -76,7 +76,8 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
     "Restored": facts.Restored(
         "r", RESTORED, BY, "lost", "acme-db-1a2b3c", "acme-database", RESTORED, True, RESTORED, UNTIL,
-        timedelta(hours=72), timedelta(minutes=1), brought=True,
+        timedelta(hours=72), timedelta(minutes=1), brought=True, part="acme-db-4d5e6f",
+        earliest=RESTORED, newest=UNTIL,
     ),
     "Drilled": facts.Drilled(
         "r", RESTORED, BY, "acme-drill-202601040300", True, "Proven", "7 events", RESTORED, UNTIL, RESTORED,
@@ -90,8 +91,9 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
     "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
-    "DeletionConfirmed": facts.DeletionConfirmed("r", RESTORED, BY, UID),
-    "FinalBackup": facts.FinalBackup(
+    "DeletionConfirmed": ending.DeletionConfirmed("r", RESTORED, BY, UID),
+    "DeletionWithdrawn": ending.DeletionWithdrawn("r", RESTORED, BY, UID),
+    "FinalBackup": ending.FinalBackup(
         "r", RESTORED, BY, UID, "PerconaPGBackup/full-1a2b3c4d", "20260301-120000F"
     ),
 }

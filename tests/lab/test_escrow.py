@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from builders import IDENTITY, MASTERKEY
 from cli.running import run
 from dedicated.api.json import Manifest
 from dedicated.api.names import API_VERSION
+from dedicated.contract.recovery.bundle import unpack
 from dedicated.contract.recovery.escrow import REPORT, Report, from_json
 from dedicated.probes.objects import open_objects
 from lab.record_server import RecordServer, plant_credentials, record_server
@@ -81,6 +83,12 @@ class Bench:
         assert found is not None
         return found
 
+    def opened(self, sealed: Path) -> dict[str, bytes]:
+        """The members of an object."""
+        identity = pyrage.x25519.Identity.from_str(self.identity.read_text().strip())
+        _, members = unpack(gzip.decompress(pyrage.decrypt(sealed.read_bytes(), [identity])))
+        return members
+
     def fetched(self, name: str) -> Path:
         """An object, as a file."""
 
@@ -114,6 +122,8 @@ def bench(store: S3, tmp_path: Path) -> Iterator[Bench]:
             f"{root}/dedicatedinstances": [listed("acme", uid="uid-1", domain="login.acme.example")],
             f"{root}/contractrecords": [listed("acme-1", instance="acme"), listed("other", instance="b")],
             f"{root}/maintenances": [listed("m-1", instance="acme")],
+            f"{root}/instancebackups": [listed("by-hand", instance="acme"), listed("x", instance="b")],
+            f"{root}/instancerestores": [listed("lost", instance="acme")],
         }
         roles = zip(("Provider", "Customer"), identities, strict=True)
         recipients = tuple(f"{role}={one.to_public()}" for role, one in roles)
@@ -161,6 +171,12 @@ def test_bundle_and_ledger_are_put_by_who_may_put_alone_and_open_to_each_recipie
     assert "acme-1" in records
     assert "at: '2026-03-01T12:00:00Z'" in records
     assert "other" not in records
+    # What was asked for is told, and nothing is made of it.
+    orders = json.loads(bench.opened(ledger)["orders.json"])
+    assert [(one["kind"], one["name"]) for one in orders] == [
+        ("InstanceBackup", "by-hand"), ("InstanceRestore", "lost"),
+    ]  # fmt: skip
+    assert "by-hand" not in "".join(path.read_text() for path in made.iterdir())
     assert "2026-03" in (made / "3-measured.yaml").read_text()
 
     assert bench.write("--ledger=l2")[0] == 0

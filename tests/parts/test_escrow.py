@@ -86,7 +86,7 @@ def test_it_may_read_no_secret_and_write_its_record_alone() -> None:
     assert told == [
         (["configmaps"], ["acme-escrow"], ["get", "patch"]),
         (["dedicatedinstances"], ["acme"], ["list"]),
-        (["maintenances", "contractrecords"], [], ["list"]),
+        (["maintenances", "contractrecords", "instancebackups", "instancerestores"], [], ["list"]),
     ]
     assert "data" not in found[CONFIG_MAP.kind], "its data is the Job's"
     policy = get_map(found[NETWORK_POLICY.kind], "spec")

@@ -118,12 +118,6 @@ VOLUME: Manifest = {
 COPIED: Manifest = {"repository": VOLUME, "copies": [BUCKET]}
 
 
-def test_a_bucket_is_one_whatever_else_is_said_of_it() -> None:
-    backup: Manifest = {"repository": {**BUCKET, "storage": {"size": "10Gi"}}}
-    (place,) = get_list(cluster(backup=backup), "spec", "backups", "pgbackrest", "repos")
-    assert (get_str(place, "s3", "bucket"), get_map(place, "volume")) == ("acme-backup", {})
-
-
 def test_the_definitions_take_a_volume() -> None:
     made = cluster(backup=COPIED)
     assert list(refused(made, schema_of("percona-postgresql", "PerconaPGCluster"))) == []

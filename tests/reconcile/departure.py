@@ -9,14 +9,16 @@ from typing import Literal
 
 from builders import CATALOGUE, IDENTITY, NOW, UID, body, clustered, spec
 from dedicated.api.conditions import rfc3339
+from dedicated.api.instance_restore import InstanceRestoreStatus
 from dedicated.api.json import JsonValue, Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import FINALIZER
 from dedicated.api.objects import JOB, PERCONA_CLUSTER, VOLUME_CLAIM, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
-from dedicated.contract.facts import DatabaseRemoved, DeletionConfirmed, Fact, FinalBackup
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
+from dedicated.contract.facts import DatabaseRemoved, Fact
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.records import manifest_of
-from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, cluster_name
+from dedicated.parts.database.engine import ClusterState, EngineRun, EngineState, Origin, cluster_name
 from dedicated.parts.keys import MasterkeyReading
 from dedicated.reconcile.actions import (
     Action,
@@ -27,7 +29,9 @@ from dedicated.reconcile.actions import (
     Plan,
     RecordFact,
     SetFinalizers,
+    Tell,
 )
+from dedicated.reconcile.asked import RestoreOrder
 from dedicated.reconcile.deletion import claims_wanted
 from dedicated.reconcile.observed import Child, Observed
 from dedicated.reconcile.plan import plan
@@ -84,6 +88,8 @@ class Departure:
     facts: dict[str, Fact] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
     escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
+    restores: dict[str, RestoreOrder] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
     ready: bool = True
     missing: frozenset[str] = frozenset()
     finalizers: tuple[str, ...] = (FINALIZER,)
@@ -110,6 +116,7 @@ class Departure:
             readings=tuple(self.readings),
             identity=IDENTITY,
             masterkey=MasterkeyReading(found=True, fingerprint=IDENTITY.masterkey),
+            restores=tuple(self.restores.values()),
             escrowed=self.escrow.kept,
             escrowing=self.escrow.attempts,
             bundled=self.escrow.bundled({**body(), "spec": self._wanted()}),
@@ -126,7 +133,11 @@ class Departure:
     def _engine(self, instance: Instance | InvalidInstance) -> EngineState:
         """The instance's database is as `ready` says; those beside it are."""
         state = ClusterState(ready=self.ready, message="ready" if self.ready else "broken")
-        there = {ref.name: state for ref in self.children if ref.kind == PERCONA_CLUSTER.kind}
+        there = {
+            ref.name: replace(state, origin=self.origins.get(ref.name))
+            for ref in self.children
+            if ref.kind == PERCONA_CLUSTER.kind
+        }
         live = cluster_name(instance) if isinstance(instance, Instance) else CLUSTER.name
         runs = tuple(run for run in self.runs if run.cluster == live)
         return EngineState(self.missing, there.pop(live, None), runs, there)
@@ -173,6 +184,9 @@ class Departure:
             case Ask(manifest):
                 name, of = get_str(manifest, "metadata", "name"), get_str(manifest, "spec", "pgCluster")
                 self.runs.append(EngineRun(name, of, "full", "Running", self.now, self.now))
+            case Tell(name, status):
+                InstanceRestoreStatus.model_validate(status)
+                self.restores[name] = replace(self.restores[name], status=status)
             case MarkNamespace():
                 raise AssertionError("the namespace has no label")
             case _:
@@ -191,6 +205,11 @@ class Departure:
         """A person confirms."""
         name = f"acme-confirmed-{len(self.facts)}"
         self.facts[name] = DeletionConfirmed(name, self.now, by, uid)
+
+    def withdraw(self, *, by: str = "paul") -> None:
+        """A person takes it back."""
+        name = f"acme-withdrawn-{len(self.facts)}"
+        self.facts[name] = DeletionWithdrawn(name, self.now, by, UID)
 
     def backup_ends(self, *, well: bool) -> None:
         """What the engine makes of the backups that run."""

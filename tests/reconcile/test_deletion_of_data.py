@@ -15,7 +15,8 @@ from dedicated.api.objects import PERCONA_CLUSTER, VOLUME_CLAIM
 from dedicated.api.resource import Instance
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.deletion import VALID, confirmation, people
-from dedicated.contract.facts import Agreed, DatabaseRemoved, DeletionConfirmed, FinalBackup
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
+from dedicated.contract.facts import Agreed, DatabaseRemoved
 from dedicated.reconcile.actions import Action, Ask, Delete, HandOver, RecordFact, SetFinalizers
 from dedicated.reconcile.deletion import claims_wanted, plan_deletion
 from dedicated.reconcile.deletion_status import confirmation_status
@@ -70,6 +71,44 @@ def test_a_confirmation_is_good_for_seven_days_and_a_deletion_begun_in_them_goes
     at = Departure(facts={"old": replace(old, at=old.at + timedelta(seconds=1))})
     at.pass_time(days=20)
     assert isinstance(at.step().actions[0], Ask)
+
+
+def test_a_confirmation_that_was_withdrawn_holds_the_deletion_wherever_it_is() -> None:
+    at = confirmed()
+    at.withdraw()  # in the same second: what withholds is the later word
+    assert at.settle().actions == ()
+    assert (at.phase, at.findings) == ("Confirmation", ["DeletionNotConfirmed"])
+    assert "withdrawn by paul" in str(at.status["findings"])
+    at.pass_time(minutes=1)
+    at.confirm()
+    at.step()
+    at.backup_ends(well=True)
+    at.settle()
+    assert at.phase == "Retention"
+    at.pass_time(days=1)
+    at.withdraw()
+    at.pass_time(days=40)
+    assert at.settle().actions == ()
+    assert at.phase == "Confirmation"
+    assert CLUSTER in at.children
+    at.confirm()
+    at.settle()
+    assert at.finalizers == ()
+
+
+def test_while_it_goes_nothing_is_claimed_of_what_nobody_measures() -> None:
+    said: Manifest = {
+        "type": "Available", "status": "True", "reason": "PublicNameAnswers", "message": "200",
+        "lastTransitionTime": rfc3339(EARLIER),
+    }  # fmt: skip
+    at = Departure(status={"conditions": [said]})
+    at.step()
+    conditions = {get_str(item, "type"): item for item in get_list(at.status, "conditions")}
+    available = conditions["Available"]
+    assert (get_str(available, "status"), get_str(available, "reason")) == ("Unknown", "BeingDeleted")
+    assert get_str(available, "lastTransitionTime") == rfc3339(NOW)
+    again = at.plan().status
+    assert again == at.status
 
 
 def test_data_goes_after_backup_record_and_retention_and_keys_stay() -> None:
@@ -235,7 +274,7 @@ def test_the_status_is_of_the_definitions_form_at_each_step() -> None:
         InstanceStatus.model_validate(at.status)
     steps = get_list(at.status, "deletion", "steps")
     states = [get_str(step, "state") for step in steps]
-    assert states == ["Done", "Done", "Done", "NotApplicable", "Done", states[-1]]
+    assert states == ["Done", "Done", "Done", "NotApplicable", "NotApplicable", "Done", states[-1]]
 
 
 def test_the_policy_is_told_who_confirmed_and_until_when() -> None:
@@ -254,6 +293,11 @@ def test_the_policy_is_told_who_confirmed_and_until_when() -> None:
         assert until == (fact.at + VALID if by else None)
     newest = confirmation((first, second), UID, at=second.at)
     assert newest == second
+    back = DeletionWithdrawn("back", second.at - timedelta(seconds=1), "anna", UID)
+    assert confirmation((first, back), UID, at=NOW + timedelta(days=2)) is None
+    assert confirmation((first, back, second), UID, at=second.at) == second
+    assert confirmation((second, replace(back, at=second.at)), UID, at=second.at) is None
+    assert confirmation((first, replace(back, incarnation="another")), UID, at=NOW) == first
 
 
 @pytest.mark.parametrize(

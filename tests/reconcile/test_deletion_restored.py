@@ -8,13 +8,20 @@ import pytest
 
 from api.key_examples import KEY_BUNDLE
 from builders import IDENTITY, NOW
-from dedicated.api.json import get_str
+from dedicated.api.conditions import rfc3339
+from dedicated.api.instance_restore import Purpose
+from dedicated.api.json import Manifest, get_list, get_str
 from dedicated.api.names import ANNOTATION_KEYS
 from dedicated.api.objects import JOB, PERCONA_BACKUP, PERCONA_CLUSTER, Ref
-from dedicated.contract.facts import DatabaseRemoved, FinalBackup, Restored
+from dedicated.api.resource import Instance
+from dedicated.contract.ending import FinalBackup
+from dedicated.contract.facts import DatabaseRemoved, Restored
+from dedicated.parts.database.engine import Origin
 from dedicated.parts.database.percona import DELETE_VOLUMES
 from dedicated.parts.escrow import Kept
 from dedicated.reconcile.actions import Action, Ask, Delete, RecordFact
+from dedicated.reconcile.asked import RestoreOrder
+from dedicated.reconcile.restores import cluster_for
 from reconcile.departure import CLUSTER, SERVING, Departure, child, uid_of
 
 LIVE, COPY = (Ref(PERCONA_CLUSTER.kind, f"acme-db-{mark}") for mark in ("aaaaaa", "bbbbbb"))
@@ -72,11 +79,83 @@ def test_what_a_restore_needs_no_more_goes_as_it_would_have() -> None:
     at.step()
     at.backup_ends(well=True)
     at.settle()
+    assert COPY not in at.children, "before the days are over"
     at.pass_time(days=31)
     at.settle()
     deletions = {one.ref: one for one in at.done if isinstance(one, Delete)}
     assert deletions[COPY].finalizer == DELETE_VOLUMES
     assert deletions[LIVE].finalizer == "", "what is in a repository on a volume stays"
+
+
+def asked_for(at: Departure, name: str, purpose: Purpose, status: Manifest) -> Ref:
+    """A restore, and the cluster that it has made."""
+    at.restores[name] = RestoreOrder(name, f"uid-{name}", "acme", purpose, rfc3339(EARLIER), status=status)
+    found = at.instance()
+    assert isinstance(found, Instance)
+    ref = Ref(PERCONA_CLUSTER.kind, cluster_for(found, f"uid-{name}"))
+    at.children[ref] = replace(child(ref), component="database")
+    at.origins[ref.name] = Origin(name, EARLIER, exact=False)
+    return ref
+
+
+def test_open_restores_end_before_the_last_step_and_their_copies_go_on_record() -> None:
+    at = restored()
+    del at.children[COPY]
+    copies = {
+        asked_for(at, "clone", "Clone", {"phase": "Ready", "cluster": "told"}),
+        asked_for(at, "drill", "Drill", {"phase": "Verifying"}),
+        asked_for(at, "again", "Recovery", {"phase": "Switching"}),
+    }
+    asked_for(at, "failed", "Clone", {"phase": "Failed", "reason": "Corrupted", "message": "page 7"})
+    at.step()
+    assert {one.told for one in at.restores.values()} == {"Ready", "Verifying", "Switching", "Failed"}
+    at.backup_ends(well=True)
+    at.step()
+    at.step()
+    assert at.phase == "Restores"
+    assert at.restores["clone"].status == {
+        "phase": "Failed", "reason": "InstanceDeleted", "message": "the instance was deleted",
+        "cluster": "told",
+    }  # fmt: skip
+    assert at.restores["failed"].status["reason"] == "Corrupted"
+    assert copies <= at.children.keys(), "recorded first"
+    removals = [one for one in at.told(DatabaseRemoved) if isinstance(one, DatabaseRemoved)]
+    assert {one.restore for one in removals} == {"clone", "drill", "again", "failed"}
+    at.settle()
+    assert at.phase == "Retention"
+    assert not copies & at.children.keys()
+    assert {CLUSTER, LIVE} <= at.children.keys()
+    told = {get_str(step, "name"): step for step in get_list(at.status, "deletion", "steps")}
+    assert get_str(told["Restores"], "state") == "Done"
+    assert "again, clone, drill" in get_str(told["Restores"], "message")
+    gone = {one.ref: one.finalizer for one in at.done if isinstance(one, Delete)}
+    assert {gone[ref] for ref in copies} == {DELETE_VOLUMES}
+
+
+def test_the_database_before_a_switch_goes_with_the_instance_and_its_restore_says_so() -> None:
+    at = restored()
+    del at.children[COPY]
+    ref = asked_for(at, "lost", "Recovery", {"phase": "Retained"})
+    at.facts["s"] = replace(RESTORED, cluster=ref.name)
+    del at.children[LIVE]
+    at.step()
+    at.backup_ends(well=True)
+    at.settle()
+    assert at.restores["lost"].told == "Retained"
+    at.pass_time(days=31)
+    at.settle()
+    assert at.restores["lost"].told == "Removed"
+    assert (at.children.get(CLUSTER), at.finalizers) == (None, ())
+
+
+def test_a_copy_that_is_handed_over_is_told_to_be_nobodys() -> None:
+    at = restored()
+    at.spec["deletion"] = {"policy": "Orphan"}
+    ref = asked_for(at, "clone", "Clone", {"phase": "Ready"})
+    at.settle()
+    assert at.finalizers == ()
+    assert f"{ref.name} stays" in str(at.restores["clone"].status["message"])
+    assert [one for one in at.done if isinstance(one, Delete)] == []
 
 
 def kept() -> Departure:

@@ -22,7 +22,7 @@ from dedicated.reconcile.actions import Ask, Delete, Tell
 from dedicated.reconcile.asked import ExportOrder, RestoreOrder
 from dedicated.reconcile.exports import RETRY, Exports, Ground, exports
 from dedicated.reconcile.location import Located
-from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.observed import Child, Observed, PodState
 from parts.engine_examples import of
 
 ACME = of("percona")
@@ -190,3 +190,18 @@ def test_the_record_of_nobody_is_swept() -> None:
     orphan = replace(OBSERVED, children=made(owner="gone"))
     swept = [action.ref for action in done(orphan).actions if isinstance(action, Delete)]
     assert Ref(CONFIG_MAP.kind, "acme-export") in swept
+
+
+def test_a_job_of_another_operator_that_gets_nowhere_is_made_anew() -> None:
+    report = report_json(REPORT)
+    stuck = PodState("export-0", "export", "z", False, False, False, "image operator:0 cannot be pulled")
+    at_work = done(under_way(report, JobState(image="operator:0")), order(phase="Dumping"))
+    assert not [one for one in at_work.actions if isinstance(one, Delete)]
+    observed = replace(under_way(report, JobState(image="operator:0")), pods=(stuck,))
+    gone = [one.ref for one in done(observed, order(phase="Dumping")).actions if isinstance(one, Delete)]
+    assert gone == [JOB_REF]
+    ours = replace(under_way(report, JobState(image="operator:1")), pods=(stuck,))
+    assert not [one for one in done(ours, order(phase="Dumping")).actions if isinstance(one, Delete)]
+    # Without it all is asked for again: what stands already stays.
+    without = replace(observed, tasks={}, children=made(but=JOB_REF))
+    assert "Job" in asks(done(without, order(phase="Dumping")))

@@ -7,7 +7,7 @@ import pytest
 
 from contract.test_recovery_proof import GOOD, checks
 from dedicated.api.conditions import parse_time, rfc3339
-from dedicated.api.json import Manifest, get_map, get_str
+from dedicated.api.json import Manifest, digest, get_map, get_str
 from dedicated.api.objects import INSTANCE_RESTORE
 from dedicated.contract.facts import Drilled
 from dedicated.contract.recovery.proof import Goal, Verdict
@@ -181,19 +181,36 @@ def cloning(name: str, now: datetime) -> Manifest:
     }
 
 
-def test_an_order_that_is_long_over_is_taken_away_and_its_record_stays() -> None:
-    cluster = drilling()
-    copy_of(cluster)
+def over(cluster: Cluster, name: str, phase: str, *, days: int, reason: str = "") -> None:
+    """A drill that ended so many days ago."""
+    made = cloning(name, cluster.server.now - timedelta(days=days))
+    metadata: Manifest = {**get_map(made, "metadata"), "name": name, "uid": digest([name])}
+    spec: Manifest = {"instance": "acme", "purpose": "Drill"}
+    status: Manifest = {"phase": phase, "reason": reason or "Shortfall", "message": "as it was told"}
+    cluster.restores.bodies[name] = {**made, "metadata": metadata, "spec": spec, "status": status}
+    if phase == "Removed":  # that one failed is recorded by the pass
+        at = cluster.server.now - timedelta(days=days)
+        cluster.facts[name] = Drilled(name, at, "op", name, True, "Proven", "7", at, at)
+
+
+def test_the_newest_three_of_either_end_are_kept_and_what_somebody_asked_for_stays() -> None:
+    cluster = stand()
+    for day in range(1, 6):
+        over(cluster, f"acme-drill-20260101010{day}", "Removed", days=day)
+        over(cluster, f"acme-drill-20260101020{day}", "Failed", days=day)
+        over(cluster, f"acme-drill-2026010{day}-010203", "Removed", days=day)
+    unrecorded = "acme-drill-202601010306"
+    over(cluster, unrecorded, "Removed", days=9)
+    del cluster.facts[unrecorded]
+    over(cluster, "acme-drill-202601010407", "Failed", days=8, reason="YieldedToRecovery")
     cluster.settle()
-    looked_at(cluster, GOOD)
-    cluster.engine = replace(cluster.engine, others={})
-    cluster.settle()
-    assert get_str(order(cluster), "status", "phase") == "Removed"
-    cluster.pass_time(days=14)
-    cluster.settle()
-    assert cluster.restores.bodies == {}
-    assert len(drills(cluster)) == 1
-    assert cluster.condition("RestoreProven") == ("False", "DrillOverdue")
+    left = {*cluster.restores.bodies}
+    for end in ("acme-drill-20260101010", "acme-drill-20260101020"):
+        assert {name for name in left if name.startswith(end)} == {f"{end}{number}" for number in (1, 2, 3)}
+    assert len([name for name in left if name.endswith("-010203")]) == 5
+    assert unrecorded in left
+    assert "acme-drill-202601010407" not in left
+    assert len([fact for fact in drills(cluster) if not fact.passed]) == 5
 
 
 def test_without_a_report_that_is_believed_nothing_is_asked_for() -> None:

@@ -174,6 +174,22 @@ def test_a_job_at_work_is_let_end_and_one_that_gets_nowhere_with_what_is_past_go
     assert (ref in {one.ref for one in decided.actions if isinstance(one, Delete)}) == goes
 
 
+@pytest.mark.parametrize(
+    ("image", "failures", "problem", "goes"),
+    [("operator:0", 0, "no image", True), ("operator:0", 2, "", True), ("operator:0", 0, "", False),
+     (IMAGE, 2, "no image", False), ("", 2, "no image", False)],
+)  # fmt: skip
+def test_a_job_of_another_operator_that_gets_nowhere_is_made_anew(
+    image: str, failures: int, problem: str, goes: bool
+) -> None:
+    cluster, ref = with_a_job()
+    cluster.escrow.attempts = (Attempt(ref.name, cluster.server.now, failures, image=image),)
+    if problem:
+        cluster.pods.append(PodState("escrow-0", "escrow", "z1-1", False, False, False, problem))
+    decided = cluster.plan()
+    assert (ref in {one.ref for one in decided.actions if isinstance(one, Delete)}) == goes
+
+
 def test_a_job_that_ended_is_taken_away_and_nothing_else_of_the_instance() -> None:
     cluster, ref = with_a_job()
     deleted = [one.ref for one in cluster.plan().actions if isinstance(one, Delete)]
@@ -231,3 +247,19 @@ def test_a_backup_that_is_asked_for_says_which_masterkey_it_needs() -> None:
     for order in orders:
         assert get_map(order, "metadata", "annotations") == {"dedicated.zitadel.com/keys": IDENTITY.masterkey}
         assert f"--annotation=keys={IDENTITY.masterkey}" in get_list(order, "spec", "options")
+
+
+def test_an_order_that_ended_is_told_in_the_ledger_within_its_minutes() -> None:
+    cluster = kept_instance()
+    cluster.stand()
+    before = cluster.plan()
+    assert jobs(before.actions) == []
+    cluster.restores.bodies["lost"] = {
+        "metadata": {"name": "lost", "uid": "r1", "creationTimestamp": rfc3339(cluster.server.now)},
+        "spec": {"instance": "acme", "purpose": "Clone"},
+        "status": {"phase": "Failed", "reason": "ExternalDatabase", "message": "it is external"},
+    }
+    cluster.pass_time(minutes=5)
+    (job,) = jobs(cluster.plan().actions)
+    assert "--ledger" in arguments(job)
+    assert "--bundle" not in arguments(job)

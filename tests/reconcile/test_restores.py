@@ -31,10 +31,10 @@ LOST = ClusterState(servers=3, message="lost")
 def ordered(
     cluster: Cluster, purpose: str = "Recovery", *, name: str = "lost", **changes: object
 ) -> RestoreOrder:
-    found = RestoreOrder(
+    order = RestoreOrder(
         name, f"uid-of-{name}", "acme", "Recovery", rfc3339(cluster.server.now), retain=timedelta(hours=1)
     )
-    return replace(found, purpose=purpose, **changes)  # type: ignore[arg-type]
+    return replace(order, purpose=purpose, **changes)  # type: ignore[arg-type]
 
 
 def scene() -> Cluster:

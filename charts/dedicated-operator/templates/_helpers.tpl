@@ -153,8 +153,8 @@ modify
 never-granted
 {{- end }}
 
-{{/* CEL: the facts of a ContractRecord by the side that states them. Notified, Delivered and
-DeletionConfirmed are more than one side's. */}}
+{{/* CEL: the facts of a ContractRecord by the side that states them. Notified, Delivered,
+DeletionConfirmed and DeletionWithdrawn are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
 ['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved', 'Drilled', 'FinalBackup', 'Imported']
 {{- end }}

@@ -176,6 +176,12 @@ class Repository(ApiModel):
                 or None not in (self.storage, self.encryption.client_side)
             ),
         ),
+        Rule(
+            cel="!has(self.storage) || self.provider == 'volume'",
+            message="storage has no effect with provider s3: remove it, or set provider volume",
+            field="storage",
+            holds=lambda self: self.storage is None or self.provider == "volume",
+        ),
     )
     provider: Annotated[str, Field(max_length=20)] = "s3"
     bucket: BucketName | None = None

@@ -30,7 +30,7 @@ ProviderFact = Literal[
     "Instruction", "ForceMajeure",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
-EitherFact = Literal["KeysOpened", "DeletionConfirmed"]
+EitherFact = Literal["KeysOpened", "DeletionConfirmed", "DeletionWithdrawn"]
 Fact = Literal[OperatorFact, SharedFact, CustomerFact, ProviderFact, EitherFact]
 Role = Literal["operator", "customer", "provider"]
 GateResult = Literal["Passed", "Failed", "NotApplicable"]
@@ -43,7 +43,7 @@ STATED_BY: Mapping[Role, tuple[Fact, ...]] = {
     "provider": (*get_args(SharedFact), *get_args(ProviderFact), *get_args(EitherFact)),
 }
 """Who states what. The operator notifies of a regular maintenance, the provider of an emergency; a person of
-either side states that a key bundle was opened, and confirms a deletion (T-1)."""
+either side states that a key bundle was opened, and confirms a deletion or withdraws that (T-1)."""
 
 _REQUESTS: tuple[Fact, ...] = (
     "Notified", "Delivered", "Started", "Completed", "Failed", "Permitted", "Refused", "Withdrawn", "Blocked",
@@ -63,7 +63,7 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "restored": ("Restored",),
     "removed": ("DatabaseRemoved",),
     "drill": ("Drilled",),
-    "incarnation": ("DeletionConfirmed", "FinalBackup", "Imported"),
+    "incarnation": ("DeletionConfirmed", "DeletionWithdrawn", "FinalBackup", "Imported"),
     "imported": ("Imported",),
     "backup": ("FinalBackup",),
 }
@@ -247,13 +247,18 @@ class RecordedRestore(ApiModel):
     )
     restore: ObjectName = Field(description="Name of the InstanceRestore.")
     cluster: ObjectName = Field(description="The new database.")
-    source: ObjectName = Field(description="The database that it was restored from, and replaces.")
+    source: ObjectName = Field(description="The database that it replaces, and was restored from.")
+    part: ObjectName | None = Field(
+        None, description="Where it was restored from another one: that database, which served before."
+    )
     point: Time = Field(description="The point restored, at least.")
     exact: bool = Field(False, description="It ends at the point; else it has all that was archived.")
     started: Time
     verified: Time
     expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
     retain: Duration = Field(description="How long the old database is kept.")
+    earliest: Time | None = Field(None, description="The earliest point of source, when it was replaced.")
+    newest: Time | None = Field(None, description="The newest point of source, when it was replaced.")
 
 
 class RecordedRemoval(ApiModel):

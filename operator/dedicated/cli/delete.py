@@ -28,17 +28,25 @@ if TYPE_CHECKING:
 @click.command(short_help="What goes and what stays; confirm it; delete it.")
 @click.argument("name")
 @click.option("--confirm", is_flag=True, help="State on record that it may be deleted; good for 7 days.")
+@click.option("--withdraw", is_flag=True, help="Take back on record what was confirmed, by whoever.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; store and delete nothing.")
 @cluster_options
 @click.pass_obj
-def delete(app: App, *, name: str, cluster: Cluster, confirm: bool, dry_run: bool) -> None:
+def delete(
+    app: App, *, name: str, cluster: Cluster, confirm: bool, withdraw: bool, dry_run: bool
+) -> None:
     """Delete instance NAME: first --confirm, then the same without it, by somebody else on plan Advanced.
 
-    Of an instance that is being deleted, it tells how far that is. The exit code is 1 where a confirmation is
-    missing.
+    Of an instance that is being deleted, it tells how far that is; --withdraw holds it where it is, and what
+    is gone stays gone. The exit code is 1 where a confirmation is missing.
     """
+    if confirm and withdraw:
+        raise click.UsageError("--confirm and --withdraw are two words: say one")
     source = in_cluster(name, cluster)
-    if source.instance.meta.deleting:
+    if withdraw:
+        _state(source, "DeletionWithdrawn", cluster, dry_run=dry_run)
+        return
+    if source.instance.meta.deleting and not confirm:
         _tell_steps(source)
         return
     say(f"{source.owner}: deleting it means", "bold")
@@ -46,16 +54,18 @@ def delete(app: App, *, name: str, cluster: Cluster, confirm: bool, dry_run: boo
     if dry_run:
         return
     if confirm:
-        said: Manifest = {"incarnation": source.instance.meta.uid}
-        write(
-            source, "DeletionConfirmed", said, cluster=cluster, dry_run=False, output="table", anew=True
-        )
+        _state(source, "DeletionConfirmed", cluster, dry_run=False)
         say(f"  good for {VALID.days} days; the operator shows it in status.deletion within seconds")
         return
     if not get_str(source.body, "status", "deletion", "confirmedBy"):
         text = f"{source.owner} is not confirmed: dedicated delete {name} --confirm"
         raise Failure(text, exit_code=FOUND)
     _delete(source, cluster)
+
+
+def _state(source: Source, fact: str, cluster: Cluster, *, dry_run: bool) -> None:
+    said: Manifest = {"incarnation": source.instance.meta.uid}
+    write(source, fact, said, cluster=cluster, dry_run=dry_run, output="table", anew=True)
 
 
 def plan_of(source: Source, app: App) -> Iterator[tuple[str, str]]:

@@ -7,16 +7,15 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.record import RecordSpec
 from dedicated.cli.facts import Record
 from dedicated.contract.dates import local
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
 from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
     DatabaseRemoved,
-    DeletionConfirmed,
     Delivered,
     Drilled,
     Fact,
-    FinalBackup,
     Instructed,
     KeysOpened,
     Notified,
@@ -85,18 +84,20 @@ def fact_told(fact: Fact, zone: str) -> str:
         case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
         case (
-            ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed() | FinalBackup()
-        ):
+            ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed()
+            | DeletionWithdrawn() | FinalBackup()
+        ):  # fmt: skip
             text = _plainly(fact)
     return text
 
 
 def _plainly(
-    fact: ServiceStarted | KeysOpened | Delivered | Retracted | DeletionConfirmed | FinalBackup,
-) -> str:
+    fact: ServiceStarted | KeysOpened | Delivered | Retracted | DeletionConfirmed | DeletionWithdrawn
+    | FinalBackup,
+) -> str:  # fmt: skip
     """A fact that says little more than its name; an incarnation is told by its uid (T-1)."""
     name = type(fact).__name__
-    if isinstance(fact, DeletionConfirmed | FinalBackup):
+    if isinstance(fact, DeletionConfirmed | DeletionWithdrawn | FinalBackup):
         made = f"{fact.object} " if isinstance(fact, FinalBackup) else ""
         return f"{name} {made}of the incarnation {fact.incarnation}"
     if isinstance(fact, Delivered | Retracted):

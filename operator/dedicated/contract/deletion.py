@@ -2,7 +2,8 @@
 
 A confirmation is a record that names the incarnation (the instance's uid), so that an old one does not fit an
 instance made again under the name. It is good for 7 days, in which the DELETE has to come; one that is stated
-after the DELETE is good from then on. No clock of the contract confirms anything.
+after the DELETE is good from then on. Who may confirm may withdraw, which takes back every confirmation until
+then, of whoever stated it. No clock of the contract confirms anything.
 
 The admission policy knows the object and not the records, so the status tells it who confirmed; what removes
 data asks the record itself.
@@ -14,12 +15,13 @@ from typing import TypeVar
 
 from dedicated.api.deletion import Confirmation, Deletion
 from dedicated.api.instance import InstanceSpec
-from dedicated.contract.facts import DatabaseRemoved, DeletionConfirmed, Fact, FinalBackup
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
+from dedicated.contract.facts import DatabaseRemoved, Fact
 
 CLAUSE = "T-1"
 VALID = timedelta(days=7)
 
-F = TypeVar("F", DeletionConfirmed, FinalBackup)
+F = TypeVar("F", DeletionConfirmed, DeletionWithdrawn, FinalBackup)
 
 
 def deletion_of(spec: InstanceSpec) -> Deletion:
@@ -34,14 +36,28 @@ def people(spec: InstanceSpec) -> Confirmation:
 
 def confirmation(facts: Iterable[Fact], incarnation: str, *, at: datetime) -> DeletionConfirmed | None:
     """The newest confirmation that is good at an instant; None where there is none."""
-    found = (fact for fact in _of(DeletionConfirmed, facts, incarnation) if fact.at <= at < fact.at + VALID)
+    found = (fact for fact in _standing(facts, incarnation) if fact.at <= at < fact.at + VALID)
     return max(found, key=lambda fact: (fact.at, fact.name), default=None)
 
 
 def confirmed(facts: Iterable[Fact], incarnation: str, *, deleted: datetime) -> DeletionConfirmed | None:
     """The confirmation that a deletion begun at an instant goes by: good then, or stated later."""
-    found = (fact for fact in _of(DeletionConfirmed, facts, incarnation) if deleted < fact.at + VALID)
+    found = (fact for fact in _standing(facts, incarnation) if deleted < fact.at + VALID)
     return min(found, key=lambda fact: (fact.at, fact.name), default=None)
+
+
+def withdrawn(facts: Iterable[Fact], incarnation: str) -> DeletionWithdrawn | None:
+    """The last word that takes back what was confirmed; None where there is none."""
+    found = _of(DeletionWithdrawn, facts, incarnation)
+    return max(found, key=lambda fact: (fact.at, fact.name), default=None)
+
+
+def _standing(facts: Iterable[Fact], incarnation: str) -> list[DeletionConfirmed]:
+    """The confirmations that nobody has taken back. Within a second what withholds is the later word."""
+    known = tuple(facts)
+    last = withdrawn(known, incarnation)
+    found = _of(DeletionConfirmed, known, incarnation)
+    return [fact for fact in found if last is None or fact.at > last.at]
 
 
 def final_backup(facts: Iterable[Fact], incarnation: str) -> FinalBackup | None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
 from dedicated.contract.imported import Imported
 
 Kind = Literal["Regular", "Security", "Performance"]
@@ -189,32 +190,12 @@ class Instructed:
 
 
 @dataclass(frozen=True, slots=True)
-class DeletionConfirmed:
-    """A person confirms that this incarnation of the instance may be deleted (T-1)."""
-
-    name: str
-    at: datetime
-    by: str
-    incarnation: str
-
-
-@dataclass(frozen=True, slots=True)
-class FinalBackup:
-    """The full backup that an incarnation's deletion waited for has completed; `object` is the engine's."""
-
-    name: str
-    at: datetime
-    by: str
-    incarnation: str
-    object: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
 
     `point` is what it holds at least, and with `exact` at most. `expected` is the estimate by assumed rates.
+    `part` is the database whose backups it was made from, empty: `source`. `earliest` and `newest` bound what
+    could be restored of `source` when it was replaced.
     """
 
     name: str
@@ -231,6 +212,9 @@ class Restored:
     expected: timedelta | None = None
     brought: bool = False
     """Brought back after a disaster: of databases that stood in a cluster that is lost."""
+    part: str = ""
+    earliest: datetime | None = None
+    newest: datetime | None = None
 
     @property
     def took(self) -> timedelta:
@@ -292,7 +276,8 @@ class KeysOpened:
 
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
-    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | FinalBackup | Imported
+    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | DeletionWithdrawn
+    | FinalBackup | Imported
 )  # fmt: skip
 
 

@@ -33,16 +33,15 @@ from dedicated.api.record import (
 from dedicated.api.recorded_import import RecordedImport
 from dedicated.api.words import instant
 from dedicated.contract.calendar import Slot
+from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
 from dedicated.contract.facts import (
     Act,
     Agreed,
     Answer,
     DatabaseRemoved,
-    DeletionConfirmed,
     Delivered,
     Drilled,
     Fact,
-    FinalBackup,
     Grantee,
     Instructed,
     KeysOpened,
@@ -194,6 +193,8 @@ def _of_database(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = DeletionConfirmed(name, at, by, incarnation)
         case RecordSpec(imported=RecordedImport() as begun):
             fact = replace(_imported(name, at, by, incarnation, begun), brought=spec.at is not None)
+        case RecordSpec(fact="DeletionWithdrawn"):
+            fact = DeletionWithdrawn(name, at, by, incarnation)
         case RecordSpec(backup=RecordedBackup() as made):
             fact = FinalBackup(name, at, by, incarnation, made.object, made.label)
     return fact
@@ -213,6 +214,9 @@ def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restor
         instant(done.verified),
         retain=parse_duration(done.retain),
         expected=_seconds(done.expected_seconds),
+        part=done.part or "",
+        earliest=instant(done.earliest) if done.earliest else None,
+        newest=instant(done.newest) if done.newest else None,
     )
 
 

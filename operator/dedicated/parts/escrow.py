@@ -21,6 +21,8 @@ from dedicated.api.names import GROUP
 from dedicated.api.objects import (
     CONFIG_MAP,
     INSTANCE,
+    INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
     JOB,
     MAINTENANCE,
     NETWORK_POLICY,
@@ -34,7 +36,7 @@ from dedicated.contract.recovery.escrow import MANAGER, REPORT, Attempt, Marks, 
 from dedicated.parts import keys
 from dedicated.parts.database.engine import created_at
 from dedicated.parts.instruction import RBAC
-from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
+from dedicated.parts.metadata import child, image_of, labels, restricted_container, restricted_pod, selector
 from dedicated.parts.recovery_agent import API_PORTS
 
 COMPONENT = "escrow"
@@ -45,6 +47,8 @@ RETRIES = 6
 """Failed attempts of one Job: 10 s, 20 s, 40 s ... apart, some 10 minutes in all; then a new Job."""
 STORE_PORT = 443
 STORE_KEYS = ("access-key-id", "secret-access-key")
+LISTED = (MAINTENANCE, RECORD, INSTANCE_BACKUP, INSTANCE_RESTORE)
+"""What a ledger tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def attempt_of(manifest: Manifest) -> Attempt | None:
         made=made,
         failures=get_int(manifest, "status", "failed"),
         failed="Failed" in ended,
+        image=image_of(manifest),
     )
 
 
@@ -171,7 +176,7 @@ def _rights(wanted: EscrowWanted) -> tuple[Manifest, Manifest, Manifest]:
             "resourceNames": [instance.name],
             "verbs": ["list"],
         },
-        {"apiGroups": [GROUP], "resources": [MAINTENANCE.plural, RECORD.plural], "verbs": ["list"]},
+        {"apiGroups": [GROUP], "resources": [kind.plural for kind in LISTED], "verbs": ["list"]},
     ]
     subject: Manifest = {
         "kind": SERVICE_ACCOUNT.kind,

@@ -4,7 +4,7 @@
 that they own our objects.
 """
 
-from dedicated.api.json import Manifest
+from dedicated.api.json import Manifest, get_list, shared
 from dedicated.api.names import (
     API_VERSION,
     FIELD_MANAGER,
@@ -96,3 +96,9 @@ def restricted_container() -> Manifest:
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
     }
+
+
+def image_of(job: Manifest) -> str:
+    """The image of a Job's first container."""
+    containers = get_list(job, "spec", "template", "spec", "containers")
+    return shared(containers[0], "image") if containers else ""

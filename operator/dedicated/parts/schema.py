@@ -31,13 +31,14 @@ PASSWORD_VARIABLE = "ZITADEL_FIRSTINSTANCE_ORG_HUMAN_PASSWORD"  # noqa: S105
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A Job as observed. `finished_at` is empty until it ended one way or the other."""
+    """A Job as observed; `image` is that of its first container."""
 
     complete: bool = False
     failed: bool = False
     failures: int = 0
     version: str = ""
     deleting: bool = False
+    image: str = ""
 
 
 def init_ref(wanted: Wanted) -> Ref:

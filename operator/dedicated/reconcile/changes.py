@@ -61,7 +61,7 @@ def changes(
             mended.extend(repair.told)
             unfinished = unfinished or not repair.told
         elif child.deleting or (ref.kind == JOB.kind and child.applied != mark):
-            continue  # a Job's template cannot change: it keeps the manifest it was made with
+            continue  # a Job's template cannot change: it keeps the manifest it was made with (`is_stranded`)
         elif drift := observed.forged.get(ref) or _forged_hash(child, mark, settled):
             repair = _repair(instance, manifest, child, drift, observed.records, now=now)
             actions.append(repair.action)

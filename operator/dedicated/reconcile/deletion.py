@@ -10,6 +10,9 @@ over. An external database is its owner's: nothing is waited for, and nothing of
 identity stay in any case: without its masterkey neither a database nor a backup can be read
 (docs/deletion.md says how to remove them).
 
+A confirmation may be withdrawn as long as anything is left: the deletion is held then, wherever it is.
+Restores that are open end with the instance (`deletion_restores`).
+
 With `spec.keyBundle` bundle and ledger are written anew as long as they are older than what they hold: before
 what serves goes, with the final backup's record, and before data goes, with that of its removal.
 
@@ -28,7 +31,14 @@ from dedicated.api.names import FINALIZER
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, ENGINE_KINDS, JOB, NETWORK_POLICY
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.agreements import clauses_in_force
-from dedicated.contract.deletion import CLAUSE, confirmed, deletion_of, final_backup, removals
+from dedicated.contract.deletion import (
+    CLAUSE,
+    confirmed,
+    deletion_of,
+    final_backup,
+    removals,
+    withdrawn,
+)
 from dedicated.contract.facts import DatabaseRemoved
 from dedicated.contract.records import Statement, database_removed
 from dedicated.contract.records import final_backup as final_backup_made
@@ -36,7 +46,7 @@ from dedicated.contract.recovery.runs import Runs, retry_at
 from dedicated.parts import login, schema, server
 from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import BY_BACKUP, BY_CLUSTER, adapter_of
-from dedicated.reconcile import escrow
+from dedicated.reconcile import deletion_restores, escrow
 from dedicated.reconcile.actions import (
     Action,
     Ask,
@@ -136,7 +146,7 @@ def _order(sight: Sight) -> Iterator[Callable[[Sight], Step]]:
     elif adapter_of(sight.instance).cluster_kind is not None:
         yield _known
         if sight.holds_data:
-            yield from (_confirmed, _backed_up, _keys_escrowed, _retained, _removed)
+            yield from (_confirmed, _backed_up, _keys_escrowed, _restores_ended, _retained, _removed)
 
 
 def _known(sight: Sight) -> Step:
@@ -160,13 +170,16 @@ def _confirmed(sight: Sight) -> Step:
     fact = confirmed(sight.observed.facts, sight.uid, deleted=sight.deleted)
     if fact is not None:
         return Step("Confirmation", done=True, text=f"{fact.by}, {rfc3339(fact.at)}", by=fact.by)
-    key = sight.instance.meta.key
+    key, back = sight.instance.meta.key, withdrawn(sight.observed.facts, sight.uid)
+    why = "deleted without a confirmation on record: nothing is removed, the service runs on (T-1)"
+    if back is not None:
+        why = f"the confirmation was withdrawn by {back.by}, {rfc3339(back.at)}: nothing more goes (T-1)"
     return Step(
         "Confirmation",
         finding=Finding(
             code="DeletionNotConfirmed",
             responsible="Provider",
-            message="deleted without a confirmation on record: nothing is removed, the service runs on (T-1)",
+            message=why,
             action=f"confirm: dedicated delete {key.name} -n {key.namespace} --confirm; {WAY_OUT}",
         ),
     )
@@ -260,6 +273,10 @@ def _keys_escrowed(sight: Sight) -> Step:
     )
 
 
+def _restores_ended(sight: Sight) -> Step:
+    return deletion_restores.ended(sight.instance, sight.observed)
+
+
 def _remove_after(sight: Sight) -> datetime | None:
     """When the database is removed at the earliest; None where that is not known yet, or nothing is."""
     if deletion_of(sight.instance.spec).policy == "Orphan" or not sight.holds_data:
@@ -289,28 +306,21 @@ def _retained(sight: Sight) -> Step:
 
 def _removed(sight: Sight) -> Step:
     """The record first; then the clusters, their volumes, and last what only served them."""
-    told = {fact.uid: fact.at for fact in sight.observed.facts if isinstance(fact, DatabaseRemoved)}
+    told = {fact.uid for fact in sight.observed.facts if isinstance(fact, DatabaseRemoved)}
     untold = tuple(RecordFact(_removal(sight, child)) for child in sight.clusters if child.uid not in told)
     if untold:
         return Step("Removal", text="the removal is recorded", actions=untold)
     if sight.clusters:
         names = ", ".join(str(child.ref) for child in sight.clusters)
-        # What a restore needed no more before the deletion goes as it would have: its volumes with it.
-        earlier = {uid for uid, at in told.items() if at < sight.deleted}
-        volumes = adapter_of(sight.instance).with_volumes
-        actions: tuple[Action, ...] = tuple(
-            Delete(child.ref, child.uid, finalizer=volumes if child.uid in earlier else "")
-            for child in sight.clusters
-            if not child.deleting
-        )
-        return Step("Removal", text=f"waits for the end of {names}", actions=actions)
+        return Step("Removal", text=f"waits for the end of {names}", actions=_deletes(sight.clusters))
     if sight.observed.volumes is None or sight.observed.volumes:
         text = "waits for the end of the volumes"
         actions = _deletes(sight.observed.volumes or ())
         return Step("Removal", text=text, actions=actions, wake_at=sight.now + LOOK)
     rest = tuple(child for child in sight.observed.children.values() if _serves_database(child))
     text = "database and volumes are removed" if not rest else "takes away what served the database"
-    return Step("Removal", done=not rest, text=text, actions=_deletes(rest))
+    over = deletion_restores.removed(sight.instance, sight.observed)
+    return Step("Removal", done=not (rest or over), text=text, actions=(*_deletes(rest), *over))
 
 
 def _removal(sight: Sight, cluster: Child) -> Statement:
@@ -332,7 +342,9 @@ def _handed_over(sight: Sight) -> Step:
         for child in sight.observed.children.values()
         if not child.deleting and (child.owner_uid == sight.uid or _serves_database(child))
     )
-    return Step("HandOver", done=not ours, text="label and owner reference are taken off", actions=ours)
+    told = deletion_restores.handed_over(sight.instance, sight.observed)
+    text = "label and owner reference are taken off"
+    return Step("HandOver", done=not (ours or told), text=text, actions=(*told, *(() if told else ours)))
 
 
 def _deletes(children: tuple[Child, ...]) -> tuple[Action, ...]:

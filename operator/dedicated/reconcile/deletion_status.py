@@ -11,6 +11,8 @@ from dedicated.contract.deletion import VALID, confirmation
 from dedicated.reconcile.actions import Action
 from dedicated.reconcile.observed import Observed
 
+UNJUDGED = "the instance is being deleted: nothing is measured or judged any more"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -56,12 +58,14 @@ def deletion_status(
     remove_after: datetime | None,
     now: datetime,
 ) -> Manifest:
-    """The status as it stood, but for what is told of the deletion: nothing else is judged any more."""
+    """The status as it stood, but for what is told of the deletion: nothing else is judged any more, and each
+    condition says so."""
     last = steps[-1]
     told = last.finding.message if last.finding else last.text
     ready = Condition(READY, "False", f"Deleting{last.name}", f"the instance is being deleted: {told}")
-    kept = [item for item in get_list(meta.status, "conditions") if get_str(item, "type") != READY]
-    (judged,) = condition_list((ready,), previous=meta.status, generation=meta.generation, now=now)
+    kinds = (get_str(item, "type") for item in get_list(meta.status, "conditions"))
+    unjudged = (Condition(kind, "Unknown", "BeingDeleted", UNJUDGED) for kind in kinds if kind != READY)
+    judged = condition_list((ready, *unjudged), previous=meta.status, generation=meta.generation, now=now)
     by = next((step.by for step in steps if step.by), "")
     listed: list[JsonValue] = [step.manifest() for step in steps]
     deletion: Manifest = {"phase": last.name, "steps": listed}
@@ -70,7 +74,7 @@ def deletion_status(
     status: Manifest = {
         **meta.status,
         "observedGeneration": meta.generation,
-        "conditions": [judged, *kept],
+        "conditions": judged,
         "findings": finding_list(findings),
         "deletion": deletion,
     }

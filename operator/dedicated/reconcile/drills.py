@@ -20,6 +20,7 @@ from dedicated.contract.recovery.drills import (
     due_slot,
     ended_without,
     fact_of,
+    is_of_slot,
     known_drills,
     point_of,
 )
@@ -31,8 +32,8 @@ from dedicated.reconcile.proving import drills_of, full_backup
 from dedicated.reconcile.restore_steps import VERIFYING
 from dedicated.reconcile.restores import Course, Scene, estimated, expectation
 
-KEPT = timedelta(days=14)
-"""So long the order of a drill that is over is left to be looked at; its record stays."""
+KEPT = 3
+"""So many orders of drills that passed are left to be looked at, and of drills that failed; records stay."""
 YIELDED = "YieldedToRecovery"
 LOOK_AGAIN = timedelta(minutes=5)
 """While something is in the way that does not wake by itself."""
@@ -136,8 +137,12 @@ def _order(scene: Scene, slot: datetime) -> Manifest | None:
 
 
 def _outdated(scene: Scene) -> Iterator[Action]:
-    for order in scene.observed.restores:
-        made = parse_time(order.created)
-        over = order.purpose == "Drill" and order.told in ENDED
-        if over and made is not None and scene.now >= made + KEPT:
-            yield Delete(Ref(INSTANCE_RESTORE.kind, order.name), order.uid)
+    """Orders of the operator's own that are over and recorded, but for the newest. What somebody asked for is
+    theirs to take away."""
+    recorded = {fact.restore for fact in scene.observed.facts if isinstance(fact, Drilled)}
+    own = [one for one in scene.observed.restores if is_of_slot(scene.instance.name, one.name)]
+    ended = sorted(own, key=lambda one: (one.created, one.name), reverse=True)
+    for phase in ENDED:
+        for order in [one for one in ended if one.told == phase][KEPT:]:
+            if order.name in recorded or get_str(order.status, "reason") == YIELDED:
+                yield Delete(Ref(INSTANCE_RESTORE.kind, order.name), order.uid)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from dedicated.api.conditions import KEYS_ESCROWED, Condition, rfc3339
 from dedicated.api.findings import Finding
-from dedicated.api.json import JsonValue, Manifest, array, digest
+from dedicated.api.json import JsonValue, Manifest, array, digest, get_str
 from dedicated.api.objects import CONFIG_MAP, JOB, ROLE_BINDING, Ref
 from dedicated.api.resource import Instance
 from dedicated.contract.facts import KeysOpened
@@ -139,6 +139,8 @@ def _is_over(
     """Whether a Job was carried out, gave up, or gets nowhere with what is no longer so."""
     if attempt is None or attempt.failed:
         return True
+    if observed.is_stranded(attempt.image, escrow.COMPONENT, failures=attempt.failures):
+        return True
     if marks is None or attempt.name == escrow.job_name(instance, marks, report):
         return False
     pods = (pod for pod in observed.pods if pod.component == escrow.COMPONENT and not pod.finished)
@@ -220,6 +222,9 @@ def _marks(making: EscrowWanted, observed: Observed) -> Marks | None:
         {asked.name: asked.generation for asked in observed.asked},
         {ref.name: version for ref, version in _month_children(observed).items()},
     ]
+    orders: Manifest = {order.name: get_str(order.status, "state") for order in observed.orders}
+    orders |= {order.name: order.told for order in observed.restores}
+    ledger += [orders] if orders else []
     return Marks(digest(bundle), digest(ledger))
 
 

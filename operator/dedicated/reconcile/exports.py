@@ -229,11 +229,16 @@ def _standing(instance: Instance, observed: Observed, order: ExportOrder) -> boo
 
 
 def _swept(instance: Instance, observed: Observed, orders: list[ExportOrder]) -> Iterator[Action]:
-    """What was made for an export that ended, or is gone. Its owner reference tells whose it is."""
+    """What was made for an export that ended, or is gone, and a Job that is to be made anew. Its owner
+    reference tells whose it is."""
+    name = export.export_name(instance.name)
+    job = observed.tasks.get(name, JobState())
+    anew = not job.failed and observed.is_stranded(job.image, export.COMPONENT, failures=job.failures)
     alive = {order.uid for order in orders if get_str(order.status, "phase") not in ENDED}
     for ref in export.refs(instance):
         child = observed.children.get(ref)
-        if child is not None and not child.deleting and child.owner_uid not in alive:
+        over = child is not None and (child.owner_uid not in alive or (anew and ref.kind == JOB.kind))
+        if child is not None and not child.deleting and over:
             yield Delete(ref, child.uid)
 
 

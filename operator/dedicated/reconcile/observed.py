@@ -40,6 +40,7 @@ from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, i
 from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
+from dedicated.parts.metadata import image_of
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
@@ -212,6 +213,13 @@ class Observed:
         """The Deployment of one of an instance's components, where it exists."""
         return self.deployments.get(f"{instance}-{component}")
 
+    def is_stranded(self, image: str, component: str, *, failures: int) -> bool:
+        """Whether a Job of ours, which keeps the manifest it was made with, is of another operator's image
+        and gets nowhere: its pods fail, or cannot start. It is made anew then; one at work is let end."""
+        pods = (pod for pod in self.pods if pod.component == component and not pod.finished)
+        stuck = failures > 0 or any(pod.problem for pod in pods)
+        return stuck and "" != image != self.agent_image != ""
+
 
 def without_lag(observed: Observed, meta: Meta) -> Observed:
     """Deployments whose controller has not looked at their newest generation yet count as if it had, once
@@ -299,6 +307,7 @@ def job_of(manifest: Manifest) -> JobState:
         failures=get_int(manifest, "status", "failed"),
         version=shared(manifest, "metadata", "labels", LABEL_APP_VERSION),
         deleting=bool(get_map(manifest, "metadata").get("deletionTimestamp")),
+        image=image_of(manifest),
     )
 
 

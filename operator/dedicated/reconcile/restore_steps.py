@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time, rfc3339, shorten
+from dedicated.api.findings import Finding
 from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref, ref_of
+from dedicated.api.objects import INSTANCE_RESTORE, JOB, NETWORK_POLICY, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract.dates import earliest
 from dedicated.contract.facts import Restored
@@ -24,13 +25,14 @@ from dedicated.contract.recovery.restore import (
     overdue_at,
     restored,
 )
-from dedicated.parts import network
+from dedicated.parts import network, verification
 from dedicated.parts.database.engine import COMPONENT, on_cluster
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tell
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.restore_findings import findings, stuck_at
 from dedicated.reconcile.restore_words import hold, words
 from dedicated.reconcile.restores import Course, Scene, estimated, expectation, is_backed
 
@@ -49,15 +51,16 @@ SHOWN = ("name", "purpose", "phase", "message", "responsible", "target", "expect
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What is done, in stages, what the instance's status tells, and when to look again."""
+    """What is done, in stages, what the instance's status tells, who must act, and when to look again."""
 
     stages: tuple[tuple[Action, ...], ...] = ()
     status: Manifest | None = None
+    findings: tuple[Finding, ...] = ()
     wake_at: datetime | None = None
 
 
 def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
-    """Everything beside what stands there (`restores.beside`)."""
+    """Everything beside what stands there (`reconcile.beside`)."""
     told = [(course, _status(scene, course)) for course in found]
     records = [*_switches(scene, found), *_removals(scene, found)]
     tells = [
@@ -65,10 +68,11 @@ def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
         for course, status in told
         if status != course.order.status
     ]
-    stages = (tuple(records), tuple(_deletions(scene)), tuple(tells))
+    stages = (tuple(records), (*_deletions(scene), *_renewals(scene, found)), tuple(tells))
     return Steps(
         tuple(stage for stage in stages if stage),
         _shown(told),
+        tuple(findings(scene, found)),
         earliest(*(_look_again(scene, course) for course in found)),
     )
 
@@ -99,6 +103,8 @@ def _fact(scene: Scene, course: Course) -> Restored:
     assert course.target is not None
     verified = course.verified or scene.now
     begun = course.state.created if course.state else None
+    report = scene.judgement.recovery.report
+    found = report.found if report else None
     return Restored(
         name="",
         at=scene.now,
@@ -112,6 +118,9 @@ def _fact(scene: Scene, course: Course) -> Restored:
         verified=verified,
         retain=course.order.retain,
         expected=estimated(scene),
+        part=course.part if course.part != course.source else "",
+        earliest=(found.earliest or found.newest) if found else None,
+        newest=found.newest if found else None,
     )
 
 
@@ -162,6 +171,17 @@ def _deletions(scene: Scene) -> Iterator[Action]:
             one = children.get(ref)
             if one is not None and not one.deleting and one.component in (COMPONENT, network.COMPONENT):
                 yield Delete(ref, one.uid)
+
+
+def _renewals(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:
+    """Verifications to be made anew by this operator."""
+    for course in found:
+        name = verification.verdict_name(course.order.name)
+        job, child = scene.observed.tasks.get(name), scene.observed.children.get(Ref(JOB.kind, name))
+        if course.phase != "Verifying" or job is None or child is None or job.deleting:
+            continue
+        if scene.observed.is_stranded(job.image, verification.COMPONENT, failures=job.failures):
+            yield Delete(child.ref, child.uid)
 
 
 def _cluster(scene: Scene, name: str) -> Child | None:
@@ -228,6 +248,8 @@ def _shown(told: list[tuple[Course, Manifest]]) -> Manifest | None:
 
 def _look_again(scene: Scene, course: Course) -> datetime | None:
     dates = [course.keep_until]
+    if course.phase == "Switching":
+        dates.append(stuck_at(scene, course))
     begun = course.state.created if course.state else None
     if begun is not None and course.phase in ("Restoring", "Verifying"):
         dates.append(overdue_at(begun, expectation(scene)))

@@ -18,8 +18,15 @@ import pyrage
 from dedicated.agents.escrow import material
 from dedicated.agents.escrow.material import MaterialError
 from dedicated.agents.escrow.settings import Settings
-from dedicated.api.json import get_str
-from dedicated.api.objects import INSTANCE, MAINTENANCE, RECORD
+from dedicated.api.json import Manifest, get_str
+from dedicated.api.objects import (
+    INSTANCE,
+    INSTANCE_BACKUP,
+    INSTANCE_RESTORE,
+    MAINTENANCE,
+    RECORD,
+    Kind,
+)
 from dedicated.cluster.own_object import Door, OwnConfigMap, OwnObjectError
 from dedicated.contract.recovery.bundle import (
     FORMAT,
@@ -129,10 +136,15 @@ class _Task:
             return instance, {}
         ledger: dict[str, bytes] = {}
         for kind, folder in ((RECORD, "records"), (MAINTENANCE, "maintenances")):
-            every = await self._door.list_objects(kind, settings.namespace)
-            own = [one for one in every if get_str(one, "spec", "instance") == settings.instance]
+            own = await self._own(kind)
             ledger |= material.members_of(own, folder=folder, kind=kind.kind)
-        return instance, ledger
+        orders = {kind.kind: await self._own(kind) for kind in (INSTANCE_BACKUP, INSTANCE_RESTORE)}
+        return instance, ledger | material.orders_member(orders)
+
+    async def _own(self, kind: Kind) -> list[Manifest]:
+        """The objects of a kind that are about the instance."""
+        every = await self._door.list_objects(kind, self._settings.namespace)
+        return [one for one in every if get_str(one, "spec", "instance") == self._settings.instance]
 
     def _config_maps(self, what: What) -> dict[str, bytes]:
         """The months with the ledger, the others with the bundle."""

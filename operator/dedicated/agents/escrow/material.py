@@ -6,6 +6,7 @@ attempt: what is written is right or is not written. Nothing that is read here i
 
 import hmac
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
@@ -39,6 +40,8 @@ All that was recorded of the instance when this was written; the newest number h
 - `records/NAME.json`: its ContractRecords; `maintenances/NAME.json`: the maintenances that were asked for;
   `instance.json`: the DedicatedInstance.
 - `configmaps/NAME/KEY`: what was measured of its service level, by month.
+- `orders.json`: the backups and restores that were asked for, and what came of them: to be read, not made
+  again.
 - `manifest.json`: the SHA-256 of every file, and of the object before this one.
 """
 
@@ -98,6 +101,23 @@ def document(found: Manifest, *, kind: str) -> bytes:
 def members_of(listed: list[Manifest], *, folder: str, kind: str) -> dict[str, bytes]:
     """Members `FOLDER/NAME.json`."""
     return {f"{folder}/{get_str(one, 'metadata', 'name')}.json": document(one, kind=kind) for one in listed}
+
+
+def orders_member(listed: Mapping[str, list[Manifest]]) -> dict[str, bytes]:
+    """Member `orders.json` of what was asked for, by kind, with its status. It is a list and no objects: an
+    order that is made again would be carried out again."""
+    told: list[JsonValue] = [
+        {
+            "kind": kind,
+            "name": get_str(one, "metadata", "name"),
+            "createdAt": get_str(one, "metadata", "creationTimestamp"),
+            "spec": get_map(one, "spec"),
+            "status": get_map(one, "status"),
+        }
+        for kind, found in listed.items()
+        for one in found
+    ]
+    return {"orders.json": (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()} if told else {}
 
 
 def instance_member(listed: list[Manifest], *, incarnation: str) -> dict[str, bytes]:

@@ -147,6 +147,11 @@ def drill_name(instance: str, slot: datetime) -> str:
     return f"{instance}-drill-{slot:%Y%m%d%H%M}"
 
 
+def is_of_slot(instance: str, name: str) -> bool:
+    """Whether an InstanceRestore is one of the operator's own, by its name."""
+    return re.fullmatch(rf"{re.escape(instance)}-drill-\d{{12}}", name) is not None
+
+
 def drilled(instance: str, fact: Drilled, *, uid: str) -> Statement:
     """The statement of a drill that is over. `uid` is its InstanceRestore's."""
     told: Manifest = {

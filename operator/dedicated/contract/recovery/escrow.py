@@ -81,6 +81,7 @@ class Attempt:
     made: datetime
     failures: int = 0
     failed: bool = False
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ field wants it in a Secret.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from dedicated.api.conditions import parse_time, rfc3339
@@ -82,9 +83,9 @@ GAPS = (
 
 
 def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
-    """The store, the cluster, and the schedule of full backups; first the store that it is restored from, if
+    """The stores, the cluster, and the schedule of full backups; first the store that it is restored from, if
     it is made from a backup of another instance."""
-    own = _store(wanted), _cluster(wanted), _schedule(wanted)
+    own = _store(wanted), _cluster(wanted), _schedule(wanted), *_sources(wanted)
     backup = arriving_backup(wanted.instance)
     return own if backup is None else (_arriving_store(wanted.instance, backup), *own)
 
@@ -94,12 +95,12 @@ def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
     archives nowhere. Its volumes go with it, since it owns them (pkg/specs/pvcs.go)."""
     head = copy_head(wanted, _cluster(wanted.engine))
     if wanted.lives:
-        return _store(wanted.engine), head
+        return _store(wanted.engine), head, *_sources(wanted.engine)
     spec = get_map(head, "spec")
     spec["instances"] = wanted.servers
     del spec["plugins"]
     del get_map(spec, "postgresql")["synchronous"]
-    return (head,)
+    return head, *_sources(wanted.engine)
 
 
 def connection(instance: Instance) -> Connection:
@@ -171,14 +172,32 @@ def read_run(manifest: Manifest) -> EngineRun | None:
 
 
 def belongings(instance: Instance) -> tuple[Ref, ...]:
-    """The store and the schedule of an instance's database."""
-    store = Ref(BARMAN_STORE.kind, cluster_name(instance))
-    return store, Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+    """The store and the schedule of an instance's database, and of a restored one the store of its source."""
+    store, schedule = cluster_name(instance), Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+    sources = (Ref(BARMAN_STORE.kind, _source_name(instance)),) if instance.database.cluster else ()
+    return Ref(BARMAN_STORE.kind, store), schedule, *sources
 
 
 def server_name(instance: Instance) -> str:
     """The server's name in the store: its own for each incarnation."""
     return f"{instance.name}-{instance.incarnation}"
+
+
+def _sources(wanted: EngineWanted) -> tuple[Manifest, ...]:
+    """The store that a restored cluster is made from, as an object of that cluster's own: the plugin stops
+    all work on a cluster that names a store which is gone (internal/cnpgi/operator/reconciler.go), and that
+    of the old database goes with it. It is read only: nothing expires here."""
+    instance = wanted.instance
+    if not instance.database.source:
+        return ()
+    store = _store(replace(wanted, instance=on_cluster(instance, instance.database.source)))
+    get_map(store, "metadata")["name"] = _source_name(instance)
+    del get_map(store, "spec")["retentionPolicy"]
+    return (store,)
+
+
+def _source_name(instance: Instance) -> str:
+    return f"{cluster_name(instance)}-{SOURCE}"
 
 
 def _arriving_store(instance: Instance, backup: BackupSource) -> Manifest:
@@ -274,9 +293,8 @@ def _bootstrap(instance: Instance) -> Manifest:
         return _recovery(store, at)
     if not database.source:
         return {"bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}}}
-    return _recovery(
-        _archive(on_cluster(instance, database.source)), database.point if database.exact else None
-    )
+    archive = {**_archive(on_cluster(instance, database.source)), "barmanObjectName": _source_name(instance)}
+    return _recovery(archive, database.point if database.exact else None)
 
 
 def _recovery(archive: Manifest, until: datetime | None) -> Manifest:
