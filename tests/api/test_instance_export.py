@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from api.constraints import RULE, constraints, crd_schema, dotted, nodes
 from api.counterexamples import Case
-from api.export_examples import FULL, IMMUTABLE, STATUS, cases
+from api.export_examples import FULL, IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases
 from dedicated.api.instance_export import STATUS_FIELDS, InstanceExportSpec, InstanceExportStatus
 from dedicated.api.json import get_map, get_str
 from dedicated.api.schema import EXPORT_DEFINITION
@@ -13,15 +13,20 @@ from dedicated.api.schema import EXPORT_DEFINITION
 BOUNDS = {"string": {"maxLength", "enum", "format"}, "array": {"maxItems"}, "object": {"properties"}}
 
 
-def test_its_rules_are_that_it_never_changes_and_that_physical_is_refused() -> None:
+def test_its_rules_are_that_it_never_changes_and_how_long_addresses_are_valid() -> None:
     rules = {c.id for c in constraints(EXPORT_DEFINITION) if c.keyword == RULE}
     assert IMMUTABLE in rules
     assert len(rules) == 2
 
 
-def test_physical_is_refused_with_its_reason() -> None:
-    with pytest.raises(ValidationError, match="nobody could verify it"):
-        InstanceExportSpec.model_validate({**FULL, "format": "Physical"})
+@pytest.mark.parametrize(("valid_for", "taken"), VALID_FOR)
+def test_addresses_are_valid_for_a_week_at_most(valid_for: str, *, taken: bool) -> None:
+    spec = {**PHYSICAL, "validFor": valid_for}
+    if taken:
+        assert InstanceExportSpec.model_validate(spec).valid_for == valid_for
+        return
+    with pytest.raises(ValidationError, match="validFor must be 5m to 168h"):
+        InstanceExportSpec.model_validate(spec)
 
 
 def test_the_examples_are_valid_and_have_every_field() -> None:
@@ -32,6 +37,7 @@ def test_the_examples_are_valid_and_have_every_field() -> None:
     place = {name: value for name, value in get_map(FULL, "destination").items() if name != "prefix"}
     small = InstanceExportSpec.model_validate({**least, "destination": place})
     assert (small.format, small.scratch.size, small.destination.prefix) == ("Logical", "20Gi", "")
+    assert small.valid_for == "24h"
 
 
 def seen_on_read(case: Case) -> bool:

@@ -8,6 +8,7 @@ from typing import IO
 import pyrage
 
 from dedicated.contract.export import MANIFEST, README, SEALED, File, Flaw, Manifest, read_manifest
+from dedicated.contract.physical_export import REPOSITORY, PhysicalManifest, fetched_flaws, read_physical
 
 PIECE = 1024 * 1024
 
@@ -27,19 +28,23 @@ def identity_in(file: Path) -> pyrage.x25519.Identity:
     raise NotAnIdentityError(f"{file.name} holds no identity of age (AGE-SECRET-KEY-1...)")
 
 
-def manifest_in(folder: Path, *, sha256: str = "") -> Manifest:
-    """The manifest of a folder; `sha256` is that of the order's status, where it is known.
+def manifest_in(folder: Path, *, sha256: str = "") -> Manifest | PhysicalManifest:
+    """The manifest of a folder, of either format; `sha256` is that of the order's status, where it is known.
 
     Raises ValueError, and OSError where there is none.
     """
     data = (folder / MANIFEST).read_bytes()
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{MANIFEST} is not the one that was written: its SHA-256 differs")
-    return read_manifest(data)
+    return read_physical(data) or read_manifest(data)
 
 
 def check(
-    folder: Path, manifest: Manifest, identity: pyrage.x25519.Identity | None, *, output: Path | None = None
+    folder: Path,
+    manifest: Manifest | PhysicalManifest,
+    identity: pyrage.x25519.Identity | None,
+    *,
+    output: Path | None = None,
 ) -> Iterator[Flaw]:
     """What is wrong. Without an identity the objects alone are held against their checksums.
 
@@ -59,6 +64,14 @@ def check(
             yield Flaw("FileUnknown", name, "it is not in the manifest")
 
 
+def check_fetched(folder: Path, manifest: PhysicalManifest) -> Iterator[Flaw]:
+    """What of a physical export was not fetched, or not whole; nothing where none was fetched yet."""
+    root = folder / REPOSITORY
+    names = {one.name for one in manifest.objects}
+    sizes = {name: (root / name).stat().st_size for name in names if (root / name).is_file()}
+    return fetched_flaws(manifest, sizes) if sizes else iter(())
+
+
 def _sealed(folder: Path, file: File) -> Flaw | None:
     name = file.name + SEALED
     path = folder / name
@@ -76,9 +89,7 @@ def _sealed(folder: Path, file: File) -> Flaw | None:
     return None
 
 
-def _opened(
-    folder: Path, file: File, identity: pyrage.x25519.Identity, output: Path | None
-) -> Flaw | None:
+def _opened(folder: Path, file: File, identity: pyrage.x25519.Identity, output: Path | None) -> Flaw | None:
     target = output / file.name if output is not None else Path("/dev/null")
     if output is not None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
