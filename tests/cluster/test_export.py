@@ -180,6 +180,8 @@ def test_an_export_of_nobody_and_one_outside_end_at_once(standing: Standing) -> 
     spec = {name: value for name, value in get_map(order(), "spec").items() if name != "image"}
     api.create(placed(order(spec=spec, name="imageless"), namespace))
     told(standing, "imageless", phase="Failed", reason="ImageMissing")
+    api.create(placed(order(spec=PHYSICAL, name="physical"), namespace))
+    told(standing, "physical", phase="Failed", reason="PhysicalNotOffered")
     assert there(standing) == []
 
 
