@@ -35,7 +35,7 @@ CONFIGURATION = "ExternalDomain: acme.example.com\n"
 @dataclass
 class Exporting:
     """An export under way. `memory` is the most that its process was seen with, in bytes; `more` are options
-    beside those of a logical export."""
+    beside those of a logical export, of which a `drill` has but a few."""
 
     lab: Lab
     store: S3
@@ -48,6 +48,7 @@ class Exporting:
     memory: int = 0
     folder_of_store: str = FOLDER
     more: dict[str, str] = field(default_factory=dict)
+    drill: bool = False
 
     @property
     def report(self) -> Report | None:
@@ -101,13 +102,18 @@ class Exporting:
         return process.wait()
 
     def _options(self) -> list[str]:
-        given = {
+        few = {
             "export": EXPORT,
             "record": RECORD,
             "instance": INSTANCE,
             "namespace": NAMESPACE,
             "uid": UID,
             "zitadel": "v4.7.1",
+            "scratch": str(self.scratch),
+            "api-server": self.record.url,
+            "credentials": str(plant_credentials(self.folder / "credentials")),
+        }
+        handed_over = {
             "recipient": str(IDENTITY.to_public()),
             "bucket": BUCKET,
             "folder": self.folder_of_store,
@@ -118,11 +124,9 @@ class Exporting:
             "keys": str(self.folder / "keys"),
             "masterkey": f"{MASTERKEY_SECRET}/masterkey",
             "secret": MASTERKEY_SECRET,
-            "scratch": str(self.scratch),
-            "api-server": self.record.url,
-            "credentials": str(plant_credentials(self.folder / "credentials")),
             **self.more,
         }
+        given = few if self.drill else few | handed_over
         return [f"--{name}={value}" for name, value in given.items()]
 
     def _environment(self) -> dict[str, str]:

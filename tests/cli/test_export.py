@@ -11,6 +11,7 @@ import pyrage
 import pytest
 
 from api.export_examples import RECIPIENT
+from builders import body, clustered, spec
 from cli.running import Ran, instance, run
 from contract.export_examples import MANIFEST
 from contract.physical_examples import MANIFEST as PHYSICAL
@@ -109,6 +110,25 @@ def test_a_physical_one_is_asked_for_and_its_plan_says_for_how_long(server: Fake
     server.statuses = [{"phase": "Completed", "expires": "2026-11-29T12:00:00Z", "manifest": "m"}]
     told = asked("--format", "physical", "--valid-for", "48h", "--wait").out
     assert "addresses expire 2026-11-29T12:00:00Z" in told
+
+
+def test_a_drill_by_a_dump_is_asked_for_without_a_store(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run("drill", "acme", "--logical")
+    assert (ran.code, "the database is external" in ran.err) == (1, True)
+    engines: Manifest = {**body(), "spec": spec(**clustered("percona"))}
+    monkeypatch.setattr(export, "in_cluster", lambda *_: source_from(engines, []))
+    assert run("drill", "acme", "--logical", "--to", "2026-01-01").code == 2
+    plan = run("drill", "acme", "--logical", "--dry-run")
+    assert (plan.code, server.stored) == (0, {})
+    assert "nothing is stored" in plan.out
+    server.statuses = [{}, {"phase": "Completed"}]
+    ran = run("drill", "acme", "--logical")
+    ((name, made),) = server.stored.items()
+    assert (ran.code, name.startswith("acme-drill-")) == (0, True)
+    assert made["spec"] == {"instance": "acme", "purpose": "Drill", "scratch": {"size": "20Gi"}}
+    assert ran.out.splitlines()[-1] == "Completed"
 
 
 def test_it_is_followed_to_its_end(server: FakeServer) -> None:

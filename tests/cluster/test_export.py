@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.export_examples import IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases, order
+from api.export_examples import DRILL, HALF, IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases, order
 from cluster.engine_stage import AGENT
 from cluster.standing import SIMULATED, Standing, stand_simulated, until
 from cluster.test_crd_invalid import fault, faults
@@ -53,6 +53,13 @@ def test_every_constraint_of_the_spec_is_enforced(cluster: Cluster) -> None:
         code, answer = send(cluster, order(spec={**PHYSICAL, "validFor": valid_for}))
         assert code == (201 if taken else 422), valid_for
         assert taken or "validFor must be 5m to 168h" in get_str(answer, "message")
+
+
+def test_what_is_neither_handed_over_nor_a_drill_is_refused(cluster: Cluster) -> None:
+    assert send(cluster, order(spec=DRILL))[0] == 201
+    for spec in HALF:
+        code, answer = send(cluster, order(spec=spec))
+        assert (code, "purpose Drill is Logical and has neither" in get_str(answer, "message")) == (422, True)
 
 
 def test_what_is_ordered_never_changes_and_kubectl_shows_what_came_of_it(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.export_examples import FULL, PHYSICAL
+from api.export_examples import DRILL, FULL, PHYSICAL
 from builders import instance
 from dedicated.api.instance_export import InstanceExportSpec
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
@@ -207,6 +207,29 @@ def test_the_passphrase_of_the_repository_goes_with_a_physical_export_alone() ->
     assert packed in json.dumps(pod(physical()))
     assert f"--secret={cipher.secret_name}" in json.dumps(pod(physical()))
     assert packed not in json.dumps(pod(wanted()))
+
+
+def test_a_drill_has_neither_keys_nor_a_store_and_ends_with_the_proof() -> None:
+    made = replace(wanted(), spec=InstanceExportSpec.model_validate(DRILL))
+    spec = pod(made)
+    (process,) = get_list(spec, "containers")
+    few = {"scratch", "token", "tmp"}
+    assert {get_str(volume, "name") for volume in get_list(spec, "volumes")} == few
+    assert {get_str(mount, "name") for mount in get_list(process, "volumeMounts")} == few
+    assert "masterkey" not in json.dumps(spec)
+    parser = argparse.ArgumentParser()
+    add_export_arguments(parser, environment={})
+    options = parser.parse_args([str(item) for item in get_list(process, "args")[2:]])
+    settings = export_settings_of(options, environment={})
+    assert (settings.bucket, settings.recipient, settings.secrets) == ("", "", ())
+    (own,) = [one for one in manifests(made) if get_list(one, "spec", "egress")]
+    rules = get_list(own, "spec", "egress")
+    assert {get_int(port, "port") for rule in rules for port in get_list(rule, "ports")} == {
+        53,
+        443,
+        5432,
+        6443,
+    }
 
 
 def test_nothing_in_the_manifests_is_secret() -> None:

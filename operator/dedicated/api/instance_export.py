@@ -3,7 +3,8 @@
 A logical export: a dump of the database, the roles, the keys and the configuration, each sealed with age to
 one recipient, a manifest and a README that needs no operator. It was imported into an empty PostgreSQL before
 it is called completed. A physical one is the right to read, for some time, what the engine's own repository
-holds of the newest backup and its log: it binds to engine and major version. The spec never changes: another
+holds of the newest backup and its log: it binds to engine and major version. With purpose Drill a logical one
+is made, imported and compared, and goes with its pod: nothing is stored. The spec never changes: another
 export is another object.
 """
 
@@ -73,19 +74,34 @@ class InstanceExportSpec(ApiModel):
                 parse_duration(SHORTEST) <= parse_duration(self.valid_for) <= parse_duration(LONGEST)
             ),
         ),
+        Rule(
+            cel="self.purpose == 'Drill' ? self.format == 'Logical' && !has(self.recipient) && "
+            "!has(self.destination) : has(self.recipient) && has(self.destination)",
+            message="an export needs recipient and destination; purpose Drill is Logical and has neither",
+            field="purpose",
+            shown="purpose",
+            holds=lambda self: (
+                (self.format, self.recipient, self.destination) == ("Logical", None, None)
+                if self.purpose == "Drill"
+                else None not in (self.recipient, self.destination)
+            ),
+        ),
     )
     instance: Annotated[
         str, Field(max_length=INSTANCE_LENGTH, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     ] = Field(description="Name of the DedicatedInstance in the same namespace.")
+    purpose: Literal["Handover", "Drill"] = Field(
+        "Handover", description="Drill: the dump is imported and compared, and nothing is stored anywhere."
+    )
     format: Literal["Logical", "Physical"] = Field(
         "Logical",
         description="Physical: addresses of the engine's own backups, for the same engine and major version.",
     )
     valid_for: Duration = Field("24h", description="Physical: how long the addresses can be read.")
-    recipient: Annotated[str, Field(min_length=62, max_length=62, pattern=r"^age1[02-9ac-hj-np-z]{58}$")] = (
-        Field(description="The customer's public key of age: who holds its identity can read all of it.")
-    )
-    destination: ExportDestination
+    recipient: (
+        Annotated[str, Field(min_length=62, max_length=62, pattern=r"^age1[02-9ac-hj-np-z]{58}$")] | None
+    ) = Field(None, description="The customer's public key of age: who holds its identity can read it.")
+    destination: ExportDestination | None = None
     image: Image | None = Field(
         None,
         description="Image with PostgreSQL's server and client programs, of the database's major version. "

@@ -84,6 +84,23 @@ def export(
         _follow(source, chosen, cluster)
 
 
+def dumped(app: App, name: str, *, scratch: str, cluster: Cluster, dry_run: bool, no_wait: bool) -> None:
+    """A drill: the same as an export of instance NAME, up to its proof. Nothing is stored. Raises Failure."""
+    source = in_cluster(name, cluster)
+    if source.instance.spec.database.cluster is None:
+        raise Failure("the database is external: whoever runs it tries its dump out", exit_code=FOUND)
+    spec: Manifest = {"instance": name, "purpose": "Drill", "scratch": {"size": scratch}}
+    chosen = f"{name}-drill-{app.now().strftime('%Y%m%d-%H%M%S')}"
+    if dry_run:
+        for line in _plan(source, spec, _exports(source, cluster)):
+            say(line)
+    _make(source, chosen, spec, cluster=cluster, dry_run=dry_run)
+    if not dry_run:
+        say(f"InstanceExport {source.instance.namespace}/{chosen} is asked for")
+    if not dry_run and not no_wait:
+        _follow(source, chosen, cluster)
+
+
 @click.command("export-verify", short_help="Check a downloaded export, and name what is wrong.")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--identity", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
@@ -150,13 +167,15 @@ def _plan(source: Source, spec: Manifest, before: list[Manifest]) -> Iterator[st
     programs = get_str(spec, "image") or (cluster.image if cluster else "(none: name --image)")
     yield f"1 one snapshot of the primary is dumped, with programs of {programs}{_at(size, rates.dump)}"
     yield f"2 imported into an empty server, rows and checksums compared{_at(size, rates.verify)}"
-    yield f"3 each file sealed to {get_str(spec, 'recipient')}"
-    where = get_map(spec, "destination")
-    yield (
-        f"4 stored in {get_str(where, 'bucket')} at {get_str(where, 'endpoint')}, and read back"
-        f"{_at(size, rates.store)}"
-    )
-    yield "5 manifest.json is written last"
+    if where := get_map(spec, "destination"):
+        yield f"3 each file sealed to {get_str(spec, 'recipient')}"
+        yield (
+            f"4 stored in {get_str(where, 'bucket')} at {get_str(where, 'endpoint')}, and read back"
+            f"{_at(size, rates.store)}"
+        )
+        yield "5 manifest.json is written last"
+    else:
+        yield "3 what was found is recorded, and the dump removed: nothing is stored"
     if size:
         yield f"expected: {duration_text(_seconds(rates.estimate(size)))} for {size // MB} MB"
     else:

@@ -91,7 +91,8 @@ def export_name(instance: str) -> str:
 
 
 def folder(instance: Instance, order: str, spec: InstanceExportSpec) -> str:
-    """Where in the bucket an export is stored."""
+    """Where in the bucket an export is stored; of a drill nothing is."""
+    assert spec.destination is not None
     parts = (spec.destination.prefix.strip("/"), instance.namespace, instance.name, order)
     return "/".join(part for part in parts if part)
 
@@ -179,10 +180,11 @@ def _rights(wanted: ExportWanted) -> tuple[Manifest, Manifest, Manifest]:
 def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
     """Out to DNS, database or repository, API server and store, in from nowhere; and of a logical export the
     way in at the engine's servers."""
-    pods, repository = selector(wanted.instance, COMPONENT), wanted.repository
-    port = wanted.spec.destination.endpoint.partition(":")[2]
+    pods, repository, store = selector(wanted.instance, COMPONENT), wanted.repository, wanted.spec.destination
+    port = store.endpoint.partition(":")[2] if store is not None else ""
+    stored = {int(port) if port else STORE_PORT} if store is not None else set()
     read = repository.ports if repository is not None else (wanted.port,)
-    ports = sorted({*read, int(port) if port else STORE_PORT, *API_PORTS})
+    ports = sorted({*read, *stored, *API_PORTS})
     own: Manifest = {
         **_head(wanted, NETWORK_POLICY, wanted.name),
         "spec": {
@@ -267,8 +269,7 @@ def _process(wanted: ExportWanted) -> Manifest:
         "securityContext": restricted_container(),
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "keys", "mountPath": KEYS, "readOnly": True},
-            {"name": "store", "mountPath": STORE, "readOnly": True},
+            *(_HANDED_OVER if wanted.spec.destination is not None else ()),
             {"name": "token", "mountPath": TOKEN, "readOnly": True},
             *(repository.mounts if repository is not None else ()),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
@@ -276,6 +277,11 @@ def _process(wanted: ExportWanted) -> Manifest:
     }
 
 
+_HANDED_OVER: tuple[Manifest, ...] = (
+    {"name": "keys", "mountPath": KEYS, "readOnly": True},
+    {"name": "store", "mountPath": STORE, "readOnly": True},
+)
+"""Mounts without which nothing can be handed over: a drill has neither keys nor a store."""
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 
 
@@ -299,8 +305,26 @@ def _source(wanted: ExportWanted) -> list[JsonValue]:
 
 
 def _volumes(wanted: ExportWanted) -> list[JsonValue]:
-    masterkey, name = keys.masterkey_ref(wanted.instance), wanted.instance.name
     repository = wanted.repository
+    token: list[JsonValue] = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]
+    return [
+        {"name": "scratch", **(_claim(wanted) if repository is None else {"emptyDir": {}})},
+        *_handed_over(wanted),
+        {"name": "token", "projected": {"sources": token}},
+        *(repository.volumes if repository is not None else ()),
+        {"name": "tmp", "emptyDir": {}},
+    ]
+
+
+def _handed_over(wanted: ExportWanted) -> list[JsonValue]:
+    """Volumes of what is handed over with the data, and of the store; none of a drill."""
+    store, repository = wanted.spec.destination, wanted.repository
+    if store is None:
+        return []
+    masterkey, name = keys.masterkey_ref(wanted.instance), wanted.instance.name
     pair = ("private.pem", "public.pem")
     packed: list[JsonValue] = [
         _packed("secret", masterkey.name, (masterkey.key,)),
@@ -311,18 +335,10 @@ def _volumes(wanted: ExportWanted) -> list[JsonValue]:
     ]
     if repository is not None and repository.secret:
         packed.append(_packed("secret", repository.secret, (PASSPHRASE,)))
-    token: list[JsonValue] = [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-    ]
     items: list[JsonValue] = [{"key": key, "path": key} for key in STORE_KEYS]
     return [
-        {"name": "scratch", **(_claim(wanted) if repository is None else {"emptyDir": {}})},
         {"name": "keys", "projected": {"defaultMode": 0o440, "sources": packed}},
-        {"name": "token", "projected": {"sources": token}},
-        {"name": "store", "secret": {"secretName": wanted.spec.destination.secret_name, "items": items}},
-        *(repository.volumes if repository is not None else ()),
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "store", "secret": {"secretName": store.secret_name, "items": items}},
     ]
 
 
@@ -344,8 +360,7 @@ def _packed(kind: str, name: str, files: tuple[str, ...]) -> Manifest:
 
 
 def _arguments(wanted: ExportWanted) -> list[str]:
-    instance, destination, repository = wanted.instance, wanted.spec.destination, wanted.repository
-    masterkey = keys.masterkey_ref(instance)
+    instance, repository = wanted.instance, wanted.repository
     given = {
         "export": wanted.uid,
         "record": wanted.name,
@@ -353,19 +368,32 @@ def _arguments(wanted: ExportWanted) -> list[str]:
         "namespace": instance.namespace,
         "uid": instance.meta.uid,
         "zitadel": wanted.zitadel,
-        "recipient": wanted.spec.recipient,
+        "scratch": SCRATCH,
+        **_to_hand_over(wanted),
+        **(repository.arguments if repository is not None else {}),
+    }
+    arguments = ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
+    if wanted.spec.destination is None:
+        return arguments
+    pairs = (f"{instance.name}-{pair}" for pair in (keys.OPERATOR_KEY, keys.LOGIN_KEY))
+    needed = [keys.masterkey_ref(instance).name, *pairs]
+    if repository is not None and repository.secret:
+        needed.append(repository.secret)
+    return [*arguments, *(f"--secret={name}" for name in needed)]
+
+
+def _to_hand_over(wanted: ExportWanted) -> dict[str, str]:
+    """Where it is stored and to whom it is sealed; nothing of a drill."""
+    destination, masterkey = wanted.spec.destination, keys.masterkey_ref(wanted.instance)
+    if destination is None:
+        return {}
+    return {
+        "recipient": wanted.spec.recipient or "",
         "bucket": destination.bucket,
-        "folder": folder(instance, wanted.order, wanted.spec),
+        "folder": folder(wanted.instance, wanted.order, wanted.spec),
         "endpoint": destination.endpoint,
         "region": destination.region,
         "store-credentials": STORE,
         "keys": KEYS,
         "masterkey": f"{masterkey.name}/{masterkey.key}",
-        "scratch": SCRATCH,
-        **(repository.arguments if repository is not None else {}),
     }
-    needed = [masterkey.name, *(f"{instance.name}-{pair}" for pair in (keys.OPERATOR_KEY, keys.LOGIN_KEY))]
-    if repository is not None and repository.secret:
-        needed.append(repository.secret)
-    arguments = ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
-    return [*arguments, *(f"--secret={name}" for name in needed)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time, rfc3339, shorten
-from dedicated.api.instance_export import MESSAGE_LENGTH
+from dedicated.api.instance_export import MESSAGE_LENGTH, ExportDestination
 from dedicated.api.json import Manifest, get_int, get_str
 from dedicated.api.objects import INSTANCE_EXPORT, JOB, ROLE_BINDING, Ref
 from dedicated.api.resource import Instance
@@ -206,20 +206,27 @@ def _impossible(
 ) -> Manifest | None:
     """The end of an order that nothing of this instance can carry out."""
     where = order.spec.destination
-    place, allowed = place_of_bucket(where.endpoint, where.region), ground.located.allowed
-    inside = allowed is None or may_hold(place, allowed=allowed, atlas=observed.atlas)
-    if not inside and "D-1" not in ground.agreed:
-        text = (
-            f"bucket {where.bucket} ({place or 'place not known'}) is not known to be inside the data "
-            "location: name one that is, or record an agreement on D-1 and name it in spec.agreements"
-        )
-        return _failed("OutsideRegion", text)
+    if where is not None and (refused := _outside(where, observed, ground)) is not None:
+        return refused
     if order.spec.format == "Physical":
         return None if is_offered(instance) else _failed("PhysicalNotOffered", NOT_OFFERED)
     if not export.postgres_image(instance, order.spec):
         text = "the database is external: name an image with its major version's programs in spec.image"
         return _failed("ImageMissing", text)
     return None
+
+
+def _outside(where: ExportDestination, observed: Observed, ground: Ground) -> Manifest | None:
+    """The end of an order that would store outside of the data location (D-1)."""
+    place, allowed = place_of_bucket(where.endpoint, where.region), ground.located.allowed
+    inside = allowed is None or may_hold(place, allowed=allowed, atlas=observed.atlas)
+    if inside or "D-1" in ground.agreed:
+        return None
+    text = (
+        f"bucket {where.bucket} ({place or 'place not known'}) is not known to be inside the data "
+        "location: name one that is, or record an agreement on D-1 and name it in spec.agreements"
+    )
+    return _failed("OutsideRegion", text)
 
 
 def _hindrance(

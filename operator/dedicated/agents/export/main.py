@@ -90,7 +90,10 @@ class _Export:
         )
         if not self._kept.verified:
             await self._prove(database)
-        await self._store(database)
+        if self._settings.bucket:
+            await self._store(database)
+        else:  # a drill
+            self._ended(took=self._kept.took)
 
     async def _dump(self) -> Database:
         begun = self._telling.step("Dumping")
@@ -132,14 +135,17 @@ class _Export:
         self._completed(data, files, took=time.monotonic() - begun)
 
     def _completed(self, manifest: bytes, files: list[File], *, took: float) -> None:
+        self._ended(took=replace(self._kept.took, store=took))
         self._telling.report = replace(
             self._telling.report,
-            step="Completed",
-            written=self._telling.now(),
-            took=replace(self._kept.took, store=took),
             stored_bytes=sum(file.sealed_size for file in files),
             manifest=f"{self._settings.folder}/{MANIFEST}",
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        )
+
+    def _ended(self, *, took: Took) -> None:
+        self._telling.report = replace(
+            self._telling.report, step="Completed", written=self._telling.now(), took=took
         )
 
     def _manifest(self, database: Database, files: tuple[File, ...], *, fingerprint: str) -> Manifest:

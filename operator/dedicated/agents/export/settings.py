@@ -38,7 +38,7 @@ class Settings:
     the instance's. `connection` is of the source: what it leaves out, libpq's variables say. `keys` is the
     folder that is packed as the key bundle: `secrets` have to be in it, `masterkey` is one's name and key.
     `scratch` is shared with PostgreSQL's programs. With `repository` the export is a physical one, and asks
-    no database.
+    no database. Without a `bucket` it is a drill, which ends once the dump was proven.
     """
 
     export: str
