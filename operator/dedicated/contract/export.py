@@ -114,10 +114,10 @@ class Took:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the process tells. `done` of `total` are bytes of the step; `cause` says why it failed. Of a
-    physical export `objects` have addresses that expire.
+    """What the process tells. `done` of `total` are bytes of the step; `cause` says why it failed.
 
-    `export` is the uid of the order: the report of another one says nothing.
+    `export` is the uid of the order: the report of another one says nothing. Of a physical export `objects`
+    have addresses that expire.
     """
 
     export: str

@@ -1,5 +1,4 @@
-"""A physical export (X-1): which objects of the engine's repository it gives the right to read, and until
-when.
+"""A physical export (X-1): what of the engine's repository it lets be read, and until when.
 
 What a restore of the newest full backup to the end of the log needs, and no more: the backup, the segments
 from its first one on, the histories of timelines. Not of a differential one, which may be expired a day or
@@ -50,8 +49,7 @@ BACKUP_MANIFEST = "backup.manifest"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a repository a database's own is: the stanza, and the archive of its system, such as
-    `17-1`."""
+    """Where in a repository a database is: its stanza, and the archive of its system, such as `17-1`."""
 
     stanza: str
     archive_id: str
@@ -84,8 +82,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """An object of the repository that has an address; `name` is below the repository's folder. `sha1` is of
-    a segment's content, unpacked and opened; empty of all else."""
+    """An object of the repository that has an address; `name` is below the repository's folder.
+
+    `sha1` is of a segment's content, unpacked and opened; empty of all else.
+    """
 
     name: str
     size: int
@@ -144,16 +144,17 @@ class Chosen:
 
 
 class NothingToExportError(Exception):
-    """The repository holds nothing that could be restored, or not all of it; the text names what is
-    missing."""
+    """The repository holds nothing that could be restored, or not all of it; the text names what is not."""
 
 
 _MANIFEST = TypeAdapter(PhysicalManifest)
 
 
 def chosen(listing: Listing, *, now: datetime) -> Chosen:
-    """The newest full backup and its log, to the end. Raises NothingToExportError, also where the log has a
-    gap."""
+    """The newest full backup and its log, to the end.
+
+    Raises NothingToExportError, also where the log has a gap.
+    """
     full = tuple(backup for backup in listing.backups if backup.kind == "full")
     found = recoverability(replace(listing, backups=full), Memory(), now=now)
     if found.backup is None or found.frontier is None or found.newest is None:
@@ -231,8 +232,10 @@ def physical_json(manifest: PhysicalManifest) -> bytes:
 
 
 def read_physical(data: bytes) -> PhysicalManifest | None:
-    """The manifest; None where it is none of this format. Raises ValueError where it names what lies outside
-    of its folder."""
+    """The manifest; None where it is none of this format.
+
+    Raises ValueError where it names what lies outside of its folder.
+    """
     try:
         found = _MANIFEST.validate_json(data)
     except ValidationError:

@@ -3,8 +3,8 @@
 What cannot be done is told as Failed with its reason, before anything is made: a destination outside the data
 location without an agreement on D-1, no image of PostgreSQL, a physical export of a repository that nobody
 could restore by hand. That the addresses of one have expired is told when it is so; whether they were fetched
-before that cannot be known here. An end that was told stays; then all that was
-made for the export is taken away, its pod with the dump first, and only then the next one begins.
+before that cannot be known here. An end that was told stays; then all that was made for the export is taken
+away, its pod with the dump first, and only then the next one begins.
 """
 
 from collections.abc import Iterable, Iterator

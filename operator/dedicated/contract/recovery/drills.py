@@ -224,8 +224,7 @@ def fact_of(
 
 
 def known_drills(facts: Iterable[Fact], *, logical: bool = False) -> tuple[Drilled, ...]:
-    """The drills that are recorded of the database of now, oldest first: restores, or dumps that were
-    imported."""
+    """The drills that are recorded of the database of now, oldest first: restores, or dumps."""
     every = tuple(facts)
     since = max((fact.at for fact in every if isinstance(fact, Restored)), default=None)
     found = [fact for fact in every if isinstance(fact, Drilled) and fact.logical == logical]

@@ -29,8 +29,7 @@ IMPORTED, FAILED = "Imported", "DumpNotProven"
 def due_dump(
     identity: str, held: tuple[Drilled, ...], dumps: tuple[Drilled, ...], *, now: datetime
 ) -> tuple[datetime | None, datetime | None]:
-    """The slot whose dump is to be made now, None where none is; and the next one, None where none is
-    foreseen.
+    """The slot whose dump is to be made now, None where none is; and the next one, where one is foreseen.
 
     `held` are the restores that were tried, `dumps` the dumps, each oldest first.
     """
