@@ -113,11 +113,11 @@ def export_verify(*, folder: Path, identity: Path | None, sha256: str, output: P
 
     What is wrong is named, and the exit code is 1.
     """
-    from dedicated.agents.export.folder import NotAnIdentityError, check, check_fetched, identity_in, manifest_in
+    from dedicated.agents.export.folder import NotAnIdentityError, check, check_fetched, either_in, identity_in
 
     try:
         opener = identity_in(identity) if identity is not None else None
-        manifest = manifest_in(folder, sha256=sha256)
+        manifest = either_in(folder, sha256=sha256)
         found = [*check(folder, manifest, opener, output=output)]
         found += check_fetched(folder, manifest) if isinstance(manifest, PhysicalManifest) else ()
     except FileNotFoundError as error:

@@ -28,15 +28,25 @@ def identity_in(file: Path) -> pyrage.x25519.Identity:
     raise NotAnIdentityError(f"{file.name} holds no identity of age (AGE-SECRET-KEY-1...)")
 
 
-def manifest_in(folder: Path, *, sha256: str = "") -> Manifest | PhysicalManifest:
-    """The manifest of a folder, of either format; `sha256` is that of the order's status, where it is known.
+def manifest_in(folder: Path, *, sha256: str = "") -> Manifest:
+    """The manifest of a folder; `sha256` is that of the order's status, where it is known.
 
     Raises ValueError, and OSError where there is none.
     """
+    return read_manifest(_manifest(folder, sha256))
+
+
+def either_in(folder: Path, *, sha256: str = "") -> Manifest | PhysicalManifest:
+    """The same, also of a physical export."""
+    data = _manifest(folder, sha256)
+    return read_physical(data) or read_manifest(data)
+
+
+def _manifest(folder: Path, sha256: str) -> bytes:
     data = (folder / MANIFEST).read_bytes()
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{MANIFEST} is not the one that was written: its SHA-256 differs")
-    return read_physical(data) or read_manifest(data)
+    return data
 
 
 def check(
