@@ -113,7 +113,13 @@ def export_verify(*, folder: Path, identity: Path | None, sha256: str, output: P
 
     What is wrong is named, and the exit code is 1.
     """
-    from dedicated.agents.export.folder import NotAnIdentityError, check, check_fetched, either_in, identity_in
+    from dedicated.agents.export.folder import (
+        NotAnIdentityError,
+        check,
+        check_fetched,
+        either_in,
+        identity_in,
+    )
 
     try:
         opener = identity_in(identity) if identity is not None else None
