@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -34,7 +34,8 @@ CONFIGURATION = "ExternalDomain: acme.example.com\n"
 
 @dataclass
 class Exporting:
-    """An export under way. `memory` is the most that its process was seen with, in bytes."""
+    """An export under way. `memory` is the most that its process was seen with, in bytes; `more` are options
+    beside those of a logical export, of which a `drill` has but a few."""
 
     lab: Lab
     store: S3
@@ -46,6 +47,8 @@ class Exporting:
     process: subprocess.Popen[bytes] | None = None
     memory: int = 0
     folder_of_store: str = FOLDER
+    more: dict[str, str] = field(default_factory=dict)
+    drill: bool = False
 
     @property
     def report(self) -> Report | None:
@@ -99,13 +102,18 @@ class Exporting:
         return process.wait()
 
     def _options(self) -> list[str]:
-        given = {
+        few = {
             "export": EXPORT,
             "record": RECORD,
             "instance": INSTANCE,
             "namespace": NAMESPACE,
             "uid": UID,
             "zitadel": "v4.7.1",
+            "scratch": str(self.scratch),
+            "api-server": self.record.url,
+            "credentials": str(plant_credentials(self.folder / "credentials")),
+        }
+        handed_over = {
             "recipient": str(IDENTITY.to_public()),
             "bucket": BUCKET,
             "folder": self.folder_of_store,
@@ -116,10 +124,9 @@ class Exporting:
             "keys": str(self.folder / "keys"),
             "masterkey": f"{MASTERKEY_SECRET}/masterkey",
             "secret": MASTERKEY_SECRET,
-            "scratch": str(self.scratch),
-            "api-server": self.record.url,
-            "credentials": str(plant_credentials(self.folder / "credentials")),
+            **self.more,
         }
+        given = few if self.drill else few | handed_over
         return [f"--{name}={value}" for name, value in given.items()]
 
     def _environment(self) -> dict[str, str]:
@@ -199,11 +206,11 @@ def exporting(lab: Lab, store: S3, folder: Path, *, database: str = "postgres") 
             found.programs.wait(30)
 
 
-async def download(bucket: Objects, into: Path) -> list[str]:
+async def download(bucket: Objects, into: Path, *, folder: str = FOLDER) -> list[str]:
     """All objects of the export as files; their names."""
     names = []
-    async for name, size in bucket.sizes(FOLDER + "/"):
-        path = into / name.removeprefix(FOLDER + "/")
+    async for name, size in bucket.sizes(folder + "/"):
+        path = into / name.removeprefix(folder + "/")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             for begin in range(0, size, 4 * 1024 * 1024):

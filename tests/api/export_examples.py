@@ -11,7 +11,9 @@ from dedicated.api.schema import EXPORT_DEFINITION
 RECIPIENT = "age1" + "q" * 58
 FULL: Manifest = {
     "instance": "acme",
+    "purpose": "Handover",
     "format": "Logical",
+    "validFor": "24h",
     "recipient": RECIPIENT,
     "destination": {
         "bucket": "acme-exports",
@@ -38,12 +40,28 @@ STATUS: Manifest = {
     "dumpBytes": 1,
     "storedBytes": 1,
     "rows": 1,
+    "objects": 1,
+    "objectBytes": 1,
+    "expires": TIME,
     "dumpSeconds": 1,
     "verifySeconds": 1,
     "storeSeconds": 1,
     "manifest": "out/manifest.json",
     "manifestSha256": "0" * 64,
 }
+PHYSICAL: Manifest = {**FULL, "format": "Physical"}
+VALID_FOR = [("5m", True), ("168h", True), ("4m59s", False), ("168h1s", False)]
+"""Of a physical export, and whether it is taken."""
+DRILL: Manifest = {"instance": "acme", "purpose": "Drill"}
+HALF: list[Manifest] = [
+    {**DRILL, "recipient": RECIPIENT},
+    {**DRILL, "destination": FULL["destination"]},
+    {**DRILL, "format": "Physical"},
+    {"instance": "acme"},
+    {"instance": "acme", "recipient": RECIPIENT},
+    {"instance": "acme", "destination": FULL["destination"]},
+]
+"""Neither an export that is handed over, nor a drill."""
 IMMUTABLE = "/rule/spec is immutable: ask for another export by another InstanceExport"
 
 

@@ -73,6 +73,7 @@ _FIELDS: dict[Fact, Manifest] = {
     "Drilled": {
         "drill": {
             "restore": "acme-drill-202601040300",
+            "kind": "Restore",
             "passed": True,
             "reason": "Proven",
             "found": "7 events",

@@ -5,23 +5,34 @@ from pydantic import ValidationError
 
 from api.constraints import RULE, constraints, crd_schema, dotted, nodes
 from api.counterexamples import Case
-from api.export_examples import FULL, IMMUTABLE, STATUS, cases
+from api.export_examples import DRILL, FULL, HALF, IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases
 from dedicated.api.instance_export import STATUS_FIELDS, InstanceExportSpec, InstanceExportStatus
-from dedicated.api.json import get_map, get_str
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.schema import EXPORT_DEFINITION
 
 BOUNDS = {"string": {"maxLength", "enum", "format"}, "array": {"maxItems"}, "object": {"properties"}}
 
 
-def test_its_rules_are_that_it_never_changes_and_that_physical_is_refused() -> None:
+def test_its_rules_are_few() -> None:
     rules = {c.id for c in constraints(EXPORT_DEFINITION) if c.keyword == RULE}
     assert IMMUTABLE in rules
-    assert len(rules) == 2
+    assert len(rules) == 3
 
 
-def test_physical_is_refused_with_its_reason() -> None:
-    with pytest.raises(ValidationError, match="nobody could verify it"):
-        InstanceExportSpec.model_validate({**FULL, "format": "Physical"})
+@pytest.mark.parametrize(("valid_for", "taken"), VALID_FOR)
+def test_addresses_are_valid_for_a_week_at_most(valid_for: str, *, taken: bool) -> None:
+    spec = {**PHYSICAL, "validFor": valid_for}
+    if taken:
+        assert InstanceExportSpec.model_validate(spec).valid_for == valid_for
+        return
+    with pytest.raises(ValidationError, match="validFor must be 5m to 168h"):
+        InstanceExportSpec.model_validate(spec)
+
+
+@pytest.mark.parametrize("spec", HALF)
+def test_what_is_neither_handed_over_nor_a_drill_is_refused(spec: Manifest) -> None:
+    with pytest.raises(ValidationError, match="purpose Drill is Logical and has neither"):
+        InstanceExportSpec.model_validate(spec)
 
 
 def test_the_examples_are_valid_and_have_every_field() -> None:
@@ -31,7 +42,11 @@ def test_the_examples_are_valid_and_have_every_field() -> None:
     least = {name: FULL[name] for name in ("instance", "recipient")}
     place = {name: value for name, value in get_map(FULL, "destination").items() if name != "prefix"}
     small = InstanceExportSpec.model_validate({**least, "destination": place})
+    assert small.destination is not None
     assert (small.format, small.scratch.size, small.destination.prefix) == ("Logical", "20Gi", "")
+    assert (small.valid_for, small.purpose) == ("24h", "Handover")
+    drill = InstanceExportSpec.model_validate(DRILL)
+    assert (drill.recipient, drill.destination) == (None, None)
 
 
 def seen_on_read(case: Case) -> bool:

@@ -87,7 +87,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (MAINTENANCE.group, f"{MAINTENANCE.plural}/status"): {"patch"},
         (INSTANCE_BACKUP.group, INSTANCE_BACKUP.plural): {"list", "watch", "delete"},
         (INSTANCE_BACKUP.group, f"{INSTANCE_BACKUP.plural}/status"): {"patch"},
-        (INSTANCE_EXPORT.group, INSTANCE_EXPORT.plural): {"list", "watch", "delete"},
+        (INSTANCE_EXPORT.group, INSTANCE_EXPORT.plural): {"list", "watch", "create", "delete"},
         (INSTANCE_EXPORT.group, f"{INSTANCE_EXPORT.plural}/status"): {"patch"},
         (INSTANCE_RESTORE.group, INSTANCE_RESTORE.plural): {"list", "watch", "create", "delete"},
         (INSTANCE_RESTORE.group, f"{INSTANCE_RESTORE.plural}/status"): {"patch"},

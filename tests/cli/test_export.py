@@ -11,8 +11,10 @@ import pyrage
 import pytest
 
 from api.export_examples import RECIPIENT
+from builders import body, clustered, spec
 from cli.running import Ran, instance, run
 from contract.export_examples import MANIFEST
+from contract.physical_examples import MANIFEST as PHYSICAL
 from dedicated.agents.export.storing import seal
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.objects import Kind
@@ -21,7 +23,8 @@ from dedicated.cli.export import progress_line
 from dedicated.cli.frame import Cluster
 from dedicated.cli.source import Source, source_from
 from dedicated.cluster.errors import ApiError
-from dedicated.contract.export import manifest_json
+from dedicated.contract.export import manifest_json, read_manifest
+from dedicated.contract.physical_export import PhysicalManifest, physical_json
 
 IDENTITY = pyrage.x25519.Identity.generate()
 
@@ -97,6 +100,37 @@ def test_a_dry_run_tells_the_plan_and_stores_nothing(server: FakeServer) -> None
     assert "expected: 10m30s for 1000 MB" in asked("--dry-run").out
 
 
+def test_a_physical_one_is_asked_for_and_its_plan_says_for_how_long(server: FakeServer) -> None:
+    plan = asked("--format", "physical", "--valid-for", "48h", "--dry-run").out
+    assert "valid for 48h" in plan
+    assert "postgres:17" not in plan
+    assert asked("--format", "physical", "--valid-for", "48h").code == 0
+    spec = get_map(server.stored["out"], "spec")
+    assert (spec["format"], spec["validFor"]) == ("Physical", "48h")
+    server.statuses = [{"phase": "Completed", "expires": "2026-11-29T12:00:00Z", "manifest": "m"}]
+    told = asked("--format", "physical", "--valid-for", "48h", "--wait").out
+    assert "addresses expire 2026-11-29T12:00:00Z" in told
+
+
+def test_a_drill_by_a_dump_is_asked_for_without_a_store(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run("drill", "acme", "--logical")
+    assert (ran.code, "the database is external" in ran.err) == (1, True)
+    engines: Manifest = {**body(), "spec": spec(**clustered("percona"))}
+    monkeypatch.setattr(export, "in_cluster", lambda *_: source_from(engines, []))
+    assert run("drill", "acme", "--logical", "--to", "2026-01-01").code == 2
+    plan = run("drill", "acme", "--logical", "--dry-run")
+    assert (plan.code, server.stored) == (0, {})
+    assert "nothing is stored" in plan.out
+    server.statuses = [{}, {"phase": "Completed"}]
+    ran = run("drill", "acme", "--logical")
+    ((name, made),) = server.stored.items()
+    assert (ran.code, name.startswith("acme-drill-")) == (0, True)
+    assert made["spec"] == {"instance": "acme", "purpose": "Drill", "scratch": {"size": "20Gi"}}
+    assert ran.out.splitlines()[-1] == "Completed"
+
+
 def test_it_is_followed_to_its_end(server: FakeServer) -> None:
     storing: Manifest = {"phase": "Storing", "progress": {"bytes": 5 * 10**6, "total": 10**7}}
     done: Manifest = {"phase": "Completed", "manifest": "out/manifest.json", "manifestSha256": "ab"}
@@ -130,6 +164,33 @@ def folder(tmp_path: Path) -> Path:
     (out / "manifest.json").write_bytes(manifest_json(replace(MANIFEST, files=tuple(files))))
     (tmp_path / "identity").write_text(f"# created\n{IDENTITY}\n")
     return out
+
+
+def fetched_into(folder: Path) -> PhysicalManifest:
+    """Make the folder one of a physical export, all of it fetched."""
+    manifest = read_manifest((folder / "manifest.json").read_bytes())
+    found = replace(PHYSICAL, files=manifest.files)
+    (folder / "manifest.json").write_bytes(physical_json(found))
+    for one in found.objects:
+        path = folder / "repository" / one.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * one.size)
+    return found
+
+
+def test_a_physical_one_is_checked_before_and_after_it_was_fetched(folder: Path) -> None:
+    first, second = fetched_into(folder).objects
+    ran = verified(folder)
+    assert (ran.code, "4 files are as exported" in ran.out) == (0, True)
+    assert "PostgreSQL 17" in ran.out
+    (folder / "repository" / first.name).write_bytes(b"x")
+    (folder / "repository" / second.name).unlink()
+    ran = verified(folder)
+    assert ran.code == 1
+    assert f"FileDamaged repository/{first.name}" in ran.out
+    assert f"FileMissing repository/{second.name}" in ran.out
+    (folder / "repository" / first.name).unlink()  # nothing was fetched yet
+    assert verified(folder).code == 0
 
 
 def verified(folder: Path, *more: str) -> Ran:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api.export_examples import IMMUTABLE, STATUS, cases, order
+from api.export_examples import DRILL, HALF, IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases, order
 from cluster.engine_stage import AGENT
 from cluster.standing import SIMULATED, Standing, stand_simulated, until
 from cluster.test_crd_invalid import fault, faults
@@ -49,9 +49,17 @@ def test_every_constraint_of_the_spec_is_enforced(cluster: Cluster) -> None:
     broken = [case for case in cases() if case.constraint.path[:1] != ("status",)]
     found = faults(fault(case, *send(cluster, case.body)) for case in broken)
     assert not found, "\n".join(found)
-    physical = order(spec={**get_map(order(), "spec"), "format": "Physical"})
-    code, answer = send(cluster, physical)
-    assert (code, "nobody could verify it" in get_str(answer, "message")) == (422, True)
+    for valid_for, taken in VALID_FOR:
+        code, answer = send(cluster, order(spec={**PHYSICAL, "validFor": valid_for}))
+        assert code == (201 if taken else 422), valid_for
+        assert taken or "validFor must be 5m to 168h" in get_str(answer, "message")
+
+
+def test_what_is_neither_handed_over_nor_a_drill_is_refused(cluster: Cluster) -> None:
+    assert send(cluster, order(spec=DRILL))[0] == 201
+    for spec in HALF:
+        code, answer = send(cluster, order(spec=spec))
+        assert (code, "purpose Drill is Logical and has neither" in get_str(answer, "message")) == (422, True)
 
 
 def test_what_is_ordered_never_changes_and_kubectl_shows_what_came_of_it(
@@ -86,9 +94,7 @@ def status(standing: Standing, name: str = "out") -> Manifest:
 
 def told(standing: Standing, name: str = "out", **wanted: JsonValue) -> None:
     """Wait until an order's status says so."""
-    until(
-        lambda: wanted.items() <= status(standing, name).items(), f"{name}: {wanted}", seconds=60
-    )
+    until(lambda: wanted.items() <= status(standing, name).items(), f"{name}: {wanted}", seconds=60)
 
 
 def report(standing: Standing, found: Report, *, name: str = "out") -> None:
@@ -181,6 +187,8 @@ def test_an_export_of_nobody_and_one_outside_end_at_once(standing: Standing) -> 
     spec = {name: value for name, value in get_map(order(), "spec").items() if name != "image"}
     api.create(placed(order(spec=spec, name="imageless"), namespace))
     told(standing, "imageless", phase="Failed", reason="ImageMissing")
+    api.create(placed(order(spec=PHYSICAL, name="physical"), namespace))
+    told(standing, "physical", phase="Failed", reason="PhysicalNotOffered")
     assert there(standing) == []
 
 

@@ -171,6 +171,36 @@ def test_a_dump_that_lost_a_row_is_never_stored(export: Exporting, store: S3) ->
     assert asyncio.run(stored()) == []
 
 
+def test_a_drill_proves_the_dump_and_stores_nothing(export: Exporting) -> None:
+    fill(export.lab, rows=500)
+    export.drill = True
+    export.start()
+    assert export.end() == 0, export.log
+    report = export.report
+    assert report is not None
+    assert (report.step, report.manifest, report.stored_bytes) == ("Completed", "", 0)
+    assert report.rows == 505
+    assert report.database_bytes > 0
+    assert min(report.took.dump, report.took.verify) > 0
+
+
+def test_a_drill_of_a_database_that_cannot_be_imported_fails_with_its_cause(export: Exporting) -> None:
+    fill(export.lab, rows=500)
+    with connected(
+        export.lab
+    ) as connection:  # a row breaks a rule that was said to hold: an import checks it
+        connection.execute("alter table system.assets add constraint rule check (hash = 'other') not valid")
+        connection.execute("update pg_constraint set convalidated = true where conname = 'rule'")
+    export.drill = True
+    export.start()
+    assert export.end() == 1, export.log
+    report = export.report
+    assert report is not None
+    assert report.step == "Failed"
+    assert "import" in report.cause
+    assert report.cause.rpartition(": ")[2]
+
+
 @pytest.mark.slow
 def test_two_gigabytes_take_what_was_estimated_and_no_memory(
     export: Exporting,

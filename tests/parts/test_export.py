@@ -3,18 +3,24 @@
 import argparse
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from api.export_examples import FULL
+from api.export_examples import DRILL, FULL, PHYSICAL
 from builders import instance
 from dedicated.api.instance_export import InstanceExportSpec
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
-from dedicated.api.objects import ref_of
+from dedicated.api.objects import Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.cli.export_arguments import add_export_arguments, export_settings_of
+from dedicated.contract.recovery.objectives import RecoveryObjectives
+from dedicated.parts.database.engine import folder as folder_in
 from dedicated.parts.database.engine import on_cluster
 from dedicated.parts.export import ExportWanted, manifests, postgres_image, refs
+from dedicated.parts.recovery_agent import AgentWanted
+from dedicated.parts.recovery_agent import manifests as agent_manifests
+from dedicated.parts.recovery_source import source_of
 from parts.engine_examples import of
 
 
@@ -137,7 +143,96 @@ def test_after_a_restore_the_source_is_the_database_in_use() -> None:
     assert "acme-db-r-abc123-pguser-zitadel" in secrets
 
 
+def physical(found: Instance | None = None) -> ExportWanted:
+    return replace(wanted(found or of("percona")), spec=InstanceExportSpec.model_validate(PHYSICAL))
+
+
+def test_a_physical_export_asks_no_database_and_needs_no_volume() -> None:
+    made = physical()
+    spec, agent = pod(made), source_of(made.instance, connected=False)
+    assert agent is not None
+    assert get_list(spec, "initContainers") == []
+    (process,) = get_list(spec, "containers")
+    assert get_list(process, "env") == [*agent.environment]
+    assert not [manifest for manifest in manifests(made) if ref_of(manifest).name.endswith("-source")]
+    (scratch,) = [one for one in get_list(spec, "volumes") if get_str(one, "name") == "scratch"]
+    assert scratch == {"name": "scratch", "emptyDir": {}}
+
+
+def test_a_physical_export_reads_the_repository_as_the_recovery_agent_does() -> None:
+    made = physical()
+    spec, backup = pod(made), made.instance.spec.backup
+    (process,) = get_list(spec, "containers")
+    parser = argparse.ArgumentParser()
+    add_export_arguments(parser, environment={})
+    options = parser.parse_args([str(item) for item in get_list(process, "args")[2:]])
+    found = export_settings_of(options, environment={"PGBACKREST_REPO1_S3_KEY": "k", "HOME": "/"})
+    assert found.repository is not None
+    assert backup is not None
+    place, access = backup.repository, found.repository.access
+    assert (found.repository.bucket, access.endpoint, access.region) == (
+        place.bucket, place.endpoint, place.region
+    )  # fmt: skip
+    assert f"/{found.repository.folder}" == folder_in(made.instance, place)
+    assert (found.repository.stanza, found.repository.valid_for) == ("db", timedelta(hours=24))
+    assert found.repository.environment == {"PGBACKREST_REPO1_S3_KEY": "k"}
+    mounted = get_list(process, "volumeMounts")
+    mounts = {get_str(mount, "name"): get_str(mount, "mountPath") for mount in mounted}
+    volumes = {get_str(volume, "name"): get_map(volume) for volume in get_list(spec, "volumes")}
+    assert mounts["repository"] == str(access.credentials)
+    assert get_str(volumes["repository"], "secret", "secretName") == place.secret_name
+    assert str(found.repository.configuration) == f"{mounts['settings']}/pgbackrest.conf"
+
+
+def test_its_configuration_is_the_one_of_the_recovery_agent() -> None:
+    made = physical()
+    agent = source_of(made.instance, connected=False)
+    assert agent is not None
+    (name,) = [
+        get_str(volume, "configMap", "name")
+        for volume in get_list(pod(made), "volumes")
+        if get_str(volume, "name") == "settings"
+    ]
+    every = agent_manifests(AgentWanted(made.instance, "operator:1", agent, RecoveryObjectives()))
+    (settings,) = [manifest for manifest in every if ref_of(manifest) == Ref("ConfigMap", name)]
+    assert "[db]" in get_str(settings, "data", "pgbackrest.conf")
+
+
+def test_the_passphrase_of_the_repository_goes_with_a_physical_export_alone() -> None:
+    acme = of("percona")
+    assert acme.spec.backup is not None
+    cipher = acme.spec.backup.repository.encryption.client_side
+    assert cipher is not None
+    packed = f"secrets/{cipher.secret_name}/passphrase"
+    assert packed in json.dumps(pod(physical()))
+    assert f"--secret={cipher.secret_name}" in json.dumps(pod(physical()))
+    assert packed not in json.dumps(pod(wanted()))
+
+
+def test_a_drill_has_neither_keys_nor_a_store_and_ends_with_the_proof() -> None:
+    made = replace(wanted(), spec=InstanceExportSpec.model_validate(DRILL))
+    spec = pod(made)
+    (process,) = get_list(spec, "containers")
+    few = {"scratch", "token", "tmp"}
+    assert {get_str(volume, "name") for volume in get_list(spec, "volumes")} == few
+    assert {get_str(mount, "name") for mount in get_list(process, "volumeMounts")} == few
+    assert "masterkey" not in json.dumps(spec)
+    parser = argparse.ArgumentParser()
+    add_export_arguments(parser, environment={})
+    options = parser.parse_args([str(item) for item in get_list(process, "args")[2:]])
+    settings = export_settings_of(options, environment={})
+    assert (settings.bucket, settings.recipient, settings.secrets) == ("", "", ())
+    (own,) = [one for one in manifests(made) if get_list(one, "spec", "egress")]
+    rules = get_list(own, "spec", "egress")
+    assert {get_int(port, "port") for rule in rules for port in get_list(rule, "ports")} == {
+        53,
+        443,
+        5432,
+        6443,
+    }
+
+
 def test_nothing_in_the_manifests_is_secret() -> None:
-    text = json.dumps([*manifests(wanted()), *manifests(wanted(instance()))])
+    text = json.dumps([*manifests(wanted()), *manifests(wanted(instance())), *manifests(physical())])
     assert "stringData" not in text
     assert "postgresql://" not in text

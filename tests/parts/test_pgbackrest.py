@@ -8,7 +8,7 @@ import pytest
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.contract.recovery.repository import Backup, Damage
 from dedicated.contract.recovery.wal import Segment, Stretch
-from dedicated.parts.database.pgbackrest import archive_of, backups_in, damage_in, unreadable_by
+from dedicated.parts.database.pgbackrest import archive_of, backups_in, damage_in, files_in, unreadable_by
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 FULL: Manifest = {
@@ -156,3 +156,34 @@ def test_a_verification_that_says_nothing_is_none() -> None:
     assert damage_in("") is None
     assert damage_in("ERROR: [055]: unable to open") is None
     assert damage_in("stanza: zitadel\nstatus: ok\n") == Damage()
+
+
+MANIFEST = """[backup]
+backup-label="20261128-170413F_20261128-170416D"
+
+[target:file]
+pg_data/PG_VERSION={"bni":1,"bno":2655688,"checksum":"58","reference":"20261128-170413F","size":3}
+pg_data/backup_label={"checksum":"57","rck":"74","repo-size":208,"size":258,"timestamp":1795885458}
+pg_data/base/5/16407={"bi":1,"bim":120,"checksum":"0a","repo-size":5071203,"size":13000000}
+pg_data/base/5/a=b={"bni":2,"size":8192}
+pg_data/base/5/2650={"size":0,"timestamp":1795885449}
+
+[target:file:default]
+mode="0600"
+"""
+
+
+def test_a_manifest_tells_in_which_backup_each_file_is_stored() -> None:
+    label = "20261128-170413F_20261128-170416D"
+    assert files_in(MANIFEST, label) == {
+        "20261128-170413F/bundle/1",
+        f"{label}/pg_data/backup_label",
+        f"{label}/pg_data/base/5/16407",
+        f"{label}/bundle/2",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "[backup]\n", "[backup]\n\n[target:file]\npg_data/x={nothing\n"])
+def test_a_manifest_that_cannot_be_read_tells_nothing(text: str) -> None:
+    with pytest.raises(ValueError, match="the manifest of L"):
+        files_in(text, "L")

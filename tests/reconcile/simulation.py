@@ -125,6 +125,7 @@ class Cluster:
             records=tuple(self.records.values()), facts=tuple(self.facts.values()),
             asked=tuple(map(asked_of, self.asked.values())),
             restores=self.restores.orders(), verdicts=self.restores.verdicts,
+            exports=self.restores.exported(),
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
             engine=self.engine, recovery=self.recovery,

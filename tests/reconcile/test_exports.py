@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from api.export_examples import FULL
-from builders import NOW, wanted
+from api.export_examples import FULL, PHYSICAL
+from builders import NOW, instance, wanted
 from contract.export_examples import REPORT
 from dedicated.api.conditions import rfc3339
 from dedicated.api.instance_export import InstanceExportSpec, InstanceExportStatus
@@ -20,7 +20,7 @@ from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Ask, Delete, Tell
 from dedicated.reconcile.asked import ExportOrder, RestoreOrder
-from dedicated.reconcile.exports import RETRY, Exports, Ground, exports
+from dedicated.reconcile.exports import RETRY, Exports, Ground, exports, rates_of
 from dedicated.reconcile.location import Located
 from dedicated.reconcile.observed import Child, Observed, PodState
 from parts.engine_examples import of
@@ -41,9 +41,9 @@ def restoring(phase: str, *, purpose: Purpose = "Recovery") -> RestoreOrder:
     return RestoreOrder("back", "r", "acme", purpose, rfc3339(NOW), status={"phase": phase})
 
 
-def order(name: str = "out", uid: str = "order", **status: str) -> ExportOrder:
-    spec = InstanceExportSpec.model_validate(FULL)
-    return ExportOrder(name, uid, "acme", rfc3339(NOW), spec, dict(status))
+def order(name: str = "out", uid: str = "order", spec: Manifest | None = None, **status: str) -> ExportOrder:
+    asked = InstanceExportSpec.model_validate(spec or FULL)
+    return ExportOrder(name, uid, "acme", rfc3339(NOW), asked, dict(status))
 
 
 def made(*, owner: str = "order", but: Ref | None = None) -> dict[Ref, Child]:
@@ -177,6 +177,59 @@ def test_a_complete_job_without_its_last_word_changes_nothing() -> None:
     before = order(phase="Storing")
     found = done(under_way(report_json(REPORT), JobState(complete=True)), before)
     assert [action for action in found.actions if isinstance(action, Tell)] == []
+
+
+def physical(**status: str) -> ExportOrder:
+    return order(spec=PHYSICAL, **status)
+
+
+def test_a_physical_export_needs_no_database_that_answers() -> None:
+    away = replace(OBSERVED, engine=EngineState())
+    found = done(away, physical())
+    kinds = ["ConfigMap", "ServiceAccount", "Role", "NetworkPolicy", "RoleBinding", "Job"]
+    assert asks(found) == kinds
+    waiting = done(replace(away, restores=(restoring("Switching"),)), physical())
+    assert told(waiting)["reason"] == "DatabaseNotReady"
+
+
+@pytest.mark.parametrize("engine", ["cloudnative-pg", "external"])
+def test_a_physical_export_is_refused_where_nobody_could_restore_it(engine: str) -> None:
+    found = instance() if engine == "external" else of(engine)
+    answered = exports(found, replace(OBSERVED, exports=(physical(),)), GROUND, now=NOW)
+    assert asks(answered) == []
+    status = told(answered)
+    assert (status["phase"], status["reason"]) == ("Failed", "PhysicalNotOffered")
+    assert "take format Logical" in str(status["message"])
+
+
+def test_a_physical_export_is_held_to_the_data_location_too() -> None:
+    swiss = replace(GROUND, located=replace(INSIDE, allowed=frozenset({"CH"})))
+    assert told(done(OBSERVED, physical(), ground=swiss))["reason"] == "OutsideRegion"
+
+
+def test_addresses_are_told_with_their_end_and_that_it_has_come() -> None:
+    expires = NOW + timedelta(hours=24)
+    complete = replace(
+        REPORT, step="Completed", database_bytes=0, objects=7, object_bytes=70, expires=expires,
+        manifest="m.json", manifest_sha256="0" * 64,
+    )  # fmt: skip
+    status = told(done(under_way(report_json(complete), JobState(complete=True)), physical()))
+    assert (status["objects"], status["objectBytes"], status["expires"]) == (7, 70, rfc3339(expires))
+    ended = replace(physical(), status=status)
+    before = done(OBSERVED, ended)
+    assert (before.actions, before.wake_at) == ((), expires)
+    after = done(OBSERVED, ended, later=timedelta(hours=24))
+    said = told(after)
+    assert (said["phase"], said["reason"]) == ("Completed", "AddressesExpired")
+    assert "cannot be known here" in str(said["message"])
+    assert done(OBSERVED, replace(ended, status=said), later=timedelta(hours=25)).actions == ()
+
+
+def test_nothing_is_learned_of_a_logical_export_from_a_physical_one() -> None:
+    figures: Manifest = {"databaseBytes": 2_000_000_000, "dumpSeconds": 2000, "verifySeconds": 2000}
+    logical: Manifest = {"phase": "Completed", "completedAt": rfc3339(NOW), **figures}
+    later: Manifest = {"phase": "Completed", "completedAt": rfc3339(NOW + timedelta(hours=1))}
+    assert rates_of([logical, later]) == rates_of([logical]) != rates_of([later])
 
 
 def test_an_order_goes_after_its_days() -> None:

@@ -75,7 +75,8 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
   resources: [instanceexports]
-  verbs: [list, watch, delete]
+  # create: drills by a dump, which store nothing.
+  verbs: [list, watch, create, delete]
 - apiGroups: [dedicated.zitadel.com]
   resources:
   - dedicatedinstances/status

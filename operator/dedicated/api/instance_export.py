@@ -2,10 +2,10 @@
 
 A logical export: a dump of the database, the roles, the keys and the configuration, each sealed with age to
 one recipient, a manifest and a README that needs no operator. It was imported into an empty PostgreSQL before
-it is called completed. The spec never changes: another export is another object.
-
-Limit: format Physical (read access to the engine's own backups) is refused: it binds to engine and major
-version, and nothing would have verified it.
+it is called completed. A physical one is the right to read, for some time, what the engine's own repository
+holds of the newest backup and its log: it binds to engine and major version. With purpose Drill a logical one
+is made, imported and compared, and goes with its pod: nothing is stored. The spec never changes: another
+export is another object.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -15,11 +15,14 @@ from pydantic import Field
 from dedicated.api.backup import SecretName
 from dedicated.api.compute import Quantity
 from dedicated.api.database import Image
+from dedicated.api.duration import Duration, parse_duration
 from dedicated.api.record import INSTANCE_LENGTH
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.words import Time
 
-Phase = Literal["Pending", "Dumping", "Verifying", "Storing", "Completed", "Failed"]
+Phase = Literal["Pending", "Dumping", "Listing", "Verifying", "Storing", "Completed", "Failed"]
+SHORTEST, LONGEST = "5m", "168h"
+"""Of `validFor`. No store takes an address for longer than a week (SigV4)."""
 MESSAGE_LENGTH = 1024
 
 NAME_RULES = (
@@ -62,22 +65,43 @@ class InstanceExportSpec(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            cel="self.format == 'Logical'",
-            message="format Physical is not offered: engine and major version would have to be the same, and "
-            "nobody could verify it; take Logical, which is imported before it is called completed",
-            field="format",
-            shown="format",
-            holds=lambda self: self.format == "Logical",
+            cel=f"duration(self.validFor) >= duration('{SHORTEST}') && "
+            f"duration(self.validFor) <= duration('{LONGEST}')",
+            message=f"validFor must be {SHORTEST} to {LONGEST}: no store takes an address for longer",
+            field="validFor",
+            shown="validFor",
+            holds=lambda self: (
+                parse_duration(SHORTEST) <= parse_duration(self.valid_for) <= parse_duration(LONGEST)
+            ),
+        ),
+        Rule(
+            cel="self.purpose == 'Drill' ? self.format == 'Logical' && !has(self.recipient) && "
+            "!has(self.destination) : has(self.recipient) && has(self.destination)",
+            message="an export needs recipient and destination; purpose Drill is Logical and has neither",
+            field="purpose",
+            shown="purpose",
+            holds=lambda self: (
+                (self.format, self.recipient, self.destination) == ("Logical", None, None)
+                if self.purpose == "Drill"
+                else None not in (self.recipient, self.destination)
+            ),
         ),
     )
     instance: Annotated[
         str, Field(max_length=INSTANCE_LENGTH, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     ] = Field(description="Name of the DedicatedInstance in the same namespace.")
-    format: Literal["Logical", "Physical"] = "Logical"
-    recipient: Annotated[str, Field(min_length=62, max_length=62, pattern=r"^age1[02-9ac-hj-np-z]{58}$")] = (
-        Field(description="The customer's public key of age: who holds its identity can read all of it.")
+    purpose: Literal["Handover", "Drill"] = Field(
+        "Handover", description="Drill: the dump is imported and compared, and nothing is stored anywhere."
     )
-    destination: ExportDestination
+    format: Literal["Logical", "Physical"] = Field(
+        "Logical",
+        description="Physical: addresses of the engine's own backups, for the same engine and major version.",
+    )
+    valid_for: Duration = Field("24h", description="Physical: how long the addresses can be read.")
+    recipient: (
+        Annotated[str, Field(min_length=62, max_length=62, pattern=r"^age1[02-9ac-hj-np-z]{58}$")] | None
+    ) = Field(None, description="The customer's public key of age: who holds its identity can read it.")
+    destination: ExportDestination | None = None
     image: Image | None = Field(
         None,
         description="Image with PostgreSQL's server and client programs, of the database's major version. "
@@ -111,6 +135,9 @@ class InstanceExportStatus(ApiModel):
     dump_bytes: int | None = Field(None, ge=0)
     stored_bytes: int | None = Field(None, ge=0)
     rows: int | None = Field(None, ge=0)
+    objects: int | None = Field(None, ge=0, description="Physical: objects that have an address.")
+    object_bytes: int | None = Field(None, ge=0, description="Physical: their bytes.")
+    expires: Time | None = Field(None, description="Physical: the addresses are refused from then on.")
     dump_seconds: int | None = Field(None, ge=0)
     verify_seconds: int | None = Field(None, ge=0)
     store_seconds: int | None = Field(None, ge=0)

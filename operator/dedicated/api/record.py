@@ -282,7 +282,10 @@ class RecordedDrill(ApiModel):
             holds=lambda self: instant(self.started) <= instant(self.ended),
         ),
     )
-    restore: ObjectName = Field(description="Name of the InstanceRestore.")
+    restore: ObjectName = Field(description="Name of the InstanceRestore, or of the InstanceExport.")
+    kind: Literal["Restore", "Logical"] = Field(
+        "Restore", description="Logical: a dump was imported into an empty server, and compared."
+    )
     passed: bool
     reason: Annotated[str, Field(min_length=1, max_length=64)] = Field(description="Proven, or why not.")
     found: Sentence = Field(description="Its figures, or what was found wrong.")

@@ -232,6 +232,7 @@ EXPORT_DEFINITION = Definition(
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("Bucket", "string", ".spec.destination.bucket", 1),
         ("Snapshot", "string", ".status.snapshotAt", 1),
+        ("Expires", "string", ".status.expires", 1),
         ("Message", "string", ".status.message", 1),
     ),
     selectable=(".spec.instance",),

@@ -22,6 +22,8 @@ from dedicated.cli.source import Source, in_cluster
 from dedicated.cli.terminal import FOUND, Failure, say
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.export import MB, Rates
+from dedicated.contract.export import Manifest as LogicalManifest
+from dedicated.contract.physical_export import PhysicalManifest
 from dedicated.reconcile.exports import ENDED, rates_of
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ LOOK_SECONDS = 2.0
 @click.option("--endpoint", required=True, metavar="HOST[:PORT]", help="Of the bucket's store.")
 @click.option("--region", required=True, metavar="REGION", help="Of the bucket.")
 @click.option("--secret", required=True, metavar="NAME", help="Secret with the store's keys.")
+@click.option("--format", "form", type=click.Choice(["logical", "physical"]), default="logical",
+              show_default=True, help="physical: addresses of the engine's own backups.")  # fmt: skip
+@click.option("--valid-for", metavar="TIME", help="physical: how long addresses are read; default: 24h.")
 @click.option("--as", "order", metavar="NAME", help="Name of the InstanceExport; default: NAME and the time.")
 @click.option("--image", metavar="IMAGE", help="PostgreSQL's programs; default: the engine's own image.")
 @click.option("--scratch", default="20Gi", show_default=True, metavar="SIZE",
@@ -47,30 +52,52 @@ LOOK_SECONDS = 2.0
 @cluster_options
 @click.pass_obj
 def export(
-    app: App, *, name: str, recipient: str, bucket: str, endpoint: str, region: str, secret: str,
-    order: str | None, image: str | None, scratch: str, wait: bool, dry_run: bool, cluster: Cluster,
+    app: App, *, name: str, recipient: str, bucket: str, endpoint: str, region: str, secret: str, form: str,
+    valid_for: str | None, order: str | None, image: str | None, scratch: str, wait: bool, dry_run: bool,
+    cluster: Cluster,
 ) -> None:  # fmt: skip
     """Export instance NAME: database, roles, keys and configuration, sealed to the recipient alone.
 
-    It is imported into an empty PostgreSQL before it is stored, and read back after it. Exit code 1: with
-    --wait, it failed.
+    It is imported into an empty PostgreSQL before it is stored, and read back after it. A physical one is the
+    list of addresses, tried one by one, by which the engine's newest backup and its log can be read for some
+    time. Exit code 1: with --wait, it failed.
     """
     source = in_cluster(name, cluster)
     at, _, prefix = bucket.partition("/")
     destination: Manifest = {"bucket": at, "endpoint": endpoint, "region": region, "secretName": secret}
     destination |= {"prefix": prefix} if prefix else {}
     spec: Manifest = {"instance": name, "recipient": recipient, "destination": destination}
-    spec["scratch"] = {"size": scratch}
+    spec |= {"scratch": {"size": scratch}, "format": form.capitalize()}
+    if valid_for:
+        spec["validFor"] = valid_for
     if image:
         spec["image"] = image
     chosen = order or f"{name}-{app.now().strftime('%Y%m%d-%H%M%S')}"
+    if dry_run:
+        logical = form == "logical"
+        for line in _plan(source, spec, _exports(source, cluster)) if logical else _physical_plan(spec):
+            say(line)
+    _make(source, chosen, spec, cluster=cluster, dry_run=dry_run)
+    if not dry_run:
+        say(f"InstanceExport {source.instance.namespace}/{chosen} is asked for")
+    if wait and not dry_run:
+        _follow(source, chosen, cluster)
+
+
+def dumped(app: App, name: str, *, scratch: str, cluster: Cluster, dry_run: bool, no_wait: bool) -> None:
+    """A drill: the same as an export of instance NAME, up to its proof. Nothing is stored. Raises Failure."""
+    source = in_cluster(name, cluster)
+    if source.instance.spec.database.cluster is None:
+        raise Failure("the database is external: whoever runs it tries its dump out", exit_code=FOUND)
+    spec: Manifest = {"instance": name, "purpose": "Drill", "scratch": {"size": scratch}}
+    chosen = f"{name}-drill-{app.now().strftime('%Y%m%d-%H%M%S')}"
     if dry_run:
         for line in _plan(source, spec, _exports(source, cluster)):
             say(line)
     _make(source, chosen, spec, cluster=cluster, dry_run=dry_run)
     if not dry_run:
         say(f"InstanceExport {source.instance.namespace}/{chosen} is asked for")
-    if wait and not dry_run:
+    if not dry_run and not no_wait:
         _follow(source, chosen, cluster)
 
 
@@ -86,12 +113,19 @@ def export_verify(*, folder: Path, identity: Path | None, sha256: str, output: P
 
     What is wrong is named, and the exit code is 1.
     """
-    from dedicated.agents.export.folder import NotAnIdentityError, check, identity_in, manifest_in
+    from dedicated.agents.export.folder import (
+        NotAnIdentityError,
+        check,
+        check_fetched,
+        either_in,
+        identity_in,
+    )
 
     try:
         opener = identity_in(identity) if identity is not None else None
-        manifest = manifest_in(folder, sha256=sha256)
+        manifest = either_in(folder, sha256=sha256)
         found = [*check(folder, manifest, opener, output=output)]
+        found += check_fetched(folder, manifest) if isinstance(manifest, PhysicalManifest) else ()
     except FileNotFoundError as error:
         raise Failure(f"{folder}: {Path(error.filename).name} is missing", exit_code=FOUND) from error
     except NotAnIdentityError as error:
@@ -100,18 +134,33 @@ def export_verify(*, folder: Path, identity: Path | None, sha256: str, output: P
         raise Failure(f"{folder}: {error}", exit_code=FOUND) from error
     for finding in found:
         say(str(finding), "red")
+    count = len(manifest.files) + (len(manifest.objects) if isinstance(manifest, PhysicalManifest) else 0)
     if found:
-        raise Failure(f"{len(found)} of {len(manifest.files)} files are not as exported", exit_code=FOUND)
-    tables = manifest.database.tables
-    say(
-        f"{len(manifest.files)} files are as exported"
-        + ("" if opener else "; none was opened: no identity was given")
-    )
-    say(
-        f"{manifest.namespace}/{manifest.instance}, ZITADEL {manifest.zitadel}, PostgreSQL "
-        f"{manifest.database.major}, as of {manifest.database.at.isoformat(timespec='seconds')}: "
-        f"{len(tables)} tables, {sum(table.rows for table in tables)} rows"
-    )
+        raise Failure(f"{len(found)} of {count} files are not as exported", exit_code=FOUND)
+    say(f"{count} files are as exported" + ("" if opener else "; none was opened: no identity was given"))
+    say(_told(manifest))
+
+
+def _told(manifest: LogicalManifest | PhysicalManifest) -> str:
+    """What an export is of."""
+    of = f"{manifest.namespace}/{manifest.instance}, ZITADEL {manifest.zitadel}, PostgreSQL "
+    if isinstance(manifest, PhysicalManifest):
+        at = manifest.reached.committed.isoformat(timespec="seconds")
+        size = manifest.object_bytes // MB
+        backup = f"backup {manifest.backup}, {len(manifest.objects)} objects of {size} MB"
+        return f"{of}{manifest.major}, as of {at} and later: {backup}"
+    tables, at = manifest.database.tables, manifest.database.at.isoformat(timespec="seconds")
+    rows = sum(table.rows for table in tables)
+    return f"{of}{manifest.database.major}, as of {at}: {len(tables)} tables, {rows} rows"
+
+
+def _physical_plan(spec: Manifest) -> Iterator[str]:
+    """What would be done. The repository is listed in seconds; it is not known how much it holds."""
+    yield "1 the engine's repository is listed, and held against the newest full backup's own manifest"
+    yield f"2 each object gets an address that is valid for {get_str(spec, 'validFor') or '24h'}"
+    yield "3 every address is tried without a key, and its size compared"
+    yield f"4 the list and the keys are sealed to {get_str(spec, 'recipient')}"
+    yield f"5 stored in {get_str(spec, 'destination', 'bucket')}, and read back; manifest.json comes last"
 
 
 def _plan(source: Source, spec: Manifest, before: list[Manifest]) -> Iterator[str]:
@@ -124,13 +173,15 @@ def _plan(source: Source, spec: Manifest, before: list[Manifest]) -> Iterator[st
     programs = get_str(spec, "image") or (cluster.image if cluster else "(none: name --image)")
     yield f"1 one snapshot of the primary is dumped, with programs of {programs}{_at(size, rates.dump)}"
     yield f"2 imported into an empty server, rows and checksums compared{_at(size, rates.verify)}"
-    yield f"3 each file sealed to {get_str(spec, 'recipient')}"
-    where = get_map(spec, "destination")
-    yield (
-        f"4 stored in {get_str(where, 'bucket')} at {get_str(where, 'endpoint')}, and read back"
-        f"{_at(size, rates.store)}"
-    )
-    yield "5 manifest.json is written last"
+    if where := get_map(spec, "destination"):
+        yield f"3 each file sealed to {get_str(spec, 'recipient')}"
+        yield (
+            f"4 stored in {get_str(where, 'bucket')} at {get_str(where, 'endpoint')}, and read back"
+            f"{_at(size, rates.store)}"
+        )
+        yield "5 manifest.json is written last"
+    else:
+        yield "3 what was found is recorded, and the dump removed: nothing is stored"
     if size:
         yield f"expected: {duration_text(_seconds(rates.estimate(size)))} for {size // MB} MB"
     else:
@@ -218,6 +269,8 @@ def progress_line(status: Manifest) -> str:
         found += f", expected end {datetime.fromisoformat(end).astimezone(UTC):%H:%M:%SZ}"
     if message := get_str(status, "message"):
         found += f": {message}"
+    if expires := get_str(status, "expires"):
+        found += f", addresses expire {expires}"
     if manifest := get_str(status, "manifest"):
         found += f": {manifest}, sha256 {get_str(status, 'manifestSha256')}"
     return found

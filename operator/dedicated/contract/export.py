@@ -29,8 +29,8 @@ MB = 1_000_000
 BASE = timedelta(seconds=30)
 """What an export takes besides its data: pods, an empty server, small objects."""
 
-Step = Literal["Dumping", "Verifying", "Storing", "Completed", "Failed"]
-Phase = Literal["Pending", "Dumping", "Verifying", "Storing", "Completed", "Failed"]
+Step = Literal["Dumping", "Listing", "Verifying", "Storing", "Completed", "Failed"]
+Phase = Literal["Pending", "Dumping", "Listing", "Verifying", "Storing", "Completed", "Failed"]
 Code = Literal[
     "NoManifest", "FileMissing", "FileDamaged", "FileNotOpened", "FileUnknown", "OtherMajor", "OtherZitadel",
     "TableMissing", "TableUnknown", "RowsDiffer", "ContentDiffers",
@@ -116,7 +116,8 @@ class Took:
 class Report:
     """What the process tells. `done` of `total` are bytes of the step; `cause` says why it failed.
 
-    `export` is the uid of the order: the report of another one says nothing.
+    `export` is the uid of the order: the report of another one says nothing. Of a physical export `objects`
+    have addresses that expire.
     """
 
     export: str
@@ -130,6 +131,9 @@ class Report:
     dump_bytes: int = 0
     stored_bytes: int = 0
     rows: int = 0
+    objects: int = 0
+    object_bytes: int = 0
+    expires: datetime | None = None
     took: Took = field(default_factory=Took)
     manifest: str = ""
     manifest_sha256: str = ""

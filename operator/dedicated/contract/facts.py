@@ -241,7 +241,8 @@ class DatabaseRemoved:
 class Drilled:
     """A restore was tried out in a copy (B-4); `found` are its figures, or what was wrong.
 
-    `took` is how long it was restored, `expected` what had been estimated.
+    `took` is how long it was restored, `expected` what had been estimated. `logical`: a dump was imported
+    into an empty server and compared instead, and `restore` names its InstanceExport.
     """
 
     name: str
@@ -262,6 +263,7 @@ class Drilled:
     size: int = 0
     took: timedelta | None = None
     expected: timedelta | None = None
+    logical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,7 @@ def _drilled(name: str, at: datetime, by: str, drill: RecordedDrill) -> Drilled:
         size=drill.size,
         took=_seconds(drill.restore_seconds),
         expected=_seconds(drill.expected_seconds),
+        logical=drill.kind == "Logical",
     )
 
 

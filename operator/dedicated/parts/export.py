@@ -5,6 +5,8 @@ engine's (`export_programs`), over one volume that goes with the pod. It holds w
 database owner's credentials, the masterkey and the store's keys, by reference. It reads the primary: on a
 standby the replay of the log would cancel a snapshot that is held for as long as a dump takes.
 
+A physical export has the first container alone, which reads the engine's repository (`export_repository`).
+
 All of it is named after the instance, of which one export runs at a time, and owned by the order. The way to
 the engine's servers is a policy of its own that goes with it, so that none of the instance's objects changes.
 """
@@ -32,6 +34,7 @@ from dedicated.parts.database.engine import PORT, USER, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DSN_KEY
 from dedicated.parts.export_programs import SCRIPT
+from dedicated.parts.export_repository import PASSPHRASE, ExportRepository, repository_of
 from dedicated.parts.instruction import RBAC
 from dedicated.parts.metadata import labels, restricted_container, restricted_pod, selector
 from dedicated.parts.recovery_agent import API_PORTS
@@ -74,6 +77,13 @@ class ExportWanted:
         """Of the record, and of all else."""
         return export_name(self.instance.name)
 
+    @property
+    def repository(self) -> ExportRepository | None:
+        """What a physical export reads; None of a logical one."""
+        if self.spec.format == "Logical":
+            return None
+        return repository_of(self.instance, valid_for=self.spec.valid_for)
+
 
 def export_name(instance: str) -> str:
     """Name of the record of an instance's export."""
@@ -81,7 +91,8 @@ def export_name(instance: str) -> str:
 
 
 def folder(instance: Instance, order: str, spec: InstanceExportSpec) -> str:
-    """Where in the bucket an export is stored."""
+    """Where in the bucket an export is stored; of a drill nothing is."""
+    assert spec.destination is not None
     parts = (spec.destination.prefix.strip("/"), instance.namespace, instance.name, order)
     return "/".join(part for part in parts if part)
 
@@ -167,10 +178,13 @@ def _rights(wanted: ExportWanted) -> tuple[Manifest, Manifest, Manifest]:
 
 
 def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
-    """Out to DNS, database, API server and store, in from nowhere; and the way in at the engine's servers."""
-    pods = selector(wanted.instance, COMPONENT)
-    port = wanted.spec.destination.endpoint.partition(":")[2]
-    ports = sorted({wanted.port, int(port) if port else STORE_PORT, *API_PORTS})
+    """Out to DNS, database or repository, API server and store, in from nowhere; and of a logical export the
+    way in at the engine's servers."""
+    pods, repository, store = selector(wanted.instance, COMPONENT), wanted.repository, wanted.spec.destination
+    port = store.endpoint.partition(":")[2] if store is not None else ""
+    stored = {int(port) if port else STORE_PORT} if store is not None else set()
+    read = repository.ports if repository is not None else (wanted.port,)
+    ports = sorted({*read, *stored, *API_PORTS})
     own: Manifest = {
         **_head(wanted, NETWORK_POLICY, wanted.name),
         "spec": {
@@ -183,7 +197,7 @@ def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
         },
     }
     servers = adapter_of(wanted.instance).pods
-    if servers is None:
+    if servers is None or repository is not None:
         return (own,)
     way_in: JsonValue = {
         "from": [{"podSelector": {"matchLabels": pods}}],
@@ -207,7 +221,7 @@ def _job(wanted: ExportWanted) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
-        "initContainers": [_programs(wanted)],
+        "initContainers": [_programs(wanted)] if wanted.repository is None else [],
         "containers": [_process(wanted)],
         "volumes": _volumes(wanted),
     }
@@ -245,23 +259,29 @@ def _programs(wanted: ExportWanted) -> Manifest:
 
 
 def _process(wanted: ExportWanted) -> Manifest:
+    repository = wanted.repository
     return {
         "name": COMPONENT,
         "image": wanted.image,
         "args": [*_arguments(wanted)],
-        "env": _source(wanted),
+        "env": _source(wanted) if repository is None else [*repository.environment],
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
         "securityContext": restricted_container(),
         "volumeMounts": [
             {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "keys", "mountPath": KEYS, "readOnly": True},
-            {"name": "store", "mountPath": STORE, "readOnly": True},
+            *(_HANDED_OVER if wanted.spec.destination is not None else ()),
             {"name": "token", "mountPath": TOKEN, "readOnly": True},
+            *(repository.mounts if repository is not None else ()),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
         ],
     }
 
 
+_HANDED_OVER: tuple[Manifest, ...] = (
+    {"name": "keys", "mountPath": KEYS, "readOnly": True},
+    {"name": "store", "mountPath": STORE, "readOnly": True},
+)
+"""Mounts without which nothing can be handed over: a drill has neither keys nor a store."""
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 
 
@@ -285,13 +305,26 @@ def _source(wanted: ExportWanted) -> list[JsonValue]:
 
 
 def _volumes(wanted: ExportWanted) -> list[JsonValue]:
+    repository = wanted.repository
+    token: list[JsonValue] = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    ]
+    return [
+        {"name": "scratch", **(_claim(wanted) if repository is None else {"emptyDir": {}})},
+        *_handed_over(wanted),
+        {"name": "token", "projected": {"sources": token}},
+        *(repository.volumes if repository is not None else ()),
+        {"name": "tmp", "emptyDir": {}},
+    ]
+
+
+def _handed_over(wanted: ExportWanted) -> list[JsonValue]:
+    """Volumes of what is handed over with the data, and of the store; none of a drill."""
+    store, repository = wanted.spec.destination, wanted.repository
+    if store is None:
+        return []
     masterkey, name = keys.masterkey_ref(wanted.instance), wanted.instance.name
-    claim: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": wanted.spec.scratch.size}},
-    }
-    if wanted.spec.scratch.class_name is not None:
-        claim["storageClassName"] = wanted.spec.scratch.class_name
     pair = ("private.pem", "public.pem")
     packed: list[JsonValue] = [
         _packed("secret", masterkey.name, (masterkey.key,)),
@@ -300,18 +333,24 @@ def _volumes(wanted: ExportWanted) -> list[JsonValue]:
         _packed("configMap", f"{name}-{keys.IDENTITY}", ("salt", "masterkey")),
         _packed("configMap", wanted.config, ("zitadel.yaml", "steps.yaml")),
     ]
-    token: list[JsonValue] = [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-    ]
+    if repository is not None and repository.secret:
+        packed.append(_packed("secret", repository.secret, (PASSPHRASE,)))
     items: list[JsonValue] = [{"key": key, "path": key} for key in STORE_KEYS]
     return [
-        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": claim}}},
         {"name": "keys", "projected": {"defaultMode": 0o440, "sources": packed}},
-        {"name": "token", "projected": {"sources": token}},
-        {"name": "store", "secret": {"secretName": wanted.spec.destination.secret_name, "items": items}},
-        {"name": "tmp", "emptyDir": {}},
+        {"name": "store", "secret": {"secretName": store.secret_name, "items": items}},
     ]
+
+
+def _claim(wanted: ExportWanted) -> Manifest:
+    """A volume for dump and trial import."""
+    claim: Manifest = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": wanted.spec.scratch.size}},
+    }
+    if wanted.spec.scratch.class_name is not None:
+        claim["storageClassName"] = wanted.spec.scratch.class_name
+    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
 
 
 def _packed(kind: str, name: str, files: tuple[str, ...]) -> Manifest:
@@ -321,8 +360,7 @@ def _packed(kind: str, name: str, files: tuple[str, ...]) -> Manifest:
 
 
 def _arguments(wanted: ExportWanted) -> list[str]:
-    instance, destination = wanted.instance, wanted.spec.destination
-    masterkey = keys.masterkey_ref(instance)
+    instance, repository = wanted.instance, wanted.repository
     given = {
         "export": wanted.uid,
         "record": wanted.name,
@@ -330,16 +368,32 @@ def _arguments(wanted: ExportWanted) -> list[str]:
         "namespace": instance.namespace,
         "uid": instance.meta.uid,
         "zitadel": wanted.zitadel,
-        "recipient": wanted.spec.recipient,
+        "scratch": SCRATCH,
+        **_to_hand_over(wanted),
+        **(repository.arguments if repository is not None else {}),
+    }
+    arguments = ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
+    if wanted.spec.destination is None:
+        return arguments
+    pairs = (f"{instance.name}-{pair}" for pair in (keys.OPERATOR_KEY, keys.LOGIN_KEY))
+    needed = [keys.masterkey_ref(instance).name, *pairs]
+    if repository is not None and repository.secret:
+        needed.append(repository.secret)
+    return [*arguments, *(f"--secret={name}" for name in needed)]
+
+
+def _to_hand_over(wanted: ExportWanted) -> dict[str, str]:
+    """Where it is stored and to whom it is sealed; nothing of a drill."""
+    destination, masterkey = wanted.spec.destination, keys.masterkey_ref(wanted.instance)
+    if destination is None:
+        return {}
+    return {
+        "recipient": wanted.spec.recipient or "",
         "bucket": destination.bucket,
-        "folder": folder(instance, wanted.order, wanted.spec),
+        "folder": folder(wanted.instance, wanted.order, wanted.spec),
         "endpoint": destination.endpoint,
         "region": destination.region,
         "store-credentials": STORE,
         "keys": KEYS,
         "masterkey": f"{masterkey.name}/{masterkey.key}",
-        "scratch": SCRATCH,
     }
-    needed = (masterkey.name, *(f"{instance.name}-{pair}" for pair in (keys.OPERATOR_KEY, keys.LOGIN_KEY)))
-    arguments = ["agent", COMPONENT, *(f"--{name}={value}" for name, value in given.items())]
-    return [*arguments, *(f"--secret={name}" for name in needed)]

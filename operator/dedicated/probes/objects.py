@@ -17,6 +17,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -99,14 +100,26 @@ class Objects:
         """
         path = f"/{bucket or self.bucket}" + (f"/{quote(key)}" if key else "")
         path += f"?{query}" if query else ""
+        headers = await _signed(method, path, body, access=self._access)
+        if span is not None:
+            headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
+        address = f"https://{self._access.endpoint}{path}"
+        return await self._got(method, address, headers=headers, body=body, seconds=seconds)
+
+    async def _got(
+        self,
+        method: str,
+        address: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        seconds: float = ANSWER_SECONDS,
+    ) -> Answer:
         try:
-            headers = await _signed(method, path, body, access=self._access)
-            if span is not None:
-                headers["Range"] = f"bytes={span[0]}-{span[1] - 1}"
             async with asyncio.timeout(seconds):
                 async with self._session.request(
                     method,
-                    URL(f"https://{self._access.endpoint}{path}", encoded=True),
+                    URL(address, encoded=True),
                     headers=headers,
                     data=body or None,
                     allow_redirects=False,
@@ -123,6 +136,32 @@ class Objects:
             raise NoObjectsError("CertificateNotTrusted") from None
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             raise NoObjectsError(type(error).__name__) from None
+
+    async def address(self, key: str, *, at: datetime, valid_for: timedelta) -> str:
+        """An address by which anybody may read an object, of `at` and for so long: a week at most.
+
+        Raises `NoObjectsError`.
+        """
+        path = f"/{self.bucket}/{quote(key)}"
+        request = HttpRequest("GET", path, HttpHeaders([("host", self._access.endpoint)]))
+        config = _signing(
+            self._access,
+            date=at,
+            signature_type=AwsSignatureType.HTTP_REQUEST_QUERY_PARAMS,
+            signed_body_value="UNSIGNED-PAYLOAD",
+            expiration_in_seconds=int(valid_for.total_seconds()),
+        )
+        signed = await asyncio.wrap_future(aws_sign_request(request, config))
+        return f"https://{self._access.endpoint}{signed.path}"
+
+    async def reached(self, address: str) -> int:
+        """Bytes of what an address leads to, as an answer to its first byte tells; no key is sent. Raises
+        `NoObjectsError`, also where it is refused."""
+        answer = await self._got("GET", address, headers={"Range": "bytes=0-0"})
+        size = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        if answer.status not in (206, 416) or not size.isdecimal():
+            raise NoObjectsError(answer.code or "NoRange")
+        return int(size)
 
     async def sizes(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
         """Names of all objects below a prefix, in order, and their bytes. Raises `NoObjectsError` where one
@@ -187,6 +226,18 @@ async def _signed(method: str, path: str, body: bytes, *, access: Access) -> dic
     checksum = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     sent = [("host", access.endpoint), *([("content-md5", checksum)] if body else [])]
     request = HttpRequest(method, path, HttpHeaders(sent))
+    config = _signing(
+        access,
+        signature_type=AwsSignatureType.HTTP_REQUEST_HEADERS,
+        signed_body_value=digest,
+        signed_body_header_type=AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256,
+    )
+    signed = await asyncio.wrap_future(aws_sign_request(request, config))
+    return {str(name): str(value) for name, value in signed.headers}
+
+
+def _signing(access: Access, **how: object) -> AwsSigningConfig:
+    """How a request is signed. Raises `NoObjectsError` where there is no key."""
     try:
         key_id, key = ((access.credentials / name).read_text().strip() for name in (KEY_ID, KEY))
         token = access.credentials / TOKEN
@@ -195,16 +246,12 @@ async def _signed(method: str, path: str, body: bytes, *, access: Access) -> dic
         raise NoObjectsError(f"{KEY_ID}, {KEY}: {type(error).__name__}") from None
     if not (key_id and key):
         raise NoObjectsError(f"{KEY_ID}, {KEY}: empty")
-    config = AwsSigningConfig(
+    return AwsSigningConfig(
         algorithm=AwsSigningAlgorithm.V4,
-        signature_type=AwsSignatureType.HTTP_REQUEST_HEADERS,
         credentials_provider=AwsCredentialsProvider.new_static(key_id, key, session),
         region=access.region,
         service="s3",
         use_double_uri_encode=False,
         should_normalize_uri_path=False,
-        signed_body_value=digest,
-        signed_body_header_type=AwsSignedBodyHeaderType.X_AMZ_CONTENT_SHA_256,
+        **how,
     )
-    signed = await asyncio.wrap_future(aws_sign_request(request, config))
-    return {str(name): str(value) for name, value in signed.headers}

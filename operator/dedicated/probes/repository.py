@@ -89,6 +89,11 @@ class PgBackRest:
         """The answer of `info`. Raises RepositoryError."""
         return _json(await self._run("info", "--output=json", limit=ANSWER_LIMIT))
 
+    async def manifest(self, label: str) -> str:
+        """What a backup tells of its files. Raises RepositoryError."""
+        name = f"backup/{self.stanza}/{label}/backup.manifest"
+        return (await self._run("repo-get", name, limit=ANSWER_LIMIT)).decode(errors="replace")
+
     async def version(self) -> str:
         """What the program calls itself. Raises RepositoryError."""
         return (await self._run("version", limit=ANSWER_LIMIT)).decode(errors="replace").strip()

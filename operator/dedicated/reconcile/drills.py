@@ -1,9 +1,9 @@
 """The drills of an instance in a pass: which is asked for, what is recorded of one, which are taken away.
 
 A drill is an `InstanceRestore` like any other (`restores`), asked for by a name made of its slot, so that
-asking twice asks once. None begins while a maintenance is near or another restore is under way: it is held as
-soon as it may. What it has shown is recorded before its copy goes, once for each.
-"""
+asking twice asks once. Once a month one is a dump (`dumps`), never while the other is due. None begins while
+a maintenance is near or another restore is under way: it is held as soon as it may. What it has shown is
+recorded before its copy goes, once for each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from dedicated.contract.recovery.points import LISTING_FRESH
 from dedicated.contract.recovery.restore import ENDED, OVER
 from dedicated.contract.runs import Standing
 from dedicated.reconcile.actions import Action, Ask, Delete, RecordFact
+from dedicated.reconcile.dumps import dump_order, dump_slots, recorded_dumps
 from dedicated.reconcile.proving import drills_of, full_backup
 from dedicated.reconcile.restore_steps import VERIFYING
 from dedicated.reconcile.restores import Course, Scene, estimated, expectation
@@ -51,16 +52,19 @@ def drilling(scene: Scene, found: tuple[Course, ...], current: Standing | None) 
     """What a pass does about drills. `current` is the maintenance whose turn it is."""
     if scene.instance.spec.backup is None:
         return Drilling()
-    records = tuple(_records(scene, found))
+    records = (*_records(scene, found), *recorded_dumps(scene))
     outdated = tuple(_outdated(scene))
     stages = tuple(stage for stage in (records, outdated) if stage)
-    slot = None if records else _slot(scene, found)
-    if slot is None:
+    if records:
         return Drilling(stages)
+    slot = _slot(scene, found)
+    dump, upcoming = dump_slots(scene, drills_of(scene.instance, scene.judgement.database, scene.zone))
+    if slot is None and dump is None:
+        return Drilling(stages, upcoming)
     if _is_in_the_way(scene, found, current):
         return Drilling(stages, scene.now + LOOK_AGAIN)
-    asked = _order(scene, slot)
-    return Drilling((*stages, (Ask(asked),)) if asked else stages)
+    asked = _order(scene, slot) if slot is not None else dump_order(scene, dump) if dump is not None else None
+    return Drilling((*stages, (Ask(asked),)) if asked else stages, upcoming)
 
 
 def _records(scene: Scene, found: tuple[Course, ...]) -> Iterator[Action]:

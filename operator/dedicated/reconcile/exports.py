@@ -1,8 +1,10 @@
 """`InstanceExport` (X-1): what is made for each, one at a time, what is told of it, and when it goes.
 
 What cannot be done is told as Failed with its reason, before anything is made: a destination outside the data
-location without an agreement on D-1, no image of PostgreSQL. An end that was told stays; then all that was
-made for the export is taken away, its pod with the dump first, and only then the next one begins.
+location without an agreement on D-1, no image of PostgreSQL, a physical export of a repository that nobody
+could restore by hand. That the addresses of one have expired is told when it is so; whether they were fetched
+before that cannot be known here. An end that was told stays; then all that was made for the export is taken
+away, its pod with the dump first, and only then the next one begins.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time, rfc3339, shorten
-from dedicated.api.instance_export import MESSAGE_LENGTH
+from dedicated.api.instance_export import MESSAGE_LENGTH, ExportDestination
 from dedicated.api.json import Manifest, get_int, get_str
 from dedicated.api.objects import INSTANCE_EXPORT, JOB, ROLE_BINDING, Ref
 from dedicated.api.resource import Instance
@@ -20,6 +22,7 @@ from dedicated.contract.residency import may_hold
 from dedicated.parts import config, export
 from dedicated.parts.database.engine import PORT
 from dedicated.parts.export import ExportWanted
+from dedicated.parts.export_repository import is_offered
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
 from dedicated.reconcile.actions import Action, Ask, Delete, Tell
@@ -40,6 +43,11 @@ UNKNOWN_INSTANCE: Manifest = {
     "message": "there is no DedicatedInstance of this name in this namespace",
 }
 GAVE_UP = "its Job gave up: look at the pod of component export, and ask again by another InstanceExport"
+NOT_OFFERED = (
+    "a physical export is of backups that pgBackRest keeps (engine percona): how others are restored by hand "
+    "was not tried; take format Logical"
+)
+EXPIRED = "AddressesExpired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +79,13 @@ def exports(instance: Instance, observed: Observed, ground: Ground, *, now: date
     busy = False
     for order in found:
         if get_str(order.status, "phase") in ENDED:
-            over = _over(order)
-            if now < over:
-                dates.append(over)
-            else:
+            over, expires = _over(order), _expires(order)
+            if now >= over:
                 actions.append(Delete(Ref(INSTANCE_EXPORT.kind, order.name), order.uid))
+            elif expires is not None and now >= expires:
+                told = _expired(expires)
+                actions.append(Tell(order.name, {**order.status, **told}, kind=INSTANCE_EXPORT.kind))
+            dates += [date for date in (over, expires) if date is not None and now < date]
             continue
         free = not busy and not _standing(instance, observed, order)
         status, asks = _one(instance, observed, order, ground, free=free, now=now)
@@ -111,7 +121,7 @@ def _one(
     refusal = _impossible(instance, observed, order, ground)
     if refusal is not None:
         return refusal, ()
-    hindrance = _hindrance(instance, observed, ground, free=free)
+    hindrance = _hindrance(instance, observed, order, ground, free=free)
     if hindrance is not None:
         return hindrance, ()
     wanted = ground.wanted
@@ -156,7 +166,7 @@ def _under_way(observed: Observed, order: ExportOrder, job: JobState, *, now: da
 
 def _told(report: Report) -> Manifest:
     found: Manifest = {}
-    if report.total and report.step in ("Dumping", "Verifying", "Storing"):
+    if report.total and report.step in ("Dumping", "Listing", "Verifying", "Storing"):
         found["progress"] = {"bytes": report.done, "total": report.total}
     if report.snapshot is not None:
         found["snapshotAt"] = rfc3339(report.snapshot)
@@ -165,6 +175,8 @@ def _told(report: Report) -> Manifest:
         "dumpBytes": report.dump_bytes,
         "storedBytes": report.stored_bytes,
         "rows": report.rows,
+        "objects": report.objects,
+        "objectBytes": report.object_bytes,
         "dumpSeconds": round(report.took.dump),
         "verifySeconds": round(report.took.verify),
         "storeSeconds": round(report.took.store),
@@ -173,12 +185,15 @@ def _told(report: Report) -> Manifest:
     if report.step == "Completed":
         found |= {"completedAt": rfc3339(report.written), "manifest": report.manifest}
         found["manifestSha256"] = report.manifest_sha256
+        if report.expires is not None:
+            found["expires"] = rfc3339(report.expires)
     return found
 
 
 def rates_of(statuses: Iterable[Manifest]) -> Rates:
-    """As the newest completed export of an instance had them."""
-    ended = [status for status in statuses if get_str(status, "phase") == "Completed"]
+    """As the newest completed export of an instance had them; a physical one has none."""
+    completed = (status for status in statuses if get_str(status, "phase") == "Completed")
+    ended = [status for status in completed if get_int(status, "databaseBytes")]
     newest = max(ended, key=lambda status: get_str(status, "completedAt"), default=None)
     if newest is None:
         return Rates()
@@ -191,21 +206,32 @@ def _impossible(
 ) -> Manifest | None:
     """The end of an order that nothing of this instance can carry out."""
     where = order.spec.destination
-    place, allowed = place_of_bucket(where.endpoint, where.region), ground.located.allowed
-    inside = allowed is None or may_hold(place, allowed=allowed, atlas=observed.atlas)
-    if not inside and "D-1" not in ground.agreed:
-        text = (
-            f"bucket {where.bucket} ({place or 'place not known'}) is not known to be inside the data "
-            "location: name one that is, or record an agreement on D-1 and name it in spec.agreements"
-        )
-        return _failed("OutsideRegion", text)
+    if where is not None and (refused := _outside(where, observed, ground)) is not None:
+        return refused
+    if order.spec.format == "Physical":
+        return None if is_offered(instance) else _failed("PhysicalNotOffered", NOT_OFFERED)
     if not export.postgres_image(instance, order.spec):
         text = "the database is external: name an image with its major version's programs in spec.image"
         return _failed("ImageMissing", text)
     return None
 
 
-def _hindrance(instance: Instance, observed: Observed, ground: Ground, *, free: bool) -> Manifest | None:
+def _outside(where: ExportDestination, observed: Observed, ground: Ground) -> Manifest | None:
+    """The end of an order that would store outside of the data location (D-1)."""
+    place, allowed = place_of_bucket(where.endpoint, where.region), ground.located.allowed
+    inside = allowed is None or may_hold(place, allowed=allowed, atlas=observed.atlas)
+    if inside or "D-1" in ground.agreed:
+        return None
+    text = (
+        f"bucket {where.bucket} ({place or 'place not known'}) is not known to be inside the data "
+        "location: name one that is, or record an agreement on D-1 and name it in spec.agreements"
+    )
+    return _failed("OutsideRegion", text)
+
+
+def _hindrance(
+    instance: Instance, observed: Observed, order: ExportOrder, ground: Ground, *, free: bool
+) -> Manifest | None:
     """Why it cannot begin yet."""
     if not observed.agent_image:
         return _pending("AgentMissing", "no Job can be made: the operator was started without --agent-image")
@@ -214,7 +240,8 @@ def _hindrance(instance: Instance, observed: Observed, ground: Ground, *, free: 
     if observed.masterkey.fingerprint != observed.identity.masterkey:
         return _pending("MasterkeyMissing", "it begins when the masterkey is the one of the identity")
     cluster = observed.engine.cluster
-    away = instance.spec.database.cluster is not None and (cluster is None or not cluster.ready)
+    asked = instance.spec.database.cluster is not None and order.spec.format == "Logical"
+    away = asked and (cluster is None or not cluster.ready)
     if away or any(one.purpose == "Recovery" and one.told in REPLACING for one in observed.restores):
         return _pending("DatabaseNotReady", "it begins when the database is ready, and no Recovery runs")
     if not free:
@@ -248,6 +275,20 @@ def _pending(reason: str, message: str) -> Manifest:
 
 def _failed(reason: str, message: str) -> Manifest:
     return {"phase": "Failed", "reason": reason, "message": message}
+
+
+def _expires(order: ExportOrder) -> datetime | None:
+    """When the end of an order's addresses is to be told; None where it was, or it has none."""
+    told = get_str(order.status, "reason") == EXPIRED
+    return None if told else parse_time(get_str(order.status, "expires"))
+
+
+def _expired(expires: datetime) -> Manifest:
+    text = (
+        f"the addresses are refused since {rfc3339(expires)}; whether they were fetched before cannot be "
+        "known here: if not, customer must ask for another export"
+    )
+    return {"reason": EXPIRED, "message": text}
 
 
 def _over(order: ExportOrder) -> datetime:

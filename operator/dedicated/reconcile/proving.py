@@ -24,6 +24,7 @@ from dedicated.contract.recovery.drills import (
     parse_drills,
     restore_proven,
 )
+from dedicated.contract.recovery.dumps import FAILED, with_dump
 from dedicated.contract.recovery.report import Report
 from dedicated.reconcile.databases import DatabaseView
 from dedicated.reconcile.observed import Observed
@@ -67,7 +68,9 @@ def proving(
     drills, held = drills_of(instance, view, zone), known_drills(observed.facts)
     since = observed.engine.cluster.created if observed.engine.cluster else None
     slot, upcoming = due_slot(drills, held, full=full_backup(report), now=now)
+    dumps = known_drills(observed.facts, logical=True)
     condition = restore_proven(drills, held, since=since, upcoming=None if slot else upcoming, now=now)
+    condition = with_dump(condition, dumps[-1] if dumps else None, zone=zone)
     return Proving(
         condition,
         (_finding(condition),) if condition.status == "False" else (),
@@ -88,7 +91,8 @@ def _finding(condition: Condition) -> Finding:
         code="RestoreNotProven",
         responsible="Provider",
         message=condition.message.replace(". Provider must act", ""),
-        action="mend the cause, and have a drill held: dedicated drill",
+        action="mend the cause, and have a drill held: dedicated drill"
+        + (" --logical" if condition.reason == FAILED else ""),
     )
 
 

@@ -1,8 +1,9 @@
 """The keys that go with an export: a key bundle as the escrow writes it (B-10), of what a customer needs.
 
 `dedicated keys show` and `keys restore` open it, and so do `age`, `gunzip` and `tar`. It holds the masterkey,
-both key pairs, identity, configuration and the DedicatedInstance: no passphrase of the provider's backups, no
-first password. It stands in no chain: its number is 0. The same export makes the same bytes.
+both key pairs, identity, configuration and the DedicatedInstance, no first password; of a physical export the
+passphrase of the repository too, without which that is noise, else none of the provider's backups. It stands
+in no chain: its number is 0. The same export makes the same bytes.
 """
 
 import gzip

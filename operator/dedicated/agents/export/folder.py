@@ -8,6 +8,7 @@ from typing import IO
 import pyrage
 
 from dedicated.contract.export import MANIFEST, README, SEALED, File, Flaw, Manifest, read_manifest
+from dedicated.contract.physical_export import REPOSITORY, PhysicalManifest, fetched_flaws, read_physical
 
 PIECE = 1024 * 1024
 
@@ -32,14 +33,28 @@ def manifest_in(folder: Path, *, sha256: str = "") -> Manifest:
 
     Raises ValueError, and OSError where there is none.
     """
+    return read_manifest(_manifest(folder, sha256))
+
+
+def either_in(folder: Path, *, sha256: str = "") -> Manifest | PhysicalManifest:
+    """The same, also of a physical export."""
+    data = _manifest(folder, sha256)
+    return read_physical(data) or read_manifest(data)
+
+
+def _manifest(folder: Path, sha256: str) -> bytes:
     data = (folder / MANIFEST).read_bytes()
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{MANIFEST} is not the one that was written: its SHA-256 differs")
-    return read_manifest(data)
+    return data
 
 
 def check(
-    folder: Path, manifest: Manifest, identity: pyrage.x25519.Identity | None, *, output: Path | None = None
+    folder: Path,
+    manifest: Manifest | PhysicalManifest,
+    identity: pyrage.x25519.Identity | None,
+    *,
+    output: Path | None = None,
 ) -> Iterator[Flaw]:
     """What is wrong. Without an identity the objects alone are held against their checksums.
 
@@ -59,6 +74,14 @@ def check(
             yield Flaw("FileUnknown", name, "it is not in the manifest")
 
 
+def check_fetched(folder: Path, manifest: PhysicalManifest) -> Iterator[Flaw]:
+    """What of a physical export was not fetched, or not whole; nothing where none was fetched yet."""
+    root = folder / REPOSITORY
+    names = {one.name for one in manifest.objects}
+    sizes = {name: (root / name).stat().st_size for name in names if (root / name).is_file()}
+    return fetched_flaws(manifest, sizes) if sizes else iter(())
+
+
 def _sealed(folder: Path, file: File) -> Flaw | None:
     name = file.name + SEALED
     path = folder / name
@@ -76,9 +99,7 @@ def _sealed(folder: Path, file: File) -> Flaw | None:
     return None
 
 
-def _opened(
-    folder: Path, file: File, identity: pyrage.x25519.Identity, output: Path | None
-) -> Flaw | None:
+def _opened(folder: Path, file: File, identity: pyrage.x25519.Identity, output: Path | None) -> Flaw | None:
     target = output / file.name if output is not None else Path("/dev/null")
     if output is not None:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -165,6 +165,7 @@ def drilled(instance: str, fact: Drilled, *, uid: str) -> Statement:
         "keysOpened": fact.keys_opened,
         "size": fact.size,
     }
+    told |= {"kind": "Logical"} if fact.logical else {}
     times = {"restoredTo": fact.restored_to, "newestEvent": fact.newest_event}
     lengths = {
         "shortfallSeconds": fact.shortfall,
@@ -227,11 +228,11 @@ def fact_of(
     )
 
 
-def known_drills(facts: Iterable[Fact]) -> tuple[Drilled, ...]:
-    """The drills that are recorded of the database of now, oldest first."""
+def known_drills(facts: Iterable[Fact], *, logical: bool = False) -> tuple[Drilled, ...]:
+    """The drills that are recorded of the database of now, oldest first: restores, or dumps."""
     every = tuple(facts)
     since = max((fact.at for fact in every if isinstance(fact, Restored)), default=None)
-    found = [fact for fact in every if isinstance(fact, Drilled)]
+    found = [fact for fact in every if isinstance(fact, Drilled) and fact.logical == logical]
     kept = [drill for drill in found if since is None or drill.started >= since]
     return tuple(sorted(kept, key=lambda drill: (drill.started, drill.name)))
 

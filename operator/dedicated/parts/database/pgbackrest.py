@@ -5,6 +5,7 @@ is left out, so that it promises nothing. Of `verify` only the text says what is
 0 all the same, and of what is missing it says nothing.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ BACKUP_STATUS = re.compile(r"^ *backup: (\S+), status: ([^,\n]+)", re.MULTILINE)
 SOUND = frozenset({"valid", "in-progress"})
 NOTHING_BAD = re.compile(r"^ *status: ok$", re.MULTILINE)
 INVALID_FILE = re.compile(r"INFO: invalid [a-z]+ '?([^' :\n]+)")
+FILES = "\n[target:file]\n"
 
 
 def backups_in(info: JsonValue, archive_id: str, *, size: int = SEGMENT) -> tuple[Backup, ...]:
@@ -106,3 +108,30 @@ def _backup(item: Manifest, size: int) -> Backup | None:
         stored=get_int(item, "info", "repository", "delta"),
         database=get_int(item, "info", "size"),
     )
+
+
+def files_in(manifest: str, label: str) -> frozenset[str]:
+    """Objects that a backup's manifest tells of, as LABEL/NAME without what packing appends to a name.
+
+    What lies in another backup is named by that one's label. An empty file is stored only where files are not
+    bundled, and is not looked for. Raises ValueError where a line cannot be read: then nothing is known.
+    """
+    _, found, rest = manifest.partition(FILES)
+    if not found:
+        raise ValueError(f"the manifest of {label} names no files")
+    told = (line for line in rest.partition("\n[")[0].splitlines() if line)
+    return frozenset(name for line in told if (name := _stored_in(line, label)))
+
+
+def _stored_in(line: str, label: str) -> str:
+    """Where the file of a line is stored; empty where it is not."""
+    name, _, text = line.partition("={")
+    try:
+        said: JsonValue = json.loads("{" + text)
+    except ValueError:
+        raise ValueError(f"the manifest of {label} has a line that cannot be read") from None
+    if get_int(said, "size") <= 0:
+        return ""
+    owner = get_str(said, "reference") or label
+    bundle = get_int(said, "bni")
+    return f"{owner}/bundle/{bundle}" if bundle else f"{owner}/{name}"
