@@ -17,7 +17,7 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.objects import KIND_BY_NAME, Kind, ref_of
 from dedicated.cli.frame import App, Cluster, cluster_options, output
-from dedicated.cli.opening import Opened, identities_in, newest_ledger, opened
+from dedicated.cli.opening import Opened, identities_in, newest_in, newest_ledger, opened
 from dedicated.cli.recording import write
 from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, pairs, say, show
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+BUNDLE = click.Path(path_type=Path)
 OURS_TO_READ = 0o600
+KEYS_ALONE = frozenset({"1-secrets", "2-identity"})
+"""Batches of what `--keys-only` brings back."""
 
 
 @click.group(short_help="Open a key bundle with a recipient's identity.")
@@ -43,7 +46,7 @@ identity_option = click.option(
 
 
 @keys.command("show", short_help="Open a bundle, check it, and tell what it is.")
-@click.argument("bundle", type=FILE)
+@click.argument("bundle", type=BUNDLE)
 @identity_option
 @click.option("--prove", "proves", is_flag=True, help="Record in the cluster that it was opened.")
 @output
@@ -52,8 +55,12 @@ identity_option = click.option(
 def show_bundle(
     app: App, *, bundle: Path, identity: Path, proves: bool, output: Output, cluster: Cluster
 ) -> None:
-    """Open BUNDLE, check every checksum, and tell what it is. No key is printed."""
-    found = opened(bundle, identities_in(identity), what="Bundle")
+    """Open BUNDLE, check every checksum, and tell what it is. No key is printed.
+
+    BUNDLE may be the folder of an instance's bundles: the newest is opened.
+    """
+    path, _ = _chosen(bundle, (), with_ledger=False)
+    found = opened(path, identities_in(identity), what="Bundle")
     told = _told(found)
     if proves:
         _prove(found, cluster, output, at=app.now())
@@ -66,13 +73,14 @@ def show_bundle(
 
 
 @keys.command("restore", short_help="Bring keys and ledger back, as manifests or into a cluster.")
-@click.argument("bundle", type=FILE)
+@click.argument("bundle", type=BUNDLE)
 @identity_option
 @click.option(
     "--ledger", "ledgers", type=FILE, multiple=True, help="Ledger beside it (repeatable); the newest counts."
 )
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="New folder for manifests.")
 @click.option("--apply", "applies", is_flag=True, help="Make the objects, where there are none of the name.")
+@click.option("--keys-only", is_flag=True, help="Secrets and identity: for an instance that still stands.")
 @cluster_options
 def restore(
     bundle: Path,
@@ -80,26 +88,43 @@ def restore(
     ledgers: tuple[Path, ...],
     folder: Path | None,
     applies: bool,
+    keys_only: bool,
     cluster: Cluster,
 ) -> None:
     """Open BUNDLE, check it, and write what an empty cluster needs: Secrets, identity, records, the instance.
 
+    BUNDLE may be the folder of an instance's bundles and ledgers: the newest of both are taken.
     Exit code 1: it is damaged, it is not sealed to this identity, or what stands in the cluster differs.
     """
     if (folder is None) == (not applies):
         raise Failure("name one of -o DIR and --apply", exit_code=USAGE)
     identities = identities_in(identity)
-    found = opened(bundle, identities, what="Bundle")
-    newest = newest_ledger([opened(path, identities, what="Ledger") for path in ledgers], found.contents)
+    path, beside = _chosen(bundle, ledgers, with_ledger=not keys_only)
+    found = opened(path, identities, what="Bundle")
+    newest = newest_ledger([opened(path, identities, what="Ledger") for path in beside], found.contents)
     try:
         made = batches(found.contents, found.members, newest.members if newest else {})
     except BundleError as error:
-        raise Failure(f"{bundle}: {error}", exit_code=FOUND) from None
-    _say_what(found, newest)
+        raise Failure(f"{path}: {error}", exit_code=FOUND) from None
+    if keys_only:
+        made = tuple(batch for batch in made if batch.name in KEYS_ALONE)
+    _say_what(found, newest, keys_only=keys_only)
     if folder is not None:
         _write(folder, made)
     else:
         _make(cluster, found.contents.namespace, made)
+
+
+def _chosen(
+    bundle: Path, ledgers: tuple[Path, ...], *, with_ledger: bool
+) -> tuple[Path, tuple[Path, ...]]:
+    """The bundle and the ledgers that are opened; which, is said where a folder was named. Raises Failure."""
+    if not bundle.is_dir():
+        return bundle, ledgers if with_ledger else ()
+    newest, found = newest_in(bundle)
+    beside = found if with_ledger else ()
+    click.echo(f"newest: {', '.join(str(path) for path in (newest, *beside[-1:]))}", err=True)
+    return newest, ledgers if ledgers and with_ledger else beside
 
 
 def _prove(found: Opened, cluster: Cluster, output: Output, *, at: datetime) -> None:
@@ -127,9 +152,11 @@ def _told(found: Opened) -> Manifest:
     }
 
 
-def _say_what(bundle: Opened, ledger: Opened | None) -> None:
+def _say_what(bundle: Opened, ledger: Opened | None, *, keys_only: bool) -> None:
     contents = bundle.contents
     say(f"bundle {contents.number} of {rfc3339(contents.at)}: masterkey {contents.fingerprint}, whole")
+    if keys_only:
+        return
     if ledger is None:
         say("no ledger: no record is brought back; the newest ledger-*.age beside it has them")
     else:
