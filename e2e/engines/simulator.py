@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
-from dedicated.api.objects import CNPG_BACKUP, CNPG_CLUSTER, PERCONA_BACKUP, PERCONA_CLUSTER, Kind
+from dedicated.api.objects import (
+    BARMAN_STORE,
+    CNPG_BACKUP,
+    CNPG_CLUSTER,
+    PERCONA_BACKUP,
+    PERCONA_CLUSTER,
+    Kind,
+)
 from testbed import stub_pods
 from testbed.client import Api, ApiError, condition
 
@@ -95,7 +102,8 @@ class Simulator:
         size = get_int(servers, "replicas")
         source = get_map(cluster, "spec", "dataSource", "postgresCluster")
         of, target = get_str(source, "clusterName"), _percona_target(source)
-        if source and self._restores(PERCONA_CLUSTER, name, of, target):
+        there = self.api.find(PERCONA_CLUSTER, self.namespace, of) is not None
+        if source and self._restores(name, target, there=there):
             self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
             return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
@@ -123,8 +131,12 @@ class Simulator:
             "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}
         }
         recovery = get_map(cluster, "spec", "bootstrap", "recovery")
+        if any(self.api.find(BARMAN_STORE, self.namespace, store) is None for store in _stores(cluster)):
+            # plugin-barman-cloud, internal/cnpgi/operator/reconciler.go: it stops all work on the cluster.
+            self._status(CNPG_CLUSTER, cluster, {"phase": "Waiting for the plugin"})
+            return
         target = _cnpg_target(recovery)
-        if recovery and self._restores(CNPG_CLUSTER, name, _cnpg_source(cluster), target):
+        if recovery and self._restores(name, target, there=True):
             # api/v1/cluster_types.go: PhaseFirstPrimary.
             told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
             self._status(CNPG_CLUSTER, cluster, told)
@@ -145,12 +157,12 @@ class Simulator:
         }
         self._status(CNPG_CLUSTER, cluster, status)
 
-    def _restores(self, kind: Kind, cluster: str, source: str, target: datetime | None) -> bool:
+    def _restores(self, cluster: str, target: datetime | None, *, there: bool) -> bool:
         """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
-        which has to exist while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
+        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
         if cluster in self.restored:
             return False
-        if self.restoring or self.api.find(kind, self.namespace, source) is None:
+        if self.restoring or not there:
             return True
         self.restored[cluster] = target - self.astray if target else None
         return False
@@ -307,10 +319,14 @@ def _cnpg_target(recovery: Manifest) -> datetime | None:
     return parse_time(get_str(recovery, "recoveryTarget", "targetTime"))
 
 
-def _cnpg_source(cluster: Manifest) -> str:
-    """The store of the external cluster that is named: it carries its cluster's name."""
-    (external,) = get_list(cluster, "spec", "externalClusters")
-    return get_str(external, "plugin", "parameters", "barmanObjectName")
+def _stores(cluster: Manifest) -> set[str]:
+    """The stores that a cluster names (internal/cnpgi/operator/config/config.go)."""
+    named = [*get_list(cluster, "spec", "plugins"), *get_list(cluster, "spec", "externalClusters")]
+    found = {
+        get_str(item.get("plugin") or item, "parameters", "barmanObjectName")
+        for item in map(get_map, named)
+    }
+    return found - {""}
 
 
 def _now() -> str:

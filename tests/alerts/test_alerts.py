@@ -31,6 +31,7 @@ SEVERITIES = {
         "DedicatedRecoveryPointAtRisk",
         "DedicatedRecoveryPointMissed",
         "DedicatedRecoveryLogHasGap",
+        "DedicatedRecoveryFailed",
         "DedicatedRecoveryRestoreNotProven",
         "DedicatedRecoveryNotMeasured",
         "DedicatedRecoveryBlind",

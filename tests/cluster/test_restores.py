@@ -50,6 +50,18 @@ def test_a_lost_database_is_restored_switched_to_and_removed_after_its_time(
         assert stage.clusters() == {new}
         (removed,) = stage.facts("DatabaseRemoved")
         assert get_str(removed, "removed", "cluster") == "acme-database"
+        # The target was wrong: a point before it is in the part of the database that is gone.
+        earlier = get_str(switched, "restored", "earliest")
+        stage.ask("again", "Recovery", target=earlier, acceptLossSince=earlier)
+        done = stage.comes_to("again", "Retained")
+        assert (done["target"], done["clamped"]) == (earlier, False)
+        assert stage.clusters() == {new, get_str(done, "cluster")}
+        told = get_map(next(one for one in stage.facts("Restored") if one != switched), "restored")
+        assert (told["source"], told["part"]) == (new, "acme-database")
+        until(
+            lambda: get_str(stage.body(), "status", "database", "restoredFrom") == "acme-database",
+            "the database told",
+        )
 
 
 def test_a_living_database_is_replaced_only_by_word_and_never_by_a_copy_that_fails(

@@ -25,7 +25,9 @@ from dedicated.contract.recovery.restore import (
     loss_refused,
     may_remove,
     overdue_at,
+    past_target,
     phase_of,
+    replaced_at,
     restored,
     switched_by,
     target_of,
@@ -117,16 +119,59 @@ def test_the_newest_record_names_the_database() -> None:
     assert switched_by((DONE,), "lost", "acme-db-cccccc") is None
 
 
+def test_an_instant_before_a_switch_is_of_the_database_that_served_then() -> None:
+    later = replace(DONE, name="l", at=second(1000), cluster="acme-db-bbbbbb", source="acme-db-aaaaaa")
+    live, both = "acme-db-bbbbbb", (later, DONE)
+    assert replaced_at(both, live, second(1000)) is None
+    assert replaced_at(both, live, second(999)) == later
+    assert replaced_at(both, live, second(900)) == later
+    assert replaced_at(both, live, second(899)) == DONE
+    # Records of an instance of this name that is gone, and such as lead in a circle, lead nowhere.
+    assert replaced_at(both, "acme-database", second(1)) is None
+    circle = replace(DONE, cluster="acme-database", source="acme-db-aaaaaa")
+    assert replaced_at((DONE, circle), "acme-db-aaaaaa", second(1)) == circle
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reached"),
+    [
+        (9, "TargetTooEarly"),
+        (10, Target(second(10), exact=True)),
+        (599, Target(second(599), exact=True)),
+        (600, Target(second(600), exact=False)),
+        (899, Target(second(600), exact=False)),
+    ],
+)
+def test_an_earlier_database_is_restored_within_what_was_known_of_it(
+    wanted: int, reached: Target | str
+) -> None:
+    left = replace(DONE, earliest=second(10), newest=second(600))
+    answer = past_target(left, second(wanted), zone=ZONE)
+    assert (answer.reason if isinstance(answer, Refusal) else answer) == reached
+    # Of one whose record says nothing, what the copy holds decides.
+    assert past_target(DONE, second(wanted), zone=ZONE) == Target(second(wanted), exact=True)
+
+
+def test_a_database_made_from_an_earlier_one_knows_beside_which_it_was_made() -> None:
+    again = replace(
+        DONE, at=second(1000), cluster="acme-db-bbbbbb", source="acme-db-aaaaaa", part="acme-database"
+    )
+    assert database_in((again, DONE)) == Database(
+        "acme-db-bbbbbb", "acme-database", second(600), False, replaces="acme-db-aaaaaa"
+    )
+
+
 def test_records_are_read_as_they_were_written() -> None:
     removal = database_removed("acme", cluster="acme-database", uid="0123456789", restore="lost")
     facts: list[Fact] = []
-    for statement in (restored("acme", DONE), removal):
+    done = replace(DONE, part="acme-db-bbbbbb", earliest=second(10), newest=second(600))
+    for statement in (restored("acme", done), removal):
         body = manifest_of(statement, namespace="a", by="op")
         body = {**body, "metadata": {"name": statement.name, "creationTimestamp": "2026-03-01T12:15:00Z"}}
         reading = read(body)
         assert reading is not None
         facts += reading.facts
-    assert facts[0] == replace(DONE, name="acme-db-aaaaaa-restored")
+    assert facts[0] == replace(done, name="acme-db-aaaaaa-restored")
     assert facts[1] == DatabaseRemoved(
         removal.name, second(900), "op", "acme-database", "0123456789", "lost"
     )

@@ -1,5 +1,6 @@
 """The same conformance tests for every engine of the interface."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -146,7 +147,8 @@ def test_it_ends_at_the_time_asked_for_or_takes_all_there_is(adapter: Adapter) -
 @every
 def test_a_copy_is_one_server_that_archives_nowhere(adapter: Adapter) -> None:
     made = adapter.restore(copied(adapter, lives=False))
-    (cluster,) = made
+    assert adapter.cluster_kind is not None
+    (cluster,) = [item for item in made if item["kind"] == adapter.cluster_kind.kind]
     text = str(cluster)
     assert "isWALArchiver" not in text
     assert "repo1-path" not in text
@@ -164,6 +166,28 @@ def copied(adapter: Adapter, *, exact: bool = True, lives: bool = True) -> Resto
         of(adapter.engine), database=Database("acme-db-1a2b3c", "acme-database", NOW, exact)
     )
     return RestoreWanted(rendered(instance), "lost", lives)
+
+
+@every
+def test_a_database_that_served_before_is_restored_from_its_own_place_though_its_cluster_is_gone(
+    adapter: Adapter,
+) -> None:
+    past = replace(of(adapter.engine), database=Database("acme-db-1a2b3c", "acme-database", NOW))
+    made = replace(
+        past, database=Database("acme-db-4d5e6f", "acme-database", NOW, replaces="acme-db-1a2b3c")
+    )
+    whole = adapter.restore(RestoreWanted(rendered(made), "again", lives=True))
+    repository = of(adapter.engine).spec.backup
+    assert repository is not None
+    place = folder(of(adapter.engine), repository.repository)
+    between = folder(past, repository.repository)
+    assert place in str(whole)
+    assert between not in str(whole)
+    named = {get_str(item, "metadata", "name") for item in whole}
+    # What it is made from is its own, or of the database in use; nothing names the object that is gone.
+    assert re.findall(r"'(?:clusterName|barmanObjectName)': '([^']+)'", str(whole)) != []
+    for name in re.findall(r"'(?:clusterName|barmanObjectName)': '([^']+)'", str(whole)):
+        assert name in named | {"acme-db-1a2b3c"}
 
 
 @every

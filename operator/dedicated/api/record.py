@@ -245,13 +245,18 @@ class RecordedRestore(ApiModel):
     )
     restore: ObjectName = Field(description="Name of the InstanceRestore.")
     cluster: ObjectName = Field(description="The new database.")
-    source: ObjectName = Field(description="The database that it was restored from, and replaces.")
+    source: ObjectName = Field(description="The database that it replaces, and was restored from.")
+    part: ObjectName | None = Field(
+        None, description="Where it was restored from another one: that database, which served before."
+    )
     point: Time = Field(description="The point restored, at least.")
     exact: bool = Field(False, description="It ends at the point; else it has all that was archived.")
     started: Time
     verified: Time
     expected_seconds: int | None = Field(None, ge=0, description="As estimated when it began.")
     retain: Duration = Field(description="How long the old database is kept.")
+    earliest: Time | None = Field(None, description="The earliest point of source, when it was replaced.")
+    newest: Time | None = Field(None, description="The newest point of source, when it was replaced.")
 
 
 class RecordedRemoval(ApiModel):

@@ -37,14 +37,16 @@ class Database:
     """Which cluster of an engine is an instance's database, by name; empty: the first one.
 
     One that was restored knows the cluster that it comes from, and the `point`: with `exact` it ends there,
-    else it has everything that was archived, until the point at least. Which it is, is a recorded fact
-    (`contract.recovery.restore`), and it goes with the instance as a value.
+    else it has everything that was archived, until the point at least. `replaces` is the database that it was
+    made beside, where that is another one than its source, whose cluster may be gone. Which it is, is a
+    recorded fact (`contract.recovery.restore`), and it goes with the instance as a value.
     """
 
     cluster: str = ""
     source: str = ""
     point: datetime | None = None
     exact: bool = False
+    replaces: str = ""
 
 
 FIRST = Database()

@@ -22,8 +22,17 @@ from dedicated.cli.frame import App, Cluster, cluster_options, instant_in, outpu
 from dedicated.cli.recovery import Sight, in_cluster
 from dedicated.cli.terminal import FOUND, Failure, Output, emit, pairs, say, show
 from dedicated.cli.words import length, utc, wall
-from dedicated.contract.recovery.restore import Refusal, Target, expected, loss_refused, target_of
+from dedicated.contract.recovery.restore import (
+    Refusal,
+    Target,
+    expected,
+    loss_refused,
+    past_target,
+    replaced_at,
+    target_of,
+)
 from dedicated.contract.recovery.sampling import FRESH
+from dedicated.parts.database.engine import cluster_name
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
@@ -67,12 +76,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would come of it, as of now."""
+    """What would come of it, as of now. `part`: the database that served then, where it serves no more."""
 
     asked: Asked
     sight: Sight
     target: Target
     expected: timedelta | None
+    part: str = ""
 
     @property
     def clamped(self) -> bool:
@@ -162,7 +172,11 @@ def plan_of(sight: Sight, asked: Asked) -> Plan:
     zone = sight.source.zone
     if sight.source.instance.spec.backup is None:
         raise Failure("the database is external: whoever runs it restores it", exit_code=FOUND)
-    reached = target_of(sight.found, asked.target, zone=zone)
+    facts, reached = sight.source.facts, target_of(sight.found, asked.target, zone=zone)
+    live = cluster_name(sight.source.instance)
+    left = replaced_at(facts, live, asked.target) if asked.target else None
+    if left is not None and asked.target is not None:
+        reached = past_target(left, asked.target, zone=zone)
     if isinstance(reached, Refusal):
         why = f"{reached.message} ({sight.doubt})" if sight.doubt else reached.message
         raise Failure(f"{reached.reason}: {why}", exit_code=FOUND)
@@ -172,7 +186,7 @@ def plan_of(sight: Sight, asked: Asked) -> Plan:
     if asked.purpose == "Recovery" and refused is not None:
         text = refused.message.replace("state acceptLossSince", "give --accept-loss-since")
         raise Failure(f"{refused.reason}: {text}", exit_code=FOUND)
-    return Plan(asked, sight, reached, expected(sight.found, sight.source.facts))
+    return Plan(asked, sight, reached, expected(sight.found, facts), left.source if left else "")
 
 
 def as_json(plan: Plan) -> Manifest:
@@ -182,6 +196,7 @@ def as_json(plan: Plan) -> Manifest:
         "purpose": plan.asked.purpose,
         "target": rfc3339(plan.target.point),
         "clamped": plan.clamped,
+        "from": plan.part or None,
         "lost": duration_text(plan.lost) if plan.asked.purpose == "Recovery" else None,
         "expected": duration_text(plan.expected) if plan.expected is not None else None,
         "retain": plan.asked.retain,
@@ -202,6 +217,8 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     zone, point = plan.sight.source.zone, plan.target.point
     stops = "" if plan.target.exact else ", and all that was archived later"
     yield "restores", f"{utc(point)} ({wall(point, zone)}){stops}"
+    if plan.part:
+        yield "from", f"the backups of {plan.part}, which served then; the copy shows whether they are there"
     if plan.clamped and plan.asked.target is not None:
         yield "clamped", f"{utc(plan.asked.target)} was asked for, and is later than what is recoverable"
     if plan.asked.purpose == "Recovery":

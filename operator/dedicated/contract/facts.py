@@ -214,6 +214,8 @@ class Restored:
     """A restored database became the instance's (B-4): cluster `cluster` instead of `source`.
 
     `point` is what it holds at least, and with `exact` at most. `expected` is the estimate by assumed rates.
+    `part` is the database whose backups it was made from, empty: `source`. `earliest` and `newest` bound what
+    could be restored of `source` when it was replaced.
     """
 
     name: str
@@ -228,6 +230,9 @@ class Restored:
     verified: datetime
     retain: timedelta
     expected: timedelta | None = None
+    part: str = ""
+    earliest: datetime | None = None
+    newest: datetime | None = None
 
     @property
     def took(self) -> timedelta:

@@ -209,6 +209,9 @@ def _restored(name: str, at: datetime, by: str, done: RecordedRestore) -> Restor
         instant(done.verified),
         retain=parse_duration(done.retain),
         expected=_seconds(done.expected_seconds),
+        part=done.part or "",
+        earliest=instant(done.earliest) if done.earliest else None,
+        newest=instant(done.newest) if done.newest else None,
     )
 
 

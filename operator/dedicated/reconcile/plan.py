@@ -40,6 +40,7 @@ from dedicated.reconcile.actions import (
     roles_first,
 )
 from dedicated.reconcile.backups import backups
+from dedicated.reconcile.beside import beside
 from dedicated.reconcile.changes import Changes, instructed, together
 from dedicated.reconcile.deletion import plan_deletion
 from dedicated.reconcile.desired import Desired
@@ -51,7 +52,7 @@ from dedicated.reconcile.observed import Observed, without_lag
 from dedicated.reconcile.pending import announced_ones, asking, pending_words, waiting_for_slot
 from dedicated.reconcile.recording import records_wanted
 from dedicated.reconcile.restore_steps import standing_beside, steps
-from dedicated.reconcile.restores import Course, Scene, beside, courses
+from dedicated.reconcile.restores import Course, Scene, courses
 from dedicated.reconcile.status import NOTHING, Facts, Progress, is_served, render, render_invalid
 from dedicated.reconcile.transitions import events
 from dedicated.reconcile.turns import FREE, Turn
@@ -110,6 +111,7 @@ def _decided(
     rolled = not (progress.waiting or done.found.actions)
     restores = _restores(sight, rolled=rolled)
     restoring, drills = steps(*restores), drilling(*restores, on.current)
+    judgement = replace(judgement, findings=(*judgement.findings, *restoring.findings))
     done = replace(done, found=found)
     stage = _stage(instance, observed, turn, busy=bool(progress.waiting or found.actions))
     later = waiting_for_slot(sight, on, done.later)
@@ -221,6 +223,7 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
     upgrade = _upgrade(instance.meta, observed, turn, (), words)
     protecting = _protecting(sight, on)
     restoring = steps(*_restores(sight))
+    judgement = replace(judgement, findings=(*judgement.findings, *restoring.findings))
     told = tuple(
         action for stage in restoring.stages for action in stage if isinstance(action, Tell)
     )

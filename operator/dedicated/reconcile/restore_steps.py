@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time, rfc3339, shorten
+from dedicated.api.findings import Finding
 from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref
@@ -31,6 +32,7 @@ from dedicated.reconcile.actions import Action, Delete, RecordFact, Settled, Tel
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Child, Observed
+from dedicated.reconcile.restore_findings import findings, stuck_at
 from dedicated.reconcile.restore_words import hold, words
 from dedicated.reconcile.restores import Course, Scene, estimated, expectation, is_backed
 
@@ -49,15 +51,16 @@ SHOWN = ("name", "purpose", "phase", "message", "responsible", "target", "expect
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What is done, in stages, what the instance's status tells, and when to look again."""
+    """What is done, in stages, what the instance's status tells, who must act, and when to look again."""
 
     stages: tuple[tuple[Action, ...], ...] = ()
     status: Manifest | None = None
+    findings: tuple[Finding, ...] = ()
     wake_at: datetime | None = None
 
 
 def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
-    """Everything beside what stands there (`restores.beside`)."""
+    """Everything beside what stands there (`reconcile.beside`)."""
     told = [(course, _status(scene, course)) for course in found]
     records = [*_switches(scene, found), *_removals(scene, found)]
     tells = [
@@ -69,6 +72,7 @@ def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
     return Steps(
         tuple(stage for stage in stages if stage),
         _shown(told),
+        tuple(findings(scene, found)),
         earliest(*(_look_again(scene, course) for course in found)),
     )
 
@@ -76,7 +80,7 @@ def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
 def standing_beside(
     instance: Instance, observed: Observed, made: tuple[Manifest, ...], *, settled: Settled, now: datetime
 ) -> Changes:
-    """What is done for what should stand beside the database (`restores.beside`)."""
+    """What is done for what should stand beside the database (`reconcile.beside`)."""
     desired = Desired(made, untouched=frozenset(), replaced=frozenset(), waiting="", complete=False)
     return changes(instance, desired, observed, settled=settled, now=now)
 
@@ -92,6 +96,8 @@ def _fact(scene: Scene, course: Course) -> Restored:
     assert course.target is not None
     verified = course.verified or scene.now
     begun = course.state.created if course.state else None
+    report = scene.judgement.recovery.report
+    found = report.found if report else None
     return Restored(
         name="",
         at=scene.now,
@@ -105,6 +111,9 @@ def _fact(scene: Scene, course: Course) -> Restored:
         verified=verified,
         retain=course.order.retain,
         expected=estimated(scene),
+        part=course.part if course.part != course.source else "",
+        earliest=found.earliest if found else None,
+        newest=found.newest if found else None,
     )
 
 
@@ -221,6 +230,8 @@ def _shown(told: list[tuple[Course, Manifest]]) -> Manifest | None:
 
 def _look_again(scene: Scene, course: Course) -> datetime | None:
     dates = [course.keep_until]
+    if course.phase == "Switching":
+        dates.append(stuck_at(scene, course))
     begun = course.state.created if course.state else None
     if begun is not None and course.phase in ("Restoring", "Verifying"):
         dates.append(overdue_at(begun, expectation(scene)))

@@ -19,8 +19,9 @@ def words(scene: Scene, course: Course) -> Words:
     new, old = course.cluster, course.superfluous
     kept = f"until {when(course.keep_until, scene.zone)}" if course.keep_until else "meanwhile"
     engine = course.state.message if course.state else ""
+    past = f" from the backups of {course.part}" if course.part != course.source else ""
     told = {
-        "Restoring": ("EngineRestores", f"the engine restores {new}: {engine}"),
+        "Restoring": ("EngineRestores", f"the engine restores {new}{past}: {engine}"),
         "Verifying": ("CopyIsLookedAt", f"{new} is restored, and looked at before anything uses it"),
         "Live": (
             "FirstBackupAwaited",

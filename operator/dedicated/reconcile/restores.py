@@ -7,16 +7,13 @@ under way at a time, and a Recovery waits for no other purpose. While anything i
 serves goes on serving.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from dedicated.api.conditions import parse_time
-from dedicated.api.duration import parse_duration
 from dedicated.api.instance_restore import Phase
-from dedicated.api.json import Manifest, digest, get_str
-from dedicated.api.names import API_VERSION, RESTORE_KIND
-from dedicated.api.objects import NETWORK_POLICY, Ref
+from dedicated.api.json import digest, get_str
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
 from dedicated.contract.recovery import proof, restore
@@ -33,22 +30,21 @@ from dedicated.contract.recovery.restore import (
     expected,
     loss_refused,
     overdue_at,
+    past_target,
     phase_of,
+    replaced_at,
     switched_by,
     target_of,
 )
 from dedicated.contract.recovery.sampling import FRESH
-from dedicated.parts import config, network, schema, verification
+from dedicated.parts import schema, verification
 from dedicated.parts.database.engine import (
     ClusterState,
-    RestoreWanted,
     cluster_name,
     restored_name,
 )
 from dedicated.parts.database.engines import BY_CLUSTER, adapter_of
-from dedicated.parts.recovery_source import store_ports
 from dedicated.parts.schema import JobState
-from dedicated.parts.verification import Copy
 from dedicated.parts.wanted import Wanted
 from dedicated.reconcile.asked import RestoreOrder
 from dedicated.reconcile.judgement import Judgement
@@ -56,6 +52,8 @@ from dedicated.reconcile.observed import Observed
 
 RANKS = {"Recovery": 0, "Clone": 1, "Drill": 2}
 """Who begins first."""
+SERVES = frozenset({"Live", "Retained"})
+"""Once told, whatever is rolled out later."""
 ANY_AGE = timedelta(days=36525)
 """A Recovery takes the newest point that there is, however old."""
 
@@ -102,7 +100,7 @@ class Scene:
 @dataclass(frozen=True, slots=True)
 class Course:
     """One restore, and how far it is. `refusal` tells why it waits or does not begin, `target` what it
-    reaches, `fact` that it was switched to."""
+    reaches, `fact` that it was switched to; `part` is the database whose backups it is made from."""
 
     order: RestoreOrder
     cluster: str
@@ -117,6 +115,7 @@ class Course:
     verified: datetime | None = None
     keep_until: datetime | None = None
     source: str = ""
+    part: str = ""
 
     @property
     def starts(self) -> bool:
@@ -182,7 +181,9 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
     if fact is not None:
         refusal, target = None, Target(fact.point, fact.exact)
     judged, verified = _judged(scene, order, target)
-    setup = _setup(scene, order, cluster, target)
+    left = left_at(scene, order)
+    part = left.source if left else scene.live
+    setup = _setup(scene, order, database_for(scene, cluster, part, target)) if target else None
     old = fact.source if fact else cluster
     removal = next((one for one in scene.removals if one.cluster == old), None)
     kind = adapter_of(scene.instance).cluster_kind
@@ -199,13 +200,13 @@ def _course(scene: Scene, order: RestoreOrder) -> Course:
         verdict="" if judged is None else "Passed" if judged.passed else "Failed",
         unprepared=setup is not None and setup.failed,
         switched=fact is not None,
-        rolled=scene.rolled,
+        rolled=scene.rolled or order.told in SERVES,
         backed=is_backed(scene),
         recorded=removal is not None,
         gone=removal is not None and not _exists(scene, old),
     )
     course = Course(order, cluster, state, known, "Waiting", refusal, target, judged, fact, setup, verified)
-    return _kept(replace(course, phase=phase_of(known), source=scene.live), scene)
+    return _kept(replace(course, phase=phase_of(known), source=scene.live, part=part), scene)
 
 
 def _kept(course: Course, scene: Scene) -> Course:
@@ -222,6 +223,12 @@ def _kept(course: Course, scene: Scene) -> Course:
     return replace(course, known=known, phase=phase, keep_until=until)
 
 
+def left_at(scene: Scene, order: RestoreOrder) -> Restored | None:
+    """The switch that a restore's target lies before; None where the database in use is restored from."""
+    target = order.target
+    return None if target is None else replaced_at(scene.observed.facts, scene.live, target)
+
+
 def _entry(
     scene: Scene, order: RestoreOrder, state: ClusterState | None
 ) -> tuple[Refusal | None, Target | None]:
@@ -231,8 +238,10 @@ def _entry(
     refusal = _impossible(scene)
     if refusal is not None:
         return refusal, None
-    report = scene.judgement.recovery.report
+    report, left = scene.judgement.recovery.report, left_at(scene, order)
     target = target_of(report.found if report else None, order.target, zone=scene.zone)
+    if left is not None and order.target is not None:
+        target = past_target(left, order.target, zone=scene.zone)
     if isinstance(target, Refusal):
         return target, None
     if order.purpose != "Recovery":
@@ -290,106 +299,46 @@ def _judged(
     verdict, job = observed.verdicts.get(order.uid), observed.tasks.get(verification.verdict_name(order.name))
     if target is None or (verdict is None and (job is None or not job.failed)):
         return None, None
-    drill = order.purpose == "Drill"
+    drill, left = order.purpose == "Drill", left_at(scene, order)
     report = scene.judgement.recovery.report
+    earliest = report.found.earliest if report and report.found else None
     terms = Terms(
         asked=parse_time(order.created) or scene.now,
         zone=scene.zone,
-        goal=_goal(scene, order, target),
+        goal=goal_of(scene, order, target),
         events_until=known_event(known_drills(observed.facts), target.point if target.exact else None),
         oldest=scene.judgement.database.objectives.disaster_rpo if drill else ANY_AGE,
-        earliest=report.found.earliest if report and report.found else None,
+        earliest=left.earliest if left else earliest,
         fingerprint=observed.identity.masterkey if observed.identity else "",
-        strict=order.purpose != "Recovery",
+        strict=order.purpose != "Recovery" and left is None,  # nobody samples what serves no more
     )
     failure = "" if verdict else "the verification's Job failed: read its log"
     return proof.judge(verdict, terms, failure=failure), verdict.written if verdict else None
 
 
-def database_for(scene: Scene, cluster: str, target: Target) -> Instance:
-    """The instance with the database that a restore makes."""
-    database = Database(cluster, scene.live, target.point, target.exact)
-    return replace(scene.instance, database=database)
+def database_for(scene: Scene, cluster: str, part: str, target: Target) -> Instance:
+    """The instance with the database that a restore makes from the backups of another."""
+    replaces = scene.live if part != scene.live else ""
+    return replace(
+        scene.instance, database=Database(cluster, part, target.point, target.exact, replaces)
+    )
 
 
-def prepared_for(scene: Scene, cluster: str, target: Target) -> Wanted | None:
+def prepared_for(scene: Scene, instance: Instance) -> Wanted | None:
     """What is wanted with the new database: its user's Secret has fields, as with every engine of ours."""
-    if scene.wanted is None:
-        return None
-    instance = database_for(scene, cluster, target)
-    return replace(scene.wanted, instance=instance, database_form="Fields")
+    return scene.wanted and replace(scene.wanted, instance=instance, database_form="Fields")
 
 
-def _setup(scene: Scene, order: RestoreOrder, cluster: str, target: Target | None) -> JobState | None:
+def _setup(scene: Scene, order: RestoreOrder, instance: Instance) -> JobState | None:
     """The setup Job against the new database, where it is there."""
-    wanted = prepared_for(scene, cluster, target) if target and order.purpose == "Recovery" else None
+    wanted = prepared_for(scene, instance) if order.purpose == "Recovery" else None
     return scene.observed.jobs.get(schema.setup_ref(wanted).name) if wanted else None
 
 
-def beside(scene: Scene, found: tuple[Course, ...]) -> tuple[Manifest, ...]:
-    """What should stand beside the instance's database for its restores, in the order in which it is made."""
-    return tuple(manifest for one in found if one.standing for manifest in _manifests(scene, one))
-
-
-def _manifests(scene: Scene, course: Course) -> Iterator[Manifest]:
-    """The isolation of the new database first; then itself; when it is ready, who looks at it; when that has
-    passed, the way in for a setup, and the setup."""
-    target, engine = course.target, scene.judgement.database.wanted
-    adapter = adapter_of(scene.instance)
-    if target is None or engine is None or scene.wanted is None:
-        return
-    instance = database_for(scene, course.cluster, target)
-    copy = _copy(scene, course, instance)
-    isolation = verification.isolation(copy)
-    yield isolation
-    made = course.state is not None
-    if (
-        not made
-        and Ref(NETWORK_POLICY.kind, get_str(isolation, "metadata", "name")) not in scene.observed.children
-    ):
-        return  # nobody comes to it before the policy stands
-    lives = course.order.purpose == "Recovery"
-    yield from adapter.restore(RestoreWanted(replace(engine, instance=instance), course.order.name, lives))
-    if course.phase in ("Verifying", "Switching"):
-        yield from verification.verification(copy)
-    wanted = prepared_for(scene, course.cluster, target)
-    if course.phase == "Switching" and wanted is not None:
-        yield from network.of_database(instance)
-        yield schema.setup_job(wanted, config_name=get_str(config.config_map(wanted), "metadata", "name"))
-
-
-def _goal(scene: Scene, order: RestoreOrder, target: Target) -> Goal:
+def goal_of(scene: Scene, order: RestoreOrder, target: Target) -> Goal:
     """What has to be in the copy. A drill to the newest point has to bring all that was to be archived by
     then, also where it is known that it will not: a gap fails it."""
     at = target.point
     if order.purpose == "Drill" and not target.exact and (asked := parse_time(order.created)) is not None:
         at = max(at, due(asked, scene.judgement.database.objectives.archive_interval))
     return Goal(at, newest=not target.exact)
-
-
-def _copy(scene: Scene, course: Course, instance: Instance) -> Copy:
-    adapter, order, target = adapter_of(instance), course.order, course.target
-    assert adapter.pods is not None
-    assert adapter.flows is not None
-    assert instance.spec.backup is not None
-    assert target is not None
-    owner: Manifest = {
-        "apiVersion": API_VERSION,
-        "kind": RESTORE_KIND,
-        "name": order.name,
-        "uid": order.uid,
-    }
-    return Copy(
-        instance=instance,
-        restore=order.name,
-        uid=order.uid,
-        owner=owner,
-        incarnation=scene.instance.incarnation,
-        image=scene.observed.agent_image,
-        connection=adapter.connection(instance),
-        pods={adapter.pods.cluster: course.cluster},
-        flows=adapter.flows,
-        store_ports=store_ports(instance.spec.backup),
-        goal=_goal(scene, order, target),
-        timeout=parse_duration(instance.spec.backup.drill.timeout),
-    )

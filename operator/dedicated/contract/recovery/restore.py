@@ -2,7 +2,8 @@
 
 A restore never overwrites: a new database is made beside the old one, verified, and then switched to. A
 target later than the newest recoverable point is clamped to it, since PostgreSQL ends in an error where it
-looks for a later one; everything that was archived is replayed then, so that nothing is left behind. How far
+looks for a later one; everything that was archived is replayed then, so that nothing is left behind. An
+instant before a switch is one of the database that served then, whose backups are still there. How far
 a restore is follows from what is there, so that a restart finds its place; an end that was told stays told.
 Limit: an estimate is for the newest point; an earlier target takes less.
 """
@@ -88,6 +89,28 @@ def _newest(
         )
         return Refusal("LogHasGap", text)
     return Target(newest, exact=False)
+
+
+def replaced_at(facts: Iterable[Fact], live: str, instant: datetime) -> Restored | None:
+    """The switch away from the database that served at an instant; None where it is the one that serves now.
+
+    Followed back from that one, so that records of an instance of the same name before it lead nowhere.
+    """
+    switches = {fact.cluster: fact for fact in facts if isinstance(fact, Restored)}
+    cluster, found = live, None
+    while (fact := switches.pop(cluster, None)) is not None and instant < fact.at:
+        cluster, found = fact.source, fact
+    return found
+
+
+def past_target(left: Restored, wanted: datetime, *, zone: str) -> Target | Refusal:
+    """What a restore to an instant before a switch reaches, as of what could be restored of the database
+    left: nobody lists its part of the repository any more, and the verification judges."""
+    if left.earliest is not None and wanted < left.earliest:
+        return _earlier(left.earliest, wanted, zone)
+    if left.newest is not None and wanted >= left.newest:
+        return Target(left.newest, exact=False)
+    return Target(wanted, exact=True)
 
 
 def loss_refused(
@@ -219,7 +242,8 @@ def database_in(facts: Iterable[Fact]) -> Database:
     newest = max((one for one in known if isinstance(one, Restored)), key=_order, default=None)
     if newest is None or _went_with_instance(known, newest.cluster):
         return FIRST
-    return Database(newest.cluster, newest.source, newest.point, newest.exact)
+    replaces = newest.source if newest.part else ""
+    return Database(newest.cluster, newest.part or newest.source, newest.point, newest.exact, replaces)
 
 
 def switched_by(facts: Iterable[Fact], restore: str, cluster: str) -> Restored | None:
@@ -254,6 +278,9 @@ def restored(instance: str, fact: Restored) -> Statement:
     }
     if fact.expected is not None:
         told["expectedSeconds"] = int(fact.expected.total_seconds())
+    told |= {"part": fact.part} if fact.part else {}
+    told |= {"earliest": rfc3339(fact.earliest)} if fact.earliest else {}
+    told |= {"newest": rfc3339(fact.newest)} if fact.newest else {}
     return Statement(f"{fact.cluster}-restored", instance, "Restored", {"restored": told})
 
 

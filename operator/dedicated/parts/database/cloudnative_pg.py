@@ -8,6 +8,8 @@ field wants it in a Secret.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
+from dataclasses import replace
+
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_int, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
@@ -75,8 +77,8 @@ GAPS = (
 
 
 def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
-    """The store, the cluster, and the schedule of full backups."""
-    return _store(wanted), _cluster(wanted), _schedule(wanted)
+    """The stores, the cluster, and the schedule of full backups."""
+    return _store(wanted), _cluster(wanted), _schedule(wanted), *_sources(wanted)
 
 
 def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
@@ -84,12 +86,12 @@ def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
     archives nowhere. Its volumes go with it, since it owns them (pkg/specs/pvcs.go)."""
     head = copy_head(wanted, _cluster(wanted.engine))
     if wanted.lives:
-        return _store(wanted.engine), head
+        return _store(wanted.engine), head, *_sources(wanted.engine)
     spec = get_map(head, "spec")
     spec["instances"] = wanted.servers
     del spec["plugins"]
     del get_map(spec, "postgresql")["synchronous"]
-    return (head,)
+    return head, *_sources(wanted.engine)
 
 
 def connection(instance: Instance) -> Connection:
@@ -160,14 +162,32 @@ def read_run(manifest: Manifest) -> EngineRun | None:
 
 
 def belongings(instance: Instance) -> tuple[Ref, ...]:
-    """The store and the schedule of an instance's database."""
-    store = Ref(BARMAN_STORE.kind, cluster_name(instance))
-    return store, Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+    """The store and the schedule of an instance's database, and of a restored one the store of its source."""
+    store, schedule = cluster_name(instance), Ref(CNPG_SCHEDULE.kind, _schedule_name(instance))
+    sources = (Ref(BARMAN_STORE.kind, _source_name(instance)),) if instance.database.cluster else ()
+    return Ref(BARMAN_STORE.kind, store), schedule, *sources
 
 
 def server_name(instance: Instance) -> str:
     """The server's name in the store: its own for each incarnation."""
     return f"{instance.name}-{instance.incarnation}"
+
+
+def _sources(wanted: EngineWanted) -> tuple[Manifest, ...]:
+    """The store that a restored cluster is made from, as an object of that cluster's own: the plugin stops
+    all work on a cluster that names a store which is gone (internal/cnpgi/operator/reconciler.go), and that
+    of the old database goes with it. It is read only: nothing expires here."""
+    instance = wanted.instance
+    if not instance.database.source:
+        return ()
+    store = _store(replace(wanted, instance=on_cluster(instance, instance.database.source)))
+    get_map(store, "metadata")["name"] = _source_name(instance)
+    del get_map(store, "spec")["retentionPolicy"]
+    return (store,)
+
+
+def _source_name(instance: Instance) -> str:
+    return f"{cluster_name(instance)}-{SOURCE}"
 
 
 def _store(wanted: EngineWanted) -> Manifest:
@@ -246,7 +266,8 @@ def _bootstrap(instance: Instance) -> Manifest:
     recovery: Manifest = {"source": SOURCE, "database": USER, "owner": USER}
     if database.exact and database.point is not None:
         recovery["recoveryTarget"] = {"targetTime": rfc3339(database.point)}
-    plugin: Manifest = {"name": PLUGIN, "parameters": _archive(on_cluster(instance, database.source))}
+    archive = {**_archive(on_cluster(instance, database.source)), "barmanObjectName": _source_name(instance)}
+    plugin: Manifest = {"name": PLUGIN, "parameters": archive}
     return {
         "bootstrap": {"recovery": recovery},
         "externalClusters": [{"name": SOURCE, "plugin": plugin}],

@@ -39,6 +39,7 @@ from dedicated.parts.database.engine import (
     copy_head,
     created_at,
     folder,
+    on_cluster,
     origin_of,
 )
 from dedicated.parts.metadata import lasting, named
@@ -127,17 +128,26 @@ def _source(wanted: EngineWanted) -> Manifest:
     """The cluster restored from, by whose own configuration the repository is read. Of both forms of a source
     this one alone takes an environment, by which the credentials come, as they do everywhere.
 
-    `--target-action` is the engine's own to set (internal/controller/postgrescluster/pgbackrest.go).
+    A cluster that served before may be gone: then the one that is there is named, and the other's path in the
+    repository. `--target-action` is the engine's own to set, and the only repository option that it keeps for
+    itself is `--repo` (internal/controller/postgrescluster/pgbackrest.go).
     """
-    database = wanted.instance.database
+    instance, database = wanted.instance, wanted.instance.database
+    repo = _measured(instance)
     found: Manifest = {
-        "clusterName": database.source,
-        "repoName": _measured(wanted.instance),
+        "clusterName": database.replaces or database.source,
+        "repoName": repo,
         "env": credentials(wanted.backup),
     }
+    options: list[JsonValue] = []
+    if database.replaces:
+        _, bucket = wanted.backup.buckets[0]
+        options.append(f"--{repo}-path={folder(on_cluster(instance, database.source), bucket)}")
     if database.exact and database.point is not None:
         at = database.point.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
-        found["options"] = ["--type=time", f'--target="{at}"']
+        options += ["--type=time", f'--target="{at}"']
+    if options:
+        found["options"] = options
     return found
 
 
