@@ -19,7 +19,7 @@ from engines.recovery_agent import RecoveryAgents
 from engines.simulator import Simulator, playing
 from engines.verification import Verifications
 from lab.s3 import REGION as STORE_REGION
-from lab.s3 import S3
+from lab.s3 import S3, object_store
 from runbooks.following import Reader, reader
 from runbooks.machine import machine
 from runbooks.reading import read_page
@@ -100,15 +100,15 @@ def played(cluster: Cluster, namespace: str, keys: Stage, dsn: str) -> Iterator[
 
 
 @contextlib.contextmanager
-def scene(
-    cluster: Cluster, namespace: str, store: S3, dsn: str, folder: Path
-) -> Iterator[Scene]:
+def scene(cluster: Cluster, namespace: str, dsn: str, folder: Path) -> Iterator[Scene]:
     """A Ready instance whose keys and ledger are kept; an operator runs already."""
     install_engines(cluster)
-    keys = make_stage(cluster, namespace, store, folder)
-    stand_secrets(cluster, namespace, keys)
-    cluster.api.create(kept_instance(namespace, keys))
-    with played(cluster, namespace, keys, dsn) as engine:
+    with contextlib.ExitStack() as open_until_the_end:
+        store = open_until_the_end.enter_context(object_store(folder / "s3"))
+        keys = make_stage(cluster, namespace, store, folder)
+        stand_secrets(cluster, namespace, keys)
+        cluster.api.create(kept_instance(namespace, keys))
+        engine = open_until_the_end.enter_context(played(cluster, namespace, keys, dsn))
         wait_ready(cluster.api, namespace, seconds=SECONDS)
         found = Scene(cluster, namespace, keys, engine)
         until(lambda: found.says("KeysEscrowed", "True"), "the keys kept", seconds=SECONDS)

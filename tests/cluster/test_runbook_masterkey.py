@@ -1,6 +1,5 @@
 """docs/runbooks/lost-masterkey.md, word by word."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from cluster.runbook_stage import NAME, arguments, followed, scene
 from cluster.standing import until
 from dedicated.api.json import get_list
 from dedicated.api.objects import SECRET
-from lab.s3 import S3, object_store
+from lab.trial import note
 from testbed.cluster import Cluster
 from testbed.fixtures import RunOperator
 
@@ -19,20 +18,14 @@ pytestmark = pytest.mark.cluster
 MASTERKEY = f"{NAME}-masterkey"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[S3]:
-    with object_store(tmp_path / "s3") as running:
-        yield running
-
-
 def test_a_lost_masterkey_comes_back_from_the_bundle_while_the_service_goes_on(
-    cluster: Cluster, store: S3, namespace: str, database: str, run_operator: RunOperator, tmp_path: Path
+    cluster: Cluster, namespace: str, database: str, run_operator: RunOperator, tmp_path: Path
 ) -> None:
     run_operator(namespace, watch=(namespace,), extra=arguments(tmp_path))
     with (
-        scene(cluster, namespace, store, database, tmp_path) as at,
+        scene(cluster, namespace, database, tmp_path) as at,
         followed(
-            "lost-masterkey.md", cluster, tmp_path, store=store, NS=namespace, NAME=NAME, KEYS=at.bucket,
+            "lost-masterkey.md", cluster, tmp_path, store=at.keys.store, NS=namespace, NAME=NAME, KEYS=at.bucket,
             IDENTITY=str(at.keys.customer.file),
         ) as person,
         visited(cluster, f"{namespace}.example.test") as guest,
@@ -50,4 +43,4 @@ def test_a_lost_masterkey_comes_back_from_the_bundle_while_the_service_goes_on(
         assert get_list(at.body(), "status", "findings") == []
         assert pod_names(at.api, namespace) == pods
         assert guest.failures(DISCOVERY) == []
-        print(f"lost-masterkey.md: {person.seconds:.0f} s of commands")
+        note("lost-masterkey.md", seconds=person.seconds)

@@ -1,6 +1,5 @@
 """docs/runbooks/lost-zone.md, word by word: nodes of one zone vanish, and come back."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,26 +9,20 @@ from cluster.observing import DISCOVERY, SECONDS, has_finding, visitor
 from cluster.runbook_stage import NAME, arguments, followed, scene
 from cluster.standing import until
 from dedicated.api.json import get_list, get_str
-from lab.s3 import S3, object_store
+from lab.trial import note
 from testbed.cluster import Cluster
 from testbed.fixtures import RunOperator
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[S3]:
-    with object_store(tmp_path / "s3") as running:
-        yield running
-
-
 def test_a_lost_zone_is_waited_for_and_nothing_is_repaired(
-    cluster: Cluster, alone: None, store: S3, namespace: str, database: str, run_operator: RunOperator,
+    cluster: Cluster, alone: None, namespace: str, database: str, run_operator: RunOperator,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     run_operator(namespace, watch=(namespace,), extra=arguments(tmp_path))
     with (
-        scene(cluster, namespace, store, database, tmp_path) as at,
+        scene(cluster, namespace, database, tmp_path) as at,
         followed("lost-zone.md", cluster, tmp_path, NS=namespace, NAME=NAME) as person,
     ):
         guest = visitor(cluster, f"{namespace}.example.test")
@@ -52,4 +45,4 @@ def test_a_lost_zone_is_waited_for_and_nothing_is_repaired(
         back = person.seconds - before
         person.follow("It is over")
         assert get_list(at.body(), "status", "findings") == []
-        print(f"lost-zone.md: {back:.0f} s from the nodes to full strength")
+        note("lost-zone.md, from the nodes to full strength", seconds=back)
