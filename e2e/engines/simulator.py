@@ -101,9 +101,10 @@ class Simulator:
         (servers,) = get_list(cluster, "spec", "instances")
         size = get_int(servers, "replicas")
         source = get_map(cluster, "spec", "dataSource", "postgresCluster")
-        of, target = get_str(source, "clusterName"), _percona_target(source)
-        there = self.api.find(PERCONA_CLUSTER, self.namespace, of) is not None
-        if source and self._restores(name, target, there=there):
+        bucket = get_map(cluster, "spec", "dataSource", "pgbackrest")
+        of, target = get_str(source, "clusterName"), _percona_target(source or bucket)
+        there = bool(bucket) or self.api.find(PERCONA_CLUSTER, self.namespace, of) is not None
+        if (source or bucket) and self._restores(name, target, there=there):
             self._status(PERCONA_CLUSTER, cluster, {"state": "initializing", "postgres": {"size": size}})
             return
         labels: Manifest = {f"{PERCONA_LABELS}/cluster": name, f"{PERCONA_LABELS}/data": "postgres"}
@@ -127,9 +128,7 @@ class Simulator:
         labels: Manifest = {"cnpg.io/cluster": name, "cnpg.io/podRole": "instance"}
         names = [f"{name}-{number + 1}" for number in range(size)]
         apart: Manifest = {"topologyKey": ZONE, "labelSelector": {"matchLabels": labels}}
-        affinity: Manifest = {
-            "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}
-        }
+        affinity: Manifest = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}
         recovery = get_map(cluster, "spec", "bootstrap", "recovery")
         if any(self.api.find(BARMAN_STORE, self.namespace, store) is None for store in _stores(cluster)):
             # plugin-barman-cloud, internal/cnpgi/operator/reconciler.go: it stops all work on the cluster.
@@ -159,7 +158,8 @@ class Simulator:
 
     def _restores(self, cluster: str, target: datetime | None, *, there: bool) -> bool:
         """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
-        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go)."""
+        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go), unless it is
+        a bucket."""
         if cluster in self.restored:
             return False
         if self.restoring or not there:
@@ -323,8 +323,7 @@ def _stores(cluster: Manifest) -> set[str]:
     """The stores that a cluster names (internal/cnpgi/operator/config/config.go)."""
     named = [*get_list(cluster, "spec", "plugins"), *get_list(cluster, "spec", "externalClusters")]
     found = {
-        get_str(item.get("plugin") or item, "parameters", "barmanObjectName")
-        for item in map(get_map, named)
+        get_str(item.get("plugin") or item, "parameters", "barmanObjectName") for item in map(get_map, named)
     }
     return found - {""}
 

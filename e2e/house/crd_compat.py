@@ -39,6 +39,8 @@ STATED: Mapping[str, str] = {
         _ONE_ENGINE
     ),
     f"{_SPEC}.database {_RULES} self.engine == 'external' || has(self.cluster)": _ONE_ENGINE,
+    f"{_SPEC} {_RULES} has(self.from) == has(oldSelf.from) && "
+    "(!has(self.from) || self.from == oldSelf.from)": "released, there was no field from",
     f"{_SPEC}.database {_RULES} (self.engine == 'external') == has(self.external)": (
         "released, the one engine was external, and its section required"
     ),

@@ -15,6 +15,7 @@ from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, REPOSITO
 from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from api.recovery_examples import DELETION_STATUS, RECOVERY_STATUS, RESTORE_STATUS
+from api.source_examples import IMPORT_STATUS, SOURCE_RULES, SOURCE_TRANSITIONS, full_source
 from dedicated.api.instance import CONFIG_TYPES
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_str
 from dedicated.api.names import API_VERSION, KIND
@@ -67,16 +68,14 @@ FULL_CLUSTER: Manifest = {
     },
     "backup": {
         "objectives": {"disasterRPO": "1h", "failoverRPO": "1m", "failoverRTO": "1m", "restoreTime": "4h"},
-        "full": {"schedule": "0 1 * * *"},
-        "differential": {"schedule": "0 * * * *"},
-        "wal": {"archiveInterval": "60s"},
-        "retention": {"days": 14},
+        "full": {"schedule": "0 1 * * *"}, "differential": {"schedule": "0 * * * *"},
+        "wal": {"archiveInterval": "60s"}, "retention": {"days": 14},
         "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
         "repository": REPOSITORY,
         "copies": [REPOSITORY],
     },
-}
-"""The same with a database that an engine runs: `external` excludes its sections."""
+}  # fmt: skip
+"""The same with a database that an engine runs: `external` excludes it."""
 CLUSTERED = (("spec", "backup"), ("spec", "database", "cluster"))
 """Where the sections of such a spec begin."""
 MONTH: Manifest = {
@@ -128,6 +127,7 @@ STATUS: Manifest = {
     "restore": RESTORE_STATUS,
     "database": {"cluster": "acme-db-1a2b3c", "restoredFrom": "acme-database", "restoredTo": TIME},
     "keyBundle": KEY_BUNDLE_STATUS,
+    "import": IMPORT_STATUS,
     "serviceLevel": {
         "measuredSince": TIME,
         "measuredAt": TIME,
@@ -198,6 +198,8 @@ def bound_case(constraint: Constraint, body: Manifest) -> Case:
 
 def full_for(constraint: Constraint) -> Manifest:
     """The full spec that has a constraint's parent."""
+    if source := full_source(constraint.path):
+        return as_manifest(merged(SMALL, source))
     clustered = any(constraint.path[: len(start)] == start for start in CLUSTERED)
     return FULL_CLUSTER if clustered and constraint.path not in CLUSTERED else FULL
 
@@ -326,6 +328,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
     ),
     **DATABASE_RULES,
     **KEY_BUNDLE_RULES,
+    **SOURCE_RULES,
     **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (
@@ -358,6 +361,7 @@ TRANSITION_RULES: dict[str, tuple[tuple[Manifest, Manifest], ...]] = {
     "spec.database.external/rule/state is immutable: "
     "it tells how the database was when the instance was created": ((_KEYS, _EXISTING),),
     **DATABASE_TRANSITIONS,
+    **SOURCE_TRANSITIONS,
 }
 """Rule -> pairs: a patch that makes a valid spec, and a patch of that which breaks the rule."""
 

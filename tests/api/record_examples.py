@@ -54,6 +54,22 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "DatabaseRemoved": {"removed": {"cluster": "acme-database", "uid": "a-1", "restore": "lost"}},
+    "Imported": {
+        "incarnation": "0d5a8a2e-1f9c-4c6e-9d0b-6f3f1f2f6b11",
+        "imported": {
+            "source": "Backup",
+            "origin": "s3://acme-elsewhere/backups at s3.eu-west-1.amazonaws.com",
+            "place": "aws:eu-west-1",
+            "cluster": "acme-database",
+            "found": "7 events",
+            "started": TIME,
+            "ended": LATER,
+            "point": TIME,
+            "manifestSha256": "a" * 64,
+            "size": 1000,
+            "expectedSeconds": 30,
+        },
+    },
     "Drilled": {
         "drill": {
             "restore": "acme-drill-202601040300",
@@ -137,6 +153,9 @@ INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
     ),
     "spec.restored/rule/a database is never restored over itself: cluster must differ from source": (
         ("Restored", {"restored": {"source": "acme-db-1a2b3c"}}),
+    ),
+    "spec.imported/rule/ended must not be earlier than started": (
+        ("Imported", {"imported": {"started": LATER, "ended": TIME}}),
     ),
     "spec.drill/rule/ended must not be earlier than started": (
         ("Drilled", {"drill": {"started": LATER, "ended": TIME}}),

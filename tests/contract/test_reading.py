@@ -13,6 +13,7 @@ from dedicated.api.json import JsonValue, Manifest, canonical, get_map
 from dedicated.api.record import FACTS, Fact, Gate
 from dedicated.contract import facts
 from dedicated.contract.calendar import Slot
+from dedicated.contract.imported import Imported
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
 
 RESTORED = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -80,6 +81,11 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "Drilled": facts.Drilled(
         "r", RESTORED, BY, "acme-drill-202601040300", True, "Proven", "7 events", RESTORED, UNTIL, RESTORED,
         timedelta(0), 7, RESTORED, 3, 3, 1000, timedelta(minutes=1), timedelta(seconds=30),
+    ),
+    "Imported": Imported(
+        "r", RESTORED, BY, UID, "Backup", "s3://acme-elsewhere/backups at s3.eu-west-1.amazonaws.com",
+        "7 events", RESTORED, UNTIL, "aws:eu-west-1", "acme-database", RESTORED, "a" * 64, 1000,
+        timedelta(seconds=30),
     ),
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),

@@ -156,7 +156,7 @@ never-granted
 {{/* CEL: the facts of a ContractRecord by the side that states them. Notified, Delivered and
 DeletionConfirmed are more than one side's. */}}
 {{- define "dedicated.operatorFacts" -}}
-['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved', 'Drilled', 'FinalBackup']
+['ModificationRepaired', 'ServiceStarted', 'Started', 'Completed', 'Failed', 'MonthClosed', 'NotMeasured', 'FailedOver', 'Restored', 'DatabaseRemoved', 'Drilled', 'FinalBackup', 'Imported']
 {{- end }}
 {{- define "dedicated.customerFacts" -}}
 ['Permitted', 'Refused', 'Withdrawn']

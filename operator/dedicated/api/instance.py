@@ -17,6 +17,7 @@ from dedicated.api.deletion import Deletion
 from dedicated.api.key_bundle import KEY_BUNDLE_RULES, KeyBundle
 from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
+from dedicated.api.source import SOURCE_RULES, Source
 
 Plan = Literal["Standard", "Advanced"]
 InfrastructureClass = Literal["GoogleCloud", "StaticOrOther", "SelfHosted"]
@@ -300,6 +301,7 @@ class InstanceSpec(ApiModel):
         ),
         *OBJECTIVE_RULES,
         *KEY_BUNDLE_RULES,
+        *SOURCE_RULES,
         Rule(
             cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
             message="infrastructure.zones.minimum below 3 is looser than contract clause S-2: "
@@ -348,6 +350,9 @@ class InstanceSpec(ApiModel):
     release: Release
     first_instance: FirstInstance | None = None
     keys: Keys | None = None
+    from_: Source | None = Field(
+        None, alias="from", description="What it starts from instead of an empty database; read once."
+    )
     agreements: Annotated[list[Agreement], Field(max_length=50, json_schema_extra=list_map("clause"))] = (
         Field([])
     )
@@ -371,3 +376,8 @@ class InstanceSpec(ApiModel):
         None, description="When maintenance may run. Default: the provider's window on plan Standard."
     )
     deletion: Deletion | None = Field(None, description="What is done before the instance may go (T-1).")
+
+    @property
+    def brings_data(self) -> bool:
+        """Whether a ZITADEL used the data before this instance was created: there is no first setup then."""
+        return self.database.is_existing or self.from_ is not None

@@ -36,6 +36,8 @@ ANNOTATION_RESTORE = f"{GROUP}/restore"
 """Name of the InstanceRestore that a database was made by."""
 ANNOTATION_POINT = f"{GROUP}/restored-to"
 """The point in time that a database was restored to, at least."""
+ANNOTATION_IMPORT = f"{GROUP}/import"
+"""The incarnation for which a database was begun from a backup of another instance."""
 ANNOTATION_KEYS = f"{GROUP}/keys"
 """Of a backup: salted fingerprint of the masterkey that its data needs."""
 

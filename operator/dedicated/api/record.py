@@ -15,12 +15,14 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field
 
 from dedicated.api.duration import Duration
+from dedicated.api.recorded_import import RecordedImport
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.words import ObjectName, Sentence, Time, Words, instant
 
 OperatorFact = Literal[
     "ModificationRepaired", "ServiceStarted", "Started", "Completed", "Failed", "MonthClosed", "NotMeasured",
     "FailedOver", "Restored", "DatabaseRemoved", "Drilled", "FinalBackup",
+    "Imported",
 ]  # fmt: skip
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
@@ -61,7 +63,8 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "restored": ("Restored",),
     "removed": ("DatabaseRemoved",),
     "drill": ("Drilled",),
-    "incarnation": ("DeletionConfirmed", "FinalBackup"),
+    "incarnation": ("DeletionConfirmed", "FinalBackup", "Imported"),
+    "imported": ("Imported",),
     "backup": ("FinalBackup",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
@@ -199,8 +202,7 @@ class RecordedInstruction(ApiModel):
 
     rules: ClassVar = (
         Rule(
-            cel="self.validFrom < self.validUntil && "
-            "self.validUntil - self.validFrom <= duration('168h')",
+            cel="self.validFrom < self.validUntil && self.validUntil - self.validFrom <= duration('168h')",
             message="validUntil must be later than validFrom, and at most 7 days (O-4)",
             field="validUntil",
             holds=lambda self: (
@@ -359,9 +361,9 @@ class RecordSpec(ApiModel):
             ),
         ),
     )
-    instance: Annotated[
-        str, Field(max_length=INSTANCE_LENGTH, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
-    ] = Field(description="Name of the DedicatedInstance in the same namespace that the fact is about.")
+    instance: Annotated[str, Field(max_length=INSTANCE_LENGTH, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")] = (
+        Field(description="Name of the DedicatedInstance in the same namespace that the fact is about.")
+    )
     fact: Fact
     by: Annotated[str, Field(min_length=1, max_length=USER_LENGTH)] = Field(
         description="User who states the fact: the one who creates the record, as the API server knows them."
@@ -392,3 +394,4 @@ class RecordSpec(ApiModel):
         None, description="uid of the DedicatedInstance: one that is made again under its name is another."
     )
     backup: RecordedBackup | None = None
+    imported: RecordedImport | None = None

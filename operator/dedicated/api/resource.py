@@ -13,6 +13,7 @@ from dedicated.api.conditions import parse_time, shorten
 from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
+from dedicated.api.source import Source
 
 PATH_LIMIT = 200
 """Characters of a path: the reason behind it must be seen, however deep or long the names."""
@@ -59,6 +60,8 @@ class Instance:
     meta: Meta
     spec: InstanceSpec
     database: Database = FIRST
+    imported: bool = False
+    """Whether what `spec.from` names is the instance's by now, on record: from then on it has no effect."""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,11 @@ class Instance:
     def namespace(self) -> str:
         """The namespace that holds the instance and all its children."""
         return self.meta.key.namespace
+
+    @property
+    def arriving(self) -> Source | None:
+        """What is still to be imported; None: nothing."""
+        return None if self.imported else self.spec.from_
 
     @property
     def incarnation(self) -> str:
@@ -108,8 +116,7 @@ def parse_instance(body: Manifest) -> Instance | InvalidInstance:
         return Instance(meta=meta, spec=InstanceSpec.model_validate(get_map(body, "spec")))
     except ValidationError as error:
         problems = tuple(
-            (_path(item["loc"]), item["msg"])
-            for item in error.errors(include_url=False, include_input=False)
+            (_path(item["loc"]), item["msg"]) for item in error.errors(include_url=False, include_input=False)
         )
         return InvalidInstance(meta=meta, problems=problems)
 

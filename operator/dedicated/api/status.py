@@ -11,6 +11,7 @@ from pydantic import Field
 from dedicated.api.instance_restore import MESSAGE_LENGTH, Phase, Purpose
 from dedicated.api.key_bundle import MOST_RECIPIENTS, RecipientRole
 from dedicated.api.rules import ApiModel, list_map
+from dedicated.api.status_import import StatusImport
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Line = Annotated[str, Field(max_length=1024)]
@@ -161,9 +162,7 @@ class StatusPendingAction(ApiModel):
     what: Line
     why: Line
     not_before: Time | None = Field(None, description="Begin of the first slot in which it can be done.")
-    at_the_latest: Time | None = Field(
-        None, description="Before when regular maintenance is due (M-3)."
-    )
+    at_the_latest: Time | None = Field(None, description="Before when regular maintenance is due (M-3).")
 
 
 class StatusLevelMonth(ApiModel):
@@ -376,5 +375,6 @@ class InstanceStatus(ApiModel):
     recovery: StatusRecovery | None = None
     restore: StatusRestore | None = None
     database: StatusDatabase | None = None
+    import_: StatusImport | None = Field(None, alias="import")
     key_bundle: StatusKeyBundle | None = None
     deletion: StatusDeletion | None = None

@@ -26,6 +26,7 @@ from dedicated.contract.facts import (
     ServiceStarted,
     Stretch,
 )
+from dedicated.contract.imported import Imported
 
 
 def utc(instant: datetime) -> str:
@@ -81,7 +82,7 @@ def fact_told(fact: Fact, zone: str) -> str:
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Restored() | DatabaseRemoved() | Drilled():
+        case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
         case (
             ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed() | FinalBackup()
@@ -103,7 +104,10 @@ def _plainly(
     return f"{name}: {PLAIN[type(fact)]}"
 
 
-def _database_told(fact: Restored | DatabaseRemoved | Drilled) -> str:
+def _database_told(fact: Restored | DatabaseRemoved | Drilled | Imported) -> str:
+    if isinstance(fact, Imported):
+        where = f" ({fact.place})" if fact.place else ""
+        return f"Imported {fact.source} {fact.origin}{where}: {fact.found}"
     if isinstance(fact, Drilled):
         return f"Drilled {fact.restore}: {'passed' if fact.passed else fact.reason}, {fact.found}"
     if isinstance(fact, DatabaseRemoved):

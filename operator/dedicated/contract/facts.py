@@ -13,6 +13,7 @@ from typing import Literal
 
 from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
+from dedicated.contract.imported import Imported
 
 Kind = Literal["Regular", "Security", "Performance"]
 Word = Literal["Permitted", "Refused", "Withdrawn", "Blocked"]
@@ -294,7 +295,7 @@ class KeysOpened:
 
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
-    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | FinalBackup
+    | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | FinalBackup | Imported
 )  # fmt: skip
 
 

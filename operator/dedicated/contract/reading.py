@@ -30,6 +30,7 @@ from dedicated.api.record import (
     RecordSpec,
     RolledRecord,
 )
+from dedicated.api.recorded_import import RecordedImport
 from dedicated.api.words import instant
 from dedicated.contract.calendar import Slot
 from dedicated.contract.facts import (
@@ -53,6 +54,7 @@ from dedicated.contract.facts import (
     Stage,
     Stretch,
 )
+from dedicated.contract.imported import Imported
 from dedicated.contract.modifications import Modification
 from dedicated.contract.records import Record
 
@@ -190,6 +192,8 @@ def _of_database(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = _drilled(name, at, by, drill)
         case RecordSpec(fact="DeletionConfirmed"):
             fact = DeletionConfirmed(name, at, by, incarnation)
+        case RecordSpec(imported=RecordedImport() as begun):
+            fact = _imported(name, at, by, incarnation, begun)
         case RecordSpec(backup=RecordedBackup() as made):
             fact = FinalBackup(name, at, by, incarnation, made.object, made.label)
     return fact
@@ -235,6 +239,26 @@ def _drilled(name: str, at: datetime, by: str, drill: RecordedDrill) -> Drilled:
         size=drill.size,
         took=_seconds(drill.restore_seconds),
         expected=_seconds(drill.expected_seconds),
+    )
+
+
+def _imported(name: str, at: datetime, by: str, incarnation: str, begun: RecordedImport) -> Imported:
+    return Imported(
+        name,
+        at,
+        by,
+        incarnation,
+        begun.source,
+        begun.origin,
+        begun.found,
+        instant(begun.started),
+        instant(begun.ended),
+        place=begun.place or "",
+        cluster=begun.cluster or "",
+        point=parse_time(begun.point or ""),
+        manifest_sha256=begun.manifest_sha256 or "",
+        size=begun.size,
+        expected=_seconds(begun.expected_seconds),
     )
 
 

@@ -110,15 +110,13 @@ def check(
         if version_key(entry.version) < version_key(serving):
             return (_downgrade(entry.version, serving),)
         return () if may_follow(entry, serving) else (_jump(entry, catalogue, serving=serving),)
-    fresh = new and not spec.database.is_existing and spec.infrastructure.class_ != "SelfHosted"
+    fresh = new and not spec.brings_data and spec.infrastructure.class_ != "SelfHosted"
     if fresh and (reason := _not_for_new(entry, now=now, zone=zone)):
         return (_new(entry.version, reason, catalogue, now=now, zone=zone),)
     return ()
 
 
-def support(
-    serving: str, catalogue: Catalogue, *, kept_back: Party, now: datetime, zone: str
-) -> Support:
+def support(serving: str, catalogue: Catalogue, *, kept_back: Party, now: datetime, zone: str) -> Support:
     """Until when the release that serves is supported (V-1, V-2); `kept_back` must act where it is not."""
     if not serving:
         return _unknown_support("NotInstalled", "no release serves yet")
@@ -222,9 +220,7 @@ def _jump(entry: CatalogueVersion, catalogue: Catalogue, *, serving: str) -> Fin
     return _refusal("JumpRefused", f"{text}; the path is {' -> '.join((serving, *path))}", action)
 
 
-def _new(
-    version: str, reason: str, catalogue: Catalogue, *, now: datetime, zone: str
-) -> Finding:
+def _new(version: str, reason: str, catalogue: Catalogue, *, now: datetime, zone: str) -> Finding:
     usable = newest(entry for entry in catalogue.versions if not _not_for_new(entry, now=now, zone=zone))
     action = (
         f"set spec.release.version to {usable.version}"

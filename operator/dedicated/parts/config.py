@@ -74,7 +74,7 @@ def _system(*roles: str) -> JsonValue:
 
 def steps(wanted: Wanted) -> Manifest:
     """Input of the first setup. The password comes by environment, from its Secret."""
-    if wanted.spec.database.is_existing:
+    if wanted.spec.brings_data:
         return {"FirstInstance": {"Skip": True}}
     first = wanted.spec.first_instance or FirstInstance()
     admin = first.admin

@@ -164,7 +164,7 @@ def admin_secret(instance: Instance, password: str) -> Manifest:
 def needs_admin_secret(instance: Instance) -> bool:
     """Whether a first password has to be made: not for existing data, nor where one is brought along."""
     first = instance.spec.first_instance or FirstInstance()
-    return not instance.spec.database.is_existing and first.admin.password_secret_ref is None
+    return not instance.spec.brings_data and first.admin.password_secret_ref is None
 
 
 def _secret(instance: Instance, suffix: str, data: dict[str, bytes]) -> Manifest:

@@ -45,17 +45,20 @@ def child(kind: Kind, instance: Instance, suffix: str, component: str) -> Manife
     head = lasting(kind, instance, suffix, component)
     metadata = head["metadata"]
     assert isinstance(metadata, dict)
-    metadata["ownerReferences"] = [
-        {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "name": instance.name,
-            "uid": instance.meta.uid,
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
-    ]
+    metadata["ownerReferences"] = [owner_of(instance)]
     return head
+
+
+def owner_of(instance: Instance) -> Manifest:
+    """The reference by which a child goes with its instance."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": instance.name,
+        "uid": instance.meta.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def lasting(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:

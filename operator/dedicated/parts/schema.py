@@ -52,7 +52,7 @@ def setup_ref(wanted: Wanted) -> Ref:
 
 def needs_init(wanted: Wanted) -> bool:
     """Whether the schema has to be made: not where ZITADEL uses the database already."""
-    return not wanted.spec.database.is_existing
+    return not wanted.spec.brings_data
 
 
 def service_account(wanted: Wanted) -> Manifest:
@@ -90,13 +90,11 @@ def setup_job(wanted: Wanted, *, config_name: str) -> Manifest:
 
 
 def _first_password(wanted: Wanted) -> list[JsonValue]:
-    if wanted.spec.database.is_existing:
+    if wanted.spec.brings_data:
         return []
     reference = (wanted.spec.first_instance or FirstInstance()).admin.password_secret_ref
     name, key = (
-        (f"{wanted.name}-{keys.ADMIN}", "password")
-        if reference is None
-        else (reference.name, reference.key)
+        (f"{wanted.name}-{keys.ADMIN}", "password") if reference is None else (reference.name, reference.key)
     )
     return [{"name": PASSWORD_VARIABLE, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}]
 

@@ -64,7 +64,7 @@ def backups(
 ) -> Asking:
     """What is asked for now. `current` is the maintenance whose turn it is; `zone` the contract's."""
     cluster, runs = observed.engine.cluster, observed.engine.runs
-    if view.wanted is None or view.full is None or view.differential is None:
+    if view.wanted is None or view.full is None or view.differential is None or instance.arriving:
         return Asking()
     pruned = _outdated(instance, observed, now=now)
     if cluster is None or not cluster.ready:

@@ -67,7 +67,7 @@ class Sight:
 
     def compare(self, wanted: Wanted) -> tuple[Desired, Changes]:
         """What should exist, and what is to be done for it."""
-        lacking = self.judgement.database.waiting
+        lacking = self.judgement.arrival.waiting or self.judgement.database.waiting
         ready = self.judgement.first("Rollout") is None and not lacking
         desired = compose(wanted, self.observed, database_ready=ready, waiting_for=lacking)
         desired = replace(desired, beside=self.beside)

@@ -17,7 +17,8 @@ from dedicated.parts.database import external
 from dedicated.parts.recovery_agent import AgentWanted
 from dedicated.parts.recovery_source import source_of
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import databases, escrow, recovery
+from dedicated.reconcile import arrival, databases, escrow, imports, recovery
+from dedicated.reconcile.arrival import Arrival
 from dedicated.reconcile.databases import DatabaseView
 from dedicated.reconcile.escrow import Escrow
 from dedicated.reconcile.location import Located, locate
@@ -45,6 +46,7 @@ class Judgement:
     database: DatabaseView
     recovery: Recovery
     escrow: Escrow
+    arrival: Arrival = arrival.NOTHING
 
     def first(self, *blocks: str) -> Finding | None:
         """The first finding that blocks one of these, or None."""
@@ -97,15 +99,17 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     found += [key_finding] if key_finding else []
     found += [*engine.findings, *_database_secret(instance, observed), *recoverable.findings]
     serving = serving_version(instance, observed)
-    release = releases.chosen(instance.spec.release, catalogue, serving=serving)
+    arriving = instance.arriving
+    before = serving or (arriving.zitadel_version if arriving else "")
+    release = releases.chosen(instance.spec.release, catalogue, serving=before)
     zone, floor = owed.terms.zone, owed.clocks.floor
-    found += releases.check(
-        instance.spec, catalogue, serving=serving, new=not installed, now=now, zone=zone
-    )
+    found += releases.check(instance.spec, catalogue, serving=before, new=not installed, now=now, zone=zone)
     kept_back = floor.responsible if floor else "Provider"
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
     engine = databases.held_back(engine, found, observed)
+    coming = imports.arrival(instance, observed, engine, zone=zone, now=now)
+    found += coming.findings
     wanted = _wanted(instance, observed, release, zones, engine, recoverable) if release else None
     if wanted is not None:
         _, budget = config.pool_size(wanted)
@@ -117,7 +121,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     recoverable = recovery.with_whole(recoverable, policy=policy, kept=kept.condition)
     wanted = replace(wanted, escrow=kept.wanted) if wanted else None
     return Judgement(
-        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept
+        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept, coming
     )
 
 

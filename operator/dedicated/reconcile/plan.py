@@ -20,6 +20,7 @@ from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref, ref_of
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.dates import earliest
+from dedicated.contract.importing import imported
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile import escrow, exports, service_level, turns
@@ -87,10 +88,11 @@ def plan(
     own = instructed(instance, observed, settled=settled, now=now)
     if judgement.wanted is None or judgement.holding is not None:
         return _held(sight, on, own, turn)
-    made = beside(*_restores(sight))
+    made = (*judgement.arrival.manifests, *beside(*_restores(sight)))
     sight = replace(sight, beside=frozenset(map(ref_of, made)))
     done = doing(sight, on, turn)
-    stood = standing_beside(instance, observed, made, settled=settled, now=now)
+    again = judgement.arrival.replaced
+    stood = standing_beside(instance, observed, made, again, settled=settled, now=now)
     return _decided(sight, on, done, together(own, stood), turn, proven=proven)
 
 
@@ -128,13 +130,15 @@ def _decided(
     recorded = _concluded(sight, on, done, busy=progress.waiting, proven=proven)
     protecting = _protecting(sight, on)
     asked = asking(sight, on, done.later)
-    after = (*recorded, *records, *drills.stages, *restoring.stages, *asked, *protecting.stages)
+    arrived = _arrived(instance, judgement)
+    after = (*arrived, *recorded, *records, *drills.stages, *restoring.stages, *asked, *protecting.stages)
     return Plan(
         stages=(*stages, *_marking(instance.meta, observed), *after, *_keeping(sight)),
         status=status,
         events=events(instance.meta, status, found.mended),
         wake_at=earliest(
-            wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at, drills.wake_at
+            wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at, drills.wake_at,
+            judgement.arrival.wake_at,
         ),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
@@ -147,6 +151,12 @@ def _decided(
         requests=on.standings,
         gates=on.gates,
     )
+
+
+def _arrived(instance: Instance, judgement: Judgement) -> tuple[tuple[Action, ...], ...]:
+    """The record that the instance has what it was to begin with: all else of it follows from that."""
+    fact = judgement.arrival.fact
+    return ((RecordFact(imported(instance.name, fact)),),) if fact else ()
 
 
 def _runs(on: Upkeep) -> bool:

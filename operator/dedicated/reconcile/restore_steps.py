@@ -13,7 +13,7 @@ from dedicated.api.conditions import parse_time, rfc3339, shorten
 from dedicated.api.findings import Finding
 from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest, get_str
-from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref
+from dedicated.api.objects import INSTANCE_RESTORE, NETWORK_POLICY, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract.dates import earliest
 from dedicated.contract.facts import Restored
@@ -78,10 +78,17 @@ def steps(scene: Scene, found: tuple[Course, ...]) -> Steps:
 
 
 def standing_beside(
-    instance: Instance, observed: Observed, made: tuple[Manifest, ...], *, settled: Settled, now: datetime
+    instance: Instance,
+    observed: Observed,
+    made: tuple[Manifest, ...],
+    again: frozenset[Ref] = frozenset(),
+    *,
+    settled: Settled,
+    now: datetime,
 ) -> Changes:
-    """What is done for what should stand beside the database (`reconcile.beside`)."""
-    desired = Desired(made, untouched=frozenset(), replaced=frozenset(), waiting="", complete=False)
+    """What is done for what should stand beside the database (`reconcile.beside`); `again` is made anew."""
+    kept = tuple(manifest for manifest in made if ref_of(manifest) not in again)
+    desired = Desired(kept, untouched=frozenset(), replaced=again, waiting="", complete=False)
     return changes(instance, desired, observed, settled=settled, now=now)
 
 

@@ -16,6 +16,7 @@ from dedicated.api.instance_restore import Phase
 from dedicated.api.json import digest, get_str
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
+from dedicated.contract.importing import is_imported
 from dedicated.contract.recovery import proof, restore
 from dedicated.contract.recovery.drills import known_drills, known_event
 from dedicated.contract.recovery.proof import Goal, Terms, due
@@ -133,13 +134,14 @@ class Course:
         return self.fact.source if self.fact else self.cluster
 
 
-def with_database(
-    instance: Instance | InvalidInstance, facts: Iterable[Fact]
-) -> Instance | InvalidInstance:
-    """The instance with the database that the records say it has."""
+def with_database(instance: Instance | InvalidInstance, facts: Iterable[Fact]) -> Instance | InvalidInstance:
+    """The instance with the database that the records say it has, and whether its import is on record."""
     if isinstance(instance, InvalidInstance):
         return instance
-    return replace(instance, database=database_in(facts))
+    known = tuple(facts)
+    cluster = cluster_name(instance) if instance.spec.backup else ""
+    done = is_imported(known, incarnation=instance.meta.uid, cluster=cluster)
+    return replace(instance, database=database_in(known), imported=done)
 
 
 def cluster_for(instance: Instance, uid: str) -> str:
@@ -257,6 +259,8 @@ def _impossible(scene: Scene) -> Refusal | None:
         return Refusal("ExternalDatabase", text)
     if judgement.stalled is not None:
         return Refusal("InstanceStalled", judgement.stalled.message, waits=True)
+    if judgement.arrival.waiting:
+        return Refusal("ImportRuns", judgement.arrival.waiting, waits=True)
     if judgement.database.wanted is None or scene.wanted is None or not scene.observed.agent_image:
         first = judgement.first("Rollout") or judgement.first("Creation")
         text = first.message if first else "nothing can be rendered, or no agent can verify"
@@ -319,9 +323,7 @@ def _judged(
 def database_for(scene: Scene, cluster: str, part: str, target: Target) -> Instance:
     """The instance with the database that a restore makes from the backups of another."""
     replaces = scene.live if part != scene.live else ""
-    return replace(
-        scene.instance, database=Database(cluster, part, target.point, target.exact, replaces)
-    )
+    return replace(scene.instance, database=Database(cluster, part, target.point, target.exact, replaces))
 
 
 def prepared_for(scene: Scene, instance: Instance) -> Wanted | None:

@@ -44,7 +44,7 @@ from dedicated.reconcile.observed import DeploymentState, Observed
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
-    "restore", "database",
+    "restore", "database", "import",
     "keyBundle",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
@@ -124,6 +124,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "recovery": judgement.recovery.status,
         "restore": facts.restore,
         "database": _database(instance, facts),
+        "import": judgement.arrival.status,
         "keyBundle": judgement.escrow.status,
         "deletion": confirmed,
     }

@@ -9,12 +9,15 @@ Limit: rendered from the engine's source and its definitions; it has not run her
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_int, get_map, get_str
 from dedicated.api.names import ZONE_LABEL
 from dedicated.api.objects import BARMAN_STORE, CNPG_BACKUP, CNPG_CLUSTER, CNPG_SCHEDULE, Ref
 from dedicated.api.resource import Instance
+from dedicated.api.source import BackupSource
+from dedicated.api.words import instant
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.parts.database.engine import (
     COMPONENT,
@@ -33,6 +36,9 @@ from dedicated.parts.database.engine import (
     Requirement,
     RestoreWanted,
     RunState,
+    arriving_backup,
+    begun_for,
+    begun_for_in,
     cluster_name,
     copy_head,
     created_at,
@@ -40,7 +46,7 @@ from dedicated.parts.database.engine import (
     on_cluster,
     origin_of,
 )
-from dedicated.parts.metadata import lasting, named
+from dedicated.parts.metadata import child, lasting, named
 from dedicated.parts.workload import resources
 
 PLUGIN = "barman-cloud.cloudnative-pg.io"
@@ -77,8 +83,11 @@ GAPS = (
 
 
 def render(wanted: EngineWanted) -> tuple[Manifest, ...]:
-    """The stores, the cluster, and the schedule of full backups."""
-    return _store(wanted), _cluster(wanted), _schedule(wanted), *_sources(wanted)
+    """The stores, the cluster, and the schedule of full backups; first the store that it is restored from, if
+    it is made from a backup of another instance."""
+    own = _store(wanted), _cluster(wanted), _schedule(wanted), *_sources(wanted)
+    backup = arriving_backup(wanted.instance)
+    return own if backup is None else (_arriving_store(wanted.instance, backup), *own)
 
 
 def restore(wanted: RestoreWanted) -> tuple[Manifest, ...]:
@@ -137,6 +146,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         message=text or "not taken up by its operator yet",
         created=created_at(manifest),
         origin=origin_of(manifest),
+        begun_for=begun_for_in(manifest),
     )
 
 
@@ -190,28 +200,41 @@ def _source_name(instance: Instance) -> str:
     return f"{cluster_name(instance)}-{SOURCE}"
 
 
+def _arriving_store(instance: Instance, backup: BackupSource) -> Manifest:
+    """The store of another instance: nothing is archived there, and no retention is kept. It goes when the
+    import is on record."""
+    head = child(BARMAN_STORE, instance, SOURCE, COMPONENT)
+    head["spec"] = {
+        "instanceSidecarConfiguration": {"env": [{"name": "AWS_DEFAULT_REGION", "value": backup.region}]},
+        "configuration": {
+            "destinationPath": f"s3://{backup.bucket}/{backup.folder}",
+            "endpointURL": f"https://{backup.endpoint}",
+            "s3Credentials": _s3_credentials(backup.secret_name),
+        },
+    }
+    return head
+
+
+def _s3_credentials(secret: str | None) -> Manifest:
+    def key(name: str) -> Manifest:
+        return {"name": secret, "key": name}
+
+    return {"accessKeyId": key("access-key-id"), "secretAccessKey": key("secret-access-key")}
+
+
 def _store(wanted: EngineWanted) -> Manifest:
     repository = wanted.backup.repository
-
-    def key(name: str) -> Manifest:
-        return {"name": repository.secret_name, "key": name}
-
     encryption: Manifest = (
         {"encryption": repository.encryption.server_side} if repository.encryption.server_side else {}
     )
     head = named(BARMAN_STORE, wanted.instance, cluster_name(wanted.instance), COMPONENT)
     head["spec"] = {
         "retentionPolicy": f"{wanted.backup.retention.days}d",
-        "instanceSidecarConfiguration": {
-            "env": [{"name": "AWS_DEFAULT_REGION", "value": repository.region}]
-        },
+        "instanceSidecarConfiguration": {"env": [{"name": "AWS_DEFAULT_REGION", "value": repository.region}]},
         "configuration": {
             "destinationPath": f"s3://{repository.bucket}{folder(wanted.instance, repository)}",
             "endpointURL": f"https://{repository.endpoint}",
-            "s3Credentials": {
-                "accessKeyId": key("access-key-id"),
-                "secretAccessKey": key("secret-access-key"),
-            },
+            "s3Credentials": _s3_credentials(repository.secret_name),
             "data": {"compression": "gzip", "jobs": 2, **encryption},
             "wal": {"compression": "gzip", "maxParallel": 4, **encryption},
         },
@@ -250,7 +273,7 @@ def _cluster(wanted: EngineWanted) -> Manifest:
     if amounts := resources(cluster.resources, default={}):
         spec["resources"] = amounts
     head["spec"] = spec
-    return head
+    return head if arriving_backup(instance) is None else begun_for(instance, head)
 
 
 def _archive(instance: Instance) -> Manifest:
@@ -260,13 +283,25 @@ def _archive(instance: Instance) -> Manifest:
 
 def _bootstrap(instance: Instance) -> Manifest:
     """A new database, or one restored from the archive of another; its user's password is made anew."""
-    database = instance.database
+    database, backup = instance.database, arriving_backup(instance)
+    if backup is not None:
+        at = instant(backup.target) if backup.target else None
+        store: Manifest = {
+            "barmanObjectName": f"{instance.name}-{SOURCE}",
+            "serverName": backup.server,
+        }
+        return _recovery(store, at)
     if not database.source:
         return {"bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}}}
-    recovery: Manifest = {"source": SOURCE, "database": USER, "owner": USER}
-    if database.exact and database.point is not None:
-        recovery["recoveryTarget"] = {"targetTime": rfc3339(database.point)}
     archive = {**_archive(on_cluster(instance, database.source)), "barmanObjectName": _source_name(instance)}
+    return _recovery(archive, database.point if database.exact else None)
+
+
+def _recovery(archive: Manifest, until: datetime | None) -> Manifest:
+    """What begins with an archive; `until` the end of the log where it is None."""
+    recovery: Manifest = {"source": SOURCE, "database": USER, "owner": USER}
+    if until is not None:
+        recovery["recoveryTarget"] = {"targetTime": rfc3339(until)}
     plugin: Manifest = {"name": PLUGIN, "parameters": archive}
     return {
         "bootstrap": {"recovery": recovery},

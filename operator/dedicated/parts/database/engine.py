@@ -16,9 +16,10 @@ from dedicated.api.backup import Backup, Repository
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.database import DatabaseCluster, Engine
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.api.names import ANNOTATION_KEYS, ANNOTATION_POINT, ANNOTATION_RESTORE
+from dedicated.api.names import ANNOTATION_IMPORT, ANNOTATION_KEYS, ANNOTATION_POINT, ANNOTATION_RESTORE
 from dedicated.api.objects import Kind, Ref
 from dedicated.api.resource import FIRST, Database, Instance
+from dedicated.api.source import BackupSource
 from dedicated.contract.recovery.rendering import Rendering
 from dedicated.contract.recovery.repository import BackupKind
 from dedicated.contract.recovery.runs import BackupRun
@@ -172,7 +173,8 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class ClusterState:
     """The cluster as its engine tells it. `primary` is a pod's name, empty where the engine does not say.
-    `origin` is of one that was restored, and is not the instance's database, or not yet."""
+    `origin` is of one that was restored, and is not the instance's database, or not yet; `begun_for` is the
+    incarnation that it was begun for from a backup of another instance, as long as that is not imported."""
 
     ready: bool = False
     servers: int = 0
@@ -182,6 +184,7 @@ class ClusterState:
     message: str = ""
     created: datetime | None = None
     origin: Origin | None = None
+    begun_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +322,24 @@ def origin_of(manifest: Manifest) -> Origin | None:
     restore, told = get_str(notes, ANNOTATION_RESTORE), get_str(notes, ANNOTATION_POINT)
     point = parse_time(told.removesuffix(OR_LATER))
     return Origin(restore, point, not told.endswith(OR_LATER)) if restore and point else None
+
+
+def arriving_backup(instance: Instance) -> BackupSource | None:
+    """The backup of another instance that the first database is made from; None: of none, or it was."""
+    source = instance.arriving
+    return source.backup if source is not None and instance.database == FIRST else None
+
+
+def begun_for(instance: Instance, head: Manifest) -> Manifest:
+    """The head of a cluster that is made from a backup of another instance: for whom, so that one of another
+    incarnation, which its engine would not make anew, is not taken for it."""
+    notes: Manifest = {ANNOTATION_IMPORT: instance.meta.uid}
+    return {**head, "metadata": {**get_map(head, "metadata"), "annotations": notes}}
+
+
+def begun_for_in(manifest: Manifest) -> str:
+    """What `begun_for` told of a cluster; empty where it did not."""
+    return get_str(manifest, "metadata", "annotations", ANNOTATION_IMPORT)
 
 
 def folder(instance: Instance, repository: Repository) -> str:

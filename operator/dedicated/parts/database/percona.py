@@ -9,8 +9,6 @@ the same Secret, with the same keys, serves every engine and the recovery agent.
 Limit: rendered from the engine's source and its definitions; it has not run here.
 """
 
-from datetime import UTC
-
 from dedicated.api.backup import Backup, Repository
 from dedicated.api.compute import Storage
 from dedicated.api.conditions import parse_time
@@ -35,6 +33,9 @@ from dedicated.parts.database.engine import (
     Requirement,
     RestoreWanted,
     RunState,
+    arriving_backup,
+    begun_for,
+    begun_for_in,
     cluster_name,
     copy_head,
     created_at,
@@ -42,6 +43,7 @@ from dedicated.parts.database.engine import (
     on_cluster,
     origin_of,
 )
+from dedicated.parts.database.percona_arriving import arriving, until
 from dedicated.parts.metadata import lasting, named
 from dedicated.parts.workload import resources
 
@@ -121,6 +123,9 @@ def _cluster(wanted: EngineWanted) -> Manifest:
     if instance.database.source:
         spec["dataSource"] = {"postgresCluster": _source(wanted)}
     head["spec"] = spec
+    if (backup := arriving_backup(instance)) is not None:
+        spec["dataSource"] = {"pgbackrest": arriving(backup)}
+        return begun_for(instance, head)
     return head
 
 
@@ -144,8 +149,7 @@ def _source(wanted: EngineWanted) -> Manifest:
         _, bucket = wanted.backup.buckets[0]
         options.append(f"--{repo}-path={folder(on_cluster(instance, database.source), bucket)}")
     if database.exact and database.point is not None:
-        at = database.point.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
-        options += ["--type=time", f'--target="{at}"']
+        options += until(database.point)
     if options:
         found["options"] = options
     return found
@@ -190,6 +194,7 @@ def read_cluster(manifest: Manifest) -> ClusterState:
         message=state,
         created=created_at(manifest),
         origin=origin_of(manifest),
+        begun_for=begun_for_in(manifest),
     )
 
 
@@ -340,9 +345,7 @@ def _from_secret(variable: str, secret: str, key: str) -> JsonValue:
 
 PERCONA = Adapter(
     engine="percona",
-    capabilities=Capabilities(
-        differential=True, client_side_encryption=True, copies=True, volumes=True
-    ),
+    capabilities=Capabilities(differential=True, client_side_encryption=True, copies=True, volumes=True),
     requirements=(Requirement(PERCONA_CLUSTER, INSTALL), Requirement(PERCONA_BACKUP, INSTALL)),
     cluster_kind=PERCONA_CLUSTER,
     backup_kind=PERCONA_BACKUP,
