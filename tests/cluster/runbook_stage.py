@@ -1,4 +1,4 @@
-"""Where runbooks are followed: an instance on a played engine, whose keys are kept in a store that runs here."""
+"""Where runbooks are followed: an instance on a played engine, its keys kept in a store that runs here."""
 
 import contextlib
 import json
@@ -23,14 +23,18 @@ from lab.s3 import S3, object_store
 from runbooks.following import Reader, reader
 from runbooks.machine import machine
 from runbooks.reading import read_page
+from testbed import operator_process
 from testbed.client import Api
 from testbed.cluster import Cluster
-from testbed.home import CHECKOUT
+from testbed.home import CHECKOUT, Home
 from testbed.nodes import REGION as NODES_REGION
+from testbed.operator_process import OperatorProcess
+from testbed.session import down, used
 
 PAGES = CHECKOUT / "docs" / "runbooks"
 NAME = "acme"
-PLACES = {"places": {NODES_REGION: ["CH"], f"localhost/{STORE_REGION}": ["CH"]}}
+OPERATOR_HOME = "dedicated-system"
+PLACES: Manifest = {"places": {NODES_REGION: ["CH"], f"localhost/{STORE_REGION}": ["CH"]}}
 """Nodes and store are in Switzerland, where the instance's data has to be."""
 
 
@@ -97,6 +101,28 @@ def played(cluster: Cluster, namespace: str, keys: Stage, dsn: str) -> Iterator[
     verifications = Verifications(api, engine, fingerprint=masterkey)
     with playing(engine, RecoveryAgents(api, namespace, accounts), verifications, keys.node):
         yield engine
+
+
+@contextlib.contextmanager
+def own_cluster(folder: Path) -> Iterator[Cluster]:
+    """A control plane that is this test's alone, with the engines' definitions; gone with the context."""
+    home = Home(folder)
+    with used(home) as state:
+        found = Cluster.of(home, state)
+        install_engines(found)
+        yield found
+    down(home)
+
+
+@contextlib.contextmanager
+def deployed(cluster: Cluster, folder: Path) -> Iterator[OperatorProcess]:
+    """The operator's pod: the process of the chart that is installed in its namespace, with its account."""
+    extra = ("--agent-image", IMAGE)
+    settings = operator_process.Settings(OPERATOR_HOME, (), extra=extra, values={"places": PLACES})
+    running = operator_process.start(cluster, settings, folder)
+    yield running
+    if running.process.poll() is None:
+        running.kill()
 
 
 @contextlib.contextmanager

@@ -25,8 +25,8 @@ def test_a_lost_masterkey_comes_back_from_the_bundle_while_the_service_goes_on(
     with (
         scene(cluster, namespace, database, tmp_path) as at,
         followed(
-            "lost-masterkey.md", cluster, tmp_path, store=at.keys.store, NS=namespace, NAME=NAME, KEYS=at.bucket,
-            IDENTITY=str(at.keys.customer.file),
+            "lost-masterkey.md", cluster, tmp_path, store=at.keys.store, NS=namespace, NAME=NAME,
+            KEYS=at.bucket, IDENTITY=str(at.keys.customer.file),
         ) as person,
         visited(cluster, f"{namespace}.example.test") as guest,
     ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""docs/runbooks/wrong-restore-target.md, word by word: a restore is taken back, and one that is live made good."""
+"""docs/runbooks/wrong-restore-target.md, word by word: one is taken back, one that is live made good."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -30,8 +30,10 @@ def test_a_lost_zone_is_waited_for_and_nothing_is_repaired(
         at.engine.fail_over(f"{NAME}-database")  # its primary was there; the engine's own doing
         until(lambda: has_finding("TooFewZones")(at.body()), "the loss told", seconds=SECONDS)
         until(
-            lambda: get_str(at.body(), "status", "summary", "zones") == "2/3"
-            and "in 2 zones" in get_str(condition(at.body(), "HighlyAvailable"), "message"),
+            lambda: (
+                get_str(at.body(), "status", "summary", "zones") == "2/3"
+                and "in 2 zones" in get_str(condition(at.body(), "HighlyAvailable"), "message")
+            ),
             "the zone counted out",
             seconds=SECONDS,
         )

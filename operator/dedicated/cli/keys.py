@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import KIND_BY_NAME, Kind, ref_of
 from dedicated.cli.frame import App, Cluster, cluster_options, output
 from dedicated.cli.opening import Opened, identities_in, newest_in, newest_ledger, opened
@@ -23,7 +23,8 @@ from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, pairs, say, show
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.recovery.bundle import BundleError
-from dedicated.parts.reopened import Batch, batches
+from dedicated.parts.reopened import IDENTITY, SECRETS, Batch, batches, begun_from_backup
+from dedicated.parts.restarted import Restarted
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 FILE = click.Path(dir_okay=False, path_type=Path)
 BUNDLE = click.Path(path_type=Path)
 OURS_TO_READ = 0o600
-KEYS_ALONE = frozenset({"1-secrets", "2-identity"})
+KEYS_ALONE = frozenset({SECRETS, IDENTITY})
 """Batches of what `--keys-only` brings back."""
 
 
@@ -81,14 +82,19 @@ def show_bundle(
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="New folder for manifests.")
 @click.option("--apply", "applies", is_flag=True, help="Make the objects, where there are none of the name.")
 @click.option("--keys-only", is_flag=True, help="Secrets and identity: for an instance that still stands.")
+@click.option("--from-backup", is_flag=True, help="The instance begins from its newest backup (spec.from).")
 @cluster_options
+@click.pass_obj
 def restore(
+    app: App,
+    *,
     bundle: Path,
     identity: Path,
     ledgers: tuple[Path, ...],
     folder: Path | None,
     applies: bool,
     keys_only: bool,
+    from_backup: bool,
     cluster: Cluster,
 ) -> None:
     """Open BUNDLE, check it, and write what an empty cluster needs: Secrets, identity, records, the instance.
@@ -98,26 +104,30 @@ def restore(
     """
     if (folder is None) == (not applies):
         raise Failure("name one of -o DIR and --apply", exit_code=USAGE)
+    if keys_only and from_backup:
+        raise Failure("--keys-only leaves the instance out, which --from-backup is about", exit_code=USAGE)
     identities = identities_in(identity)
     path, beside = _chosen(bundle, ledgers, with_ledger=not keys_only)
     found = opened(path, identities, what="Bundle")
     newest = newest_ledger([opened(path, identities, what="Ledger") for path in beside], found.contents)
     try:
-        made = batches(found.contents, found.members, newest.members if newest else {})
+        made, begun = batches(found.contents, found.members, newest.members if newest else {}), None
+        if from_backup:
+            made, begun = begun_from_backup(made, found.contents, found.members, now=app.now())
     except BundleError as error:
         raise Failure(f"{path}: {error}", exit_code=FOUND) from None
     if keys_only:
         made = tuple(batch for batch in made if batch.name in KEYS_ALONE)
     _say_what(found, newest, keys_only=keys_only)
+    if begun is not None:
+        _say_begun(begun)
     if folder is not None:
         _write(folder, made)
     else:
         _make(cluster, found.contents.namespace, made)
 
 
-def _chosen(
-    bundle: Path, ledgers: tuple[Path, ...], *, with_ledger: bool
-) -> tuple[Path, tuple[Path, ...]]:
+def _chosen(bundle: Path, ledgers: tuple[Path, ...], *, with_ledger: bool) -> tuple[Path, tuple[Path, ...]]:
     """The bundle and the ledgers that are opened; which, is said where a folder was named. Raises Failure."""
     if not bundle.is_dir():
         return bundle, ledgers if with_ledger else ()
@@ -161,6 +171,14 @@ def _say_what(bundle: Opened, ledger: Opened | None, *, keys_only: bool) -> None
         say("no ledger: no record is brought back; the newest ledger-*.age beside it has them")
     else:
         say(f"ledger {ledger.contents.number} of {rfc3339(ledger.contents.at)}, whole")
+
+
+def _say_begun(begun: Restarted) -> None:
+    """What it begins from, and which Secrets its user makes."""
+    source = get_map(begun.instance, "spec", "from", "backup")
+    say(f"begins from s3://{get_str(source, 'bucket')}/{get_str(source, 'folder')}")
+    for name, what in begun.needed.items():
+        say(f"make Secret {name}, it is in no bundle: {what}")
 
 
 def _write(folder: Path, made: Iterable[Batch]) -> None:
