@@ -1,4 +1,4 @@
-"""As much of `aws` as runbooks use: `aws s3 sync s3://BUCKET/PREFIX FOLDER`, where the real one is not installed.
+"""As much of `aws` as runbooks use: `aws s3 sync s3://BUCKET/PREFIX FOLDER`.
 
 Variables are the real one's: `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
 `AWS_CA_BUNDLE`. What is there already is fetched again.

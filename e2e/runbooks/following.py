@@ -83,7 +83,9 @@ class Reader:
 
 
 @contextmanager
-def reader(page: Page, folder: Path, *, variables: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Reader]:
+def reader(
+    page: Page, folder: Path, *, variables: Mapping[str, str], env: Mapping[str, str]
+) -> Iterator[Reader]:
     """Who follows a page from its first section to its last, each once: none may be left out at the end.
 
     `variables` are what the page says that the reader sets, and nothing else; `env` is what the reader's

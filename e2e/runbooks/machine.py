@@ -1,6 +1,7 @@
 """The machine of who follows a runbook: its programs, and its way to a cluster and to a store.
 
-`dedicated` is this checkout's, kubectl and helm are the testbed's. `aws` is played (`runbooks.aws`).
+`dedicated` is this checkout's, kubectl and helm are the testbed's, PostgreSQL's programs the lab's. `aws` and
+`zitadel` are played (`runbooks.aws`, `fakezitadel`).
 """
 
 import os
@@ -12,17 +13,18 @@ from pathlib import Path
 from lab.s3 import IDENTITIES, REGION, S3
 from testbed import tools
 from testbed.home import python_path
+from testbed.postgres import find_binaries
 
-MODULES = {"dedicated": "dedicated", "aws": "runbooks.aws"}
+MODULES = {"dedicated": "dedicated", "aws": "runbooks.aws", "zitadel": "fakezitadel server"}
 TOOLS = ("kubectl", "helm")
 
 
 def machine(folder: Path, kubeconfig: Path, *, store: S3 | None = None) -> dict[str, str]:
-    """The environment. `folder` takes the programs; `store` is where `aws` leads, as who may read all of it."""
+    """The environment. `folder` takes the programs; `aws` leads to `store`, as who may read all of it."""
     programs = folder / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name, module in MODULES.items():
-        command = [f"PYTHONPATH={python_path()}", sys.executable, "-m", module]
+        command = [f"PYTHONPATH={python_path()}", sys.executable, "-m", *module.split()]
         _script(programs / name, f'exec env {shlex.join(command)} "$@"')
     for name in TOOLS:
         _script(programs / name, f'exec {shlex.quote(str(tools.binary(name)))} "$@"')
@@ -30,7 +32,7 @@ def machine(folder: Path, kubeconfig: Path, *, store: S3 | None = None) -> dict[
     return {
         **kept,
         "HOME": str(folder),
-        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{programs}:{find_binaries()}:/usr/local/bin:/usr/bin:/bin",
         "KUBECONFIG": str(kubeconfig),
         "NO_COLOR": "1",
         **(_way_to(store) if store else {}),

@@ -118,7 +118,7 @@ def test_lines_are_found_in_order_whatever_stands_between() -> None:
 def test_each_page_is_followed_by_a_test_and_named_in_the_index(path: Path) -> None:
     page = read_page(path)
     assert page.sections
-    called = re.compile(rf'followed\(\s*"{re.escape(path.name)}"')
+    called = re.compile(rf'(followed\(|read_page\(PAGES / )\s*"{re.escape(path.name)}"')
     tests = (file.read_text() for file in (CHECKOUT / "tests" / "cluster").glob("test_runbook_*.py"))
     assert any(called.search(text) for text in tests), f"no test follows {path.name}"
     assert f"({path.name})" in INDEX.read_text()

@@ -110,10 +110,6 @@ def test_without_backups_or_a_release_it_says_what_is_missing() -> None:
     with pytest.raises(BundleError, match="bring it back first"):
         begun_from_backup(external, contents(zitadel="v4.15.2"), MEMBERS, now=NOW)
     instance: Manifest = {**body(), "spec": spec(**clustered("percona"))}
+    made = (Batch("1-secrets", ()), Batch("6-instance", (instance,)))
     with pytest.raises(BundleError, match="without it no backup can be read"):
-        begun_from_backup(
-            (Batch("1-secrets", ()), Batch("6-instance", (instance,))),
-            contents(zitadel="v4.15.2"),
-            {},
-            now=NOW,
-        )
+        begun_from_backup(made, contents(zitadel="v4.15.2"), {}, now=NOW)

@@ -59,8 +59,8 @@ def opened(path: Path, identities: Sequence[pyrage.x25519.Identity], *, what: Wh
 
 
 def newest_in(folder: Path) -> tuple[Path, tuple[Path, ...]]:
-    """Of what was fetched of one instance's part of the bucket, at any depth: the newest bundle, and beside it
-    the newest ledger and the one before. Their names say when they were written. Raises Failure."""
+    """Of what was fetched of an instance's part of the bucket: the newest bundle, and beside it the newest
+    ledger and the one before. Raises Failure."""
     bundles = list(folder.rglob("bundle-*.age"))
     if not bundles:
         raise Failure(f"{folder}: no bundle-*.age in it", exit_code=USAGE)

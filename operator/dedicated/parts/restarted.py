@@ -33,8 +33,8 @@ AS_CONFIGURATION = f"{CONFIGURATION} with [global], repo1-s3-key and repo1-s3-ke
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The instance's manifest, and Secrets and records that are made with it. `needed` are the Secrets that are
-    in no bundle: name, and what its user puts into it."""
+    """The instance's manifest, and Secrets and records that are made with it. `needed` are the Secrets that
+    no bundle has: name, and what its user puts into it."""
 
     instance: Manifest
     beside: tuple[Manifest, ...]
