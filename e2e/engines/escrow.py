@@ -91,8 +91,8 @@ def sources_of(cluster: Cluster, namespace: str) -> Sources:
 
 
 def laid_out(cluster: Cluster, namespace: str, pod: Manifest, container: Manifest, folder: Path) -> Path:
-    """What a container of a pod has mounted, below the path that is returned; the token of its account and the
-    API server's authority are in `folder`."""
+    """What a container of a pod has mounted, below the path that is returned; the token of its account, and
+    the API server's authority, are in `folder`."""
     root, sources = folder / "root", sources_of(cluster, namespace)
     lay_out(pod, sources, folder / "volumes", ip="127.0.0.1", host="127.0.0.1")
     mount(container, folder / "volumes", root)

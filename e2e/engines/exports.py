@@ -1,6 +1,7 @@
-"""The export's Job, played: its pod is simulated, and the process and PostgreSQL's programs run here.
+"""The export's Job, played: the process and PostgreSQL's programs run here, in the place of its pod.
 
-What the pod would have mounted is laid out, and arguments and variables are the pod's own, but for paths, the
+The testbed has no volumes, so that the pod waits for its scratch for ever: it is carried out as it waits. What
+the pod would have mounted is laid out, and arguments and variables are the pod's own, but for paths, the
 API server's address and the store's authority. The programs run as a user that PostgreSQL takes, over a
 folder that both may write, as the volume with an fsGroup is.
 """
@@ -47,7 +48,7 @@ class ExportNode:
         """Carry out the pods that wait."""
         for pod in self.cluster.api.list(POD, self.namespace, labels=f"{LABEL_COMPONENT}={COMPONENT}"):
             uid = get_str(pod, "metadata", "uid")
-            if get_str(pod, "status", "phase") == "Running" and uid not in {one for one, *_ in self.ran}:
+            if get_str(pod, "status", "phase") == "Pending" and uid not in {one for one, *_ in self.ran}:
                 self._carry_out(pod, uid)
 
     def _carry_out(self, pod: Manifest, uid: str) -> None:

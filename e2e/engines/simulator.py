@@ -158,8 +158,8 @@ class Simulator:
 
     def _restores(self, cluster: str, target: datetime | None, *, there: bool) -> bool:
         """Whether a restored cluster is not there yet. Percona's copies the configuration of its source,
-        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go), unless it
-        is a bucket."""
+        which has to be `there` while it is made (internal/controller/postgrescluster/pgbackrest.go), unless
+        it is a bucket."""
         if cluster in self.restored:
             return False
         if self.restoring or not there:

@@ -195,7 +195,8 @@ def _write(folder: Path, made: Iterable[Batch]) -> None:
             say(f"  {batch.name}.yaml: {len(batch.manifests)}")
     except OSError as error:
         raise Failure(f"{folder}: {error.strerror}; name a new folder", exit_code=USAGE) from None
-    say(f"kubectl create -f {folder}, as a holder of the verb restore-records; then delete the folder")
+    say("create one after the other, 4 and 5 as who was granted restore-records by its name (docs/keys.md)")
+    say(f"then delete {folder}: it holds the keys")
 
 
 def _make(cluster: Cluster, namespace: str, made: Iterable[Batch]) -> None:
