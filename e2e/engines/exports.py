@@ -1,9 +1,9 @@
 """The export's Job, played: the process and PostgreSQL's programs run here, in the place of its pod.
 
-The testbed has no volumes, so that the pod waits for its scratch for ever: it is carried out as it waits. What
-the pod would have mounted is laid out, and arguments and variables are the pod's own, but for paths, the
-API server's address and the store's authority. The programs run as a user that PostgreSQL takes, over a
-folder that both may write, as the volume with an fsGroup is.
+The testbed has no volumes, so that the pod waits for its scratch for ever: it is carried out as it waits.
+What it would have mounted is laid out, and arguments and variables are the pod's own, but for paths, the API
+server's address and the store's authority. The programs run as a user that PostgreSQL takes, over a folder
+that both may write, as the volume with an fsGroup is.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedicated.api.json import Manifest, as_manifest, get_list, get_str
+from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import POD
 from dedicated.parts.export import COMPONENT, SCRATCH
@@ -55,7 +55,7 @@ class ExportNode:
         (container,) = map(as_manifest, get_list(pod, "spec", "containers"))
         sources = sources_of(self.cluster, self.namespace)
         source = resolve(container, pod, sources, (), ip="127.0.0.1", host="127.0.0.1")
-        root = laid_out(self.cluster, self.namespace, pod, container, self.folder / uid)
+        root = laid_out(self.cluster, self.namespace, _without_claims(pod), container, self.folder / uid)
         with self._programs_beside(source) as scratch:
             ended = subprocess.run(
                 self._argv(container, root, scratch, self.folder / uid),
@@ -101,3 +101,10 @@ class ExportNode:
             beside.terminate()
             beside.wait(30)
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _without_claims(pod: Manifest) -> Manifest:
+    """The pod without the volumes that a claim would bring."""
+    spec = get_map(pod, "spec")
+    kept = [one for one in get_list(spec, "volumes") if "ephemeral" not in as_manifest(one)]
+    return {**pod, "spec": {**spec, "volumes": kept}}
