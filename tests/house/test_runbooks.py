@@ -64,9 +64,7 @@ def test_a_page_is_taken_apart_and_followed_as_by_one_shell(tmp_path: Path) -> N
         "First",
         (
             Command('greeting="hello $WHO"\nmkdir here && cd here', 10),
-            Command(
-                'echo "$greeting" \\\n    and others; echo; echo last', 17, ("hello ... others", "last")
-            ),
+            Command('echo "$greeting" \\\n    and others; echo; echo last', 17, ("hello ... others", "last")),
             Command('basename "$PWD"', 21, ("here",)),
         ),
     )
