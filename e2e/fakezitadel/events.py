@@ -69,6 +69,14 @@ def push(
     return int(row[0])
 
 
+def of_type(connection: Connection, event: str) -> list[Event]:
+    """All events of one type, of any instance."""
+    rows = connection.execute(
+        'select event_type, "sequence", payload from eventstore.events2 where event_type = %s', (event,)
+    ).fetchall()
+    return [Event(*row) for row in rows]
+
+
 def take(connection: Connection, unique_type: str, field: str) -> None:
     """Take a global unique constraint; ConflictError if it is taken (the transaction is lost then)."""
     try:

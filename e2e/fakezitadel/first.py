@@ -57,10 +57,12 @@ def create(
     """Run the step. `lose_files` is called between the instance and the files (fault switch)."""
     with connection.transaction():
         stored = keys.ensure(connection, settings, masterkey)
-    made, credentials = _build(settings, stored)
+    jwk, private = _signing_key()
+    sealed = keys.sealed(stored, settings.text("EncryptionKeys.OIDC.EncryptionKeyID"), private)
+    made, credentials = _build(settings, jwk)
     try:
         with connection.transaction():
-            instances.store_new(connection, made)
+            instances.store_new(connection, made, signing_key=sealed)
     except ConflictError as error:
         raise FatalError("Errors.Instance.Domain.AlreadyExists") from error
     lose_files()
@@ -68,7 +70,7 @@ def create(
         _hand_out(credential, runtime)
 
 
-def _build(settings: Settings, stored: dict[str, bytes]) -> tuple[Instance, list[Credential]]:
+def _build(settings: Settings, jwk: dict[str, str]) -> tuple[Instance, list[Credential]]:
     users, tokens, credentials = [], [], []
     if settings.text(f"{ORG}.Machine.Machine.Username"):
         path = settings.text("FirstInstance.PatPath")
@@ -84,8 +86,6 @@ def _build(settings: Settings, stored: dict[str, bytes]) -> tuple[Instance, list
         users.append(client)
         tokens += access
         credentials += files
-    jwk, private = _signing_key()
-    oidc_key = settings.text("EncryptionKeys.OIDC.EncryptionKeyID")
     return Instance(
         id=instances.new_id(),
         name=settings.text("FirstInstance.InstanceName"),
@@ -98,7 +98,6 @@ def _build(settings: Settings, stored: dict[str, bytes]) -> tuple[Instance, list
         login_v2=settings.flag("DefaultInstance.Features.LoginV2.Required"),
         login_base_uri=settings.text("DefaultInstance.Features.LoginV2.BaseURI"),
         signing_jwk=jwk,
-        signing_key=keys.encrypt(stored[oidc_key], private, label="signing"),
     ), credentials
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fakezitadel import events
+from fakezitadel import events, keys
 from fakezitadel.database import Connection
 from fakezitadel.events import Aggregate
 from fakezitadel.runtime import Json
@@ -67,7 +67,6 @@ class Instance:
     login_v2: bool
     login_base_uri: str
     signing_jwk: Mapping[str, str]
-    signing_key: str
     user_keys: tuple[UserKey, ...] = ()
     mail: bool = False
 
@@ -107,8 +106,9 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def store_new(connection: Connection, instance: Instance) -> None:
-    """Write a new instance with its events; events.ConflictError if its domain is taken."""
+def store_new(connection: Connection, instance: Instance, *, signing_key: dict[str, Json]) -> None:
+    """Write a new instance with its events and its sealed signing key; events.ConflictError if its domain is
+    taken."""
     events.take(connection, DOMAIN_CONSTRAINT, instance.domains[0])
     events.push(connection, instance.aggregate, "instance.added", {"name": instance.name})
     events.push(connection, instance.aggregate, "instance.domain.added", {"domain": instance.domains[0]})
@@ -118,6 +118,8 @@ def store_new(connection: Connection, instance: Instance) -> None:
         kind = "user.human.added" if user.password_hash else "user.machine.added"
         about = Aggregate(instance.id, "user", user.id, instance.organization_id)
         events.push(connection, about, kind, {"userName": user.username})
+    about = Aggregate(instance.id, "web_key", instance.signing_jwk["kid"], instance.id)
+    events.push(connection, about, keys.WEB_KEY, {"privateKey": signing_key})
     _write(connection, instance)
 
 

@@ -1,14 +1,21 @@
-"""Encryption keys: random, stored encrypted with the masterkey, as the real thing keeps its own."""
+"""Encryption keys: random, stored under the masterkey, as ZITADEL keeps its own (internal/crypto/aes.go).
+
+Its cipher, AES in CFB mode, knows no wrong key. So a masterkey is the wrong one where the private keys of the
+instance, which an encryption key opens, are not readable.
+"""
 
 import base64
 import os
 
+from fakezitadel import events
 from fakezitadel.database import Connection
-from fakezitadel.runtime import FatalError
+from fakezitadel.runtime import FatalError, Json
 from fakezitadel.settings import KNOWN, Settings
 
 KEY_BYTES = 32
-NONCE_BYTES = 12
+BLOCK = 16
+WEB_KEY = "web_key.added"
+PEM = b"-----BEGIN "
 
 
 def check_length(masterkey: bytes) -> None:
@@ -17,41 +24,51 @@ def check_length(masterkey: bytes) -> None:
         raise FatalError(f"masterkey must be {KEY_BYTES} bytes, but is {len(masterkey)}")
 
 
-def encrypt(key: bytes, plain: bytes, *, label: str) -> str:
-    """AES-GCM under a 32-byte key, bound to a label; base64."""
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    nonce = os.urandom(NONCE_BYTES)
-    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, plain, label.encode())).decode()
+def sealed(stored: dict[str, bytes], name: str, plain: bytes) -> dict[str, Json]:
+    """A value as it stands in an event: encrypted with the encryption key of this name."""
+    text = base64.b64encode(_encrypt(stored[name], plain)).decode()
+    return {"CryptoType": 0, "Algorithm": "aes", "KeyID": name, "Crypted": text}
 
 
-def decrypt(key: bytes, text: str, *, label: str) -> bytes:
-    """The plain bytes; FatalError if the key is another one."""
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    data = base64.b64decode(text)
-    try:
-        return AESGCM(key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], label.encode())
-    except InvalidTag as error:
-        raise FatalError("unable to decrypt key") from error
-
-
-def stored(connection: Connection, masterkey: bytes) -> dict[str, bytes]:
-    """All stored keys by id; FatalError if one was encrypted with another masterkey."""
+def opened(connection: Connection, masterkey: bytes) -> dict[str, bytes]:
+    """All stored keys by id; FatalError if they were encrypted with another masterkey."""
     check_length(masterkey)
     rows = connection.execute("select id, key from system.encryption_keys").fetchall()
-    return {name: decrypt(masterkey, text, label=name) for name, text in rows}
+    found = {name: _decrypt(masterkey, base64.urlsafe_b64decode(text)) for name, text in rows}
+    for event in events.of_type(connection, WEB_KEY):
+        private = event.payload["privateKey"]
+        plain = _decrypt(found[private["KeyID"]], base64.b64decode(private["Crypted"]))
+        if not plain.startswith(PEM):
+            raise FatalError("unable to decrypt key")
+    return found
 
 
 def ensure(connection: Connection, settings: Settings, masterkey: bytes) -> dict[str, bytes]:
     """All keys by id, those that `EncryptionKeys` names and that are missing made now."""
-    present = stored(connection, masterkey)
+    present = opened(connection, masterkey)
     names = {settings.text(path) for path in KNOWN if path.startswith("encryptionkeys.")}
     for name in sorted(names - present.keys()):
         present[name] = os.urandom(KEY_BYTES)
-        connection.execute(
-            "insert into system.encryption_keys (id, key) values (%s, %s)",
-            (name, encrypt(masterkey, present[name], label=name)),
-        )
+        text = base64.urlsafe_b64encode(_encrypt(masterkey, present[name])).decode()
+        connection.execute("insert into system.encryption_keys (id, key) values (%s, %s)", (name, text))
     return present
+
+
+def _encrypt(key: bytes, plain: bytes) -> bytes:
+    """The initialization vector, then the cipher."""
+    from cryptography.hazmat.decrepit.ciphers.modes import CFB
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+    vector = os.urandom(BLOCK)
+    encryptor = Cipher(AES(key), CFB(vector)).encryptor()
+    return vector + encryptor.update(plain) + encryptor.finalize()
+
+
+def _decrypt(key: bytes, data: bytes) -> bytes:
+    from cryptography.hazmat.decrepit.ciphers.modes import CFB
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+    decryptor = Cipher(AES(key), CFB(data[:BLOCK])).decryptor()
+    return decryptor.update(data[BLOCK:]) + decryptor.finalize()

@@ -35,7 +35,7 @@ def start(settings: Settings, runtime: Runtime, masterkey: bytes) -> int:
     keys.check_length(masterkey)
     connection = connect(settings, runtime)
     try:
-        keys.stored(connection, masterkey)
+        keys.opened(connection, masterkey)
         refuse_downgrade(connection, runtime.version)
     except psycopg.Error as error:
         raise FatalError(first_line(error)) from error

@@ -69,10 +69,9 @@ FULL_CLUSTER: Manifest = {
     "backup": {
         "objectives": {"disasterRPO": "1h", "failoverRPO": "1m", "failoverRTO": "1m", "restoreTime": "4h"},
         "full": {"schedule": "0 1 * * *"}, "differential": {"schedule": "0 * * * *"},
-        "wal": {"archiveInterval": "60s"}, "retention": {"days": 14},
+        "wal": {"archiveInterval": "60s"}, "retention": {"days": 14}, "copies": [REPOSITORY],
         "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
         "repository": REPOSITORY,
-        "copies": [REPOSITORY],
     },
 }  # fmt: skip
 """The same with a database that an engine runs: `external` excludes it."""

@@ -168,8 +168,9 @@ def test_a_file_that_cannot_be_read_is_a_wrong_argument(text: str, says: str) ->
 def test_the_examples_are_as_good_as_they_say() -> None:
     checkout = Path(__file__).resolve().parents[2]
     quickstart = [*checkout.glob("examples/quickstart/*instance*.yaml")]
-    assert quickstart
-    for file in quickstart:
+    imports = [*checkout.glob("examples/import-*.yaml")]
+    assert (len(quickstart), len(imports)) == (1, 3)
+    for file in (*quickstart, *imports):
         ran = run("check", "-f", str(file))
         assert (ran.code, ran.err) == (0, "")
     whole = json.loads(run("check", "-f", str(checkout / "examples" / "instance.yaml"), "-o", "json").out)

@@ -1,21 +1,38 @@
 """Instances that start from a backup, on the real API server: played engines, admission, what is refused."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from api.source_examples import BACKUP
-from cluster.import_stage import arriving, import_stage
-from cluster.instances import condition
-from cluster.observing import SECONDS, wait_applied
-from cluster.standing import until
+from api.source_examples import BACKUP, SOURCES
+from cluster.engine_stage import AGENT
+from cluster.import_stage import MASTERKEY, arriving, import_stage
+from cluster.instances import condition, database_secret, instance
+from cluster.observing import SECONDS, secret, wait_applied
+from cluster.standing import NOWHERE, SIMULATED, until
 from dedicated.api.json import Manifest, get_map, get_str
-from dedicated.api.objects import CNPG_CLUSTER, DEPLOYMENT, INSTANCE, JOB, PERCONA_CLUSTER, Kind
+from dedicated.api.objects import (
+    CNPG_CLUSTER,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    INSTANCE,
+    JOB,
+    PERCONA_CLUSTER,
+    RECORD,
+    Kind,
+)
+from dedicated.contract.import_report import MANAGER, REPORT, Report, report_json
+from dedicated.parts.importing import import_name
+from testbed import protection
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
 pytestmark = pytest.mark.cluster
+
+NAME = import_name("acme")
 
 
 @pytest.mark.parametrize("kind", [PERCONA_CLUSTER, CNPG_CLUSTER], ids=lambda kind: kind.kind)
@@ -63,6 +80,61 @@ def test_a_backup_that_is_damaged_never_starts_zitadel(
             if not get_str(item, "metadata", "name").endswith("-recovery")
         ] == []
         assert not stage.facts("Imported")
+
+
+@pytest.mark.usefixtures("crds")
+def test_a_running_database_is_imported_by_a_job_whose_word_alone_is_believed(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+) -> None:
+    namespace, api = make_namespace(labels=SIMULATED), cluster.api
+    run_operator(namespace, watch=(namespace,), extra=AGENT)
+    policies = protection.policies(namespace, watch=(namespace,))
+    protection.replace(cluster, namespace, old=(), new=policies)
+    try:
+        api.create(secret(namespace, "own", masterkey=MASTERKEY))
+        api.create(database_secret(namespace, NOWHERE))
+        more: Manifest = {**SOURCES["database"]}
+        api.create(instance(namespace, "acme", **more))
+        until(lambda: api.find(JOB, namespace, NAME) is not None, "the Job", seconds=SECONDS)
+        uid = get_str(api.get(INSTANCE, namespace, "acme"), "metadata", "uid")
+        now = datetime.now(UTC)
+        said = Report(uid, now, "Importing", now, done=1, total=2, size=47_000_000)
+        tell(cluster, namespace, said)
+        until(
+            lambda: told(api.get(INSTANCE, namespace, "acme")) == "Importing", "progress", seconds=SECONDS
+        )
+        assert schema_jobs(api.list(JOB, namespace)) == []
+        tell(cluster, namespace, replace(said, step="Completed", tables=7, rows=70))
+        wait_applied(api, namespace)
+        (record,) = [
+            item for item in api.list(RECORD, namespace) if get_str(item, "spec", "fact") == "Imported"
+        ]
+        assert get_str(record, "spec", "imported", "source") == "Database"
+        assert not [
+            item
+            for item in api.list(RECORD, namespace)
+            if get_str(item, "spec", "fact") == "ModificationRepaired"
+        ]
+        until(lambda: api.find(JOB, namespace, NAME) is None, "the Job to go", seconds=SECONDS)
+    finally:
+        protection.replace(cluster, namespace, old=policies, new=())
+
+
+def tell(cluster: Cluster, namespace: str, said: Report) -> None:
+    """Write a report as the import's process does, by its own account."""
+    account = cluster.as_account(namespace, NAME)
+    data: Manifest = {"data": {REPORT: report_json(said)}}
+
+    def is_written() -> bool:
+        try:
+            account.patch(CONFIG_MAP, namespace, NAME, data, manager=MANAGER)
+        except ApiError as error:
+            if error.status in {401, 403, 404}:  # its rights come into force a moment after the Job
+                return False
+            raise
+        return True
+
+    until(is_written, "the report", seconds=SECONDS)
 
 
 @pytest.mark.usefixtures("crds")

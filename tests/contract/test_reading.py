@@ -76,7 +76,7 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "FailedOver": facts.Stretch("r", RESTORED, BY, "FailedOver", RESTORED, UNTIL, "T-1"),
     "Restored": facts.Restored(
         "r", RESTORED, BY, "lost", "acme-db-1a2b3c", "acme-database", RESTORED, True, RESTORED, UNTIL,
-        timedelta(hours=72), timedelta(minutes=1),
+        timedelta(hours=72), timedelta(minutes=1), brought=True,
     ),
     "Drilled": facts.Drilled(
         "r", RESTORED, BY, "acme-drill-202601040300", True, "Proven", "7 events", RESTORED, UNTIL, RESTORED,
@@ -85,7 +85,7 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "Imported": Imported(
         "r", RESTORED, BY, UID, "Backup", "s3://acme-elsewhere/backups at s3.eu-west-1.amazonaws.com",
         "7 events", RESTORED, UNTIL, "aws:eu-west-1", "acme-database", RESTORED, "a" * 64, 1000,
-        timedelta(seconds=30),
+        timedelta(seconds=30), brought=True,
     ),
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),

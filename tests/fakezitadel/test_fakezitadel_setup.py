@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from dedicated.agents.verify.opening import opened
 from fakezitadel.driver import Fake, ended, until
 
 pytestmark = pytest.mark.cluster
@@ -40,7 +41,7 @@ def image(fake: Fake) -> Mapping[str, Any]:
         "events": fake.rows(
             "select event_type, payload->>'name', payload->>'lastRun' from eventstore.events2"
             " where event_type not in ('system.migration.started', 'system.migration.failed')"
-            " order by \"position\", in_tx_order"
+            ' order by "position", in_tx_order'
         ),
         "states": fake.rows("select projection_name from projections.current_states order by 1"),
     }
@@ -105,6 +106,18 @@ def test_skip_leaves_the_masterkey_to_the_projections(fresh: Fake) -> None:
 def test_another_masterkey_cannot_read_the_keys(ready: Fake) -> None:
     outcome = replace(ready, masterkey="y" * 32).call("setup", "--init-projections")
     assert (outcome.code, "unable to decrypt key" in outcome.text) == (1, True)
+
+
+@pytest.mark.parametrize(("masterkey", "readable"), [("", 1), ("y" * 32, 0)])
+def test_a_verification_opens_it_as_it_opens_a_real_one(ready: Fake, masterkey: str, readable: int) -> None:
+    stored = ready.rows("select id, key from system.encryption_keys")
+    payloads = [
+        row[0]
+        for row in ready.rows("select payload from eventstore.events2 where event_type = 'web_key.added'")
+    ]
+    found = opened(stored, payloads, masterkey=(masterkey or ready.masterkey).encode())
+    assert (found.keys, found.unlike, found.private_keys) == (len(stored), (), 1)
+    assert (found.readable, found.opened) == (readable, readable * len(stored))
 
 
 def test_a_setup_for_mirror_makes_no_instance(fresh: Fake) -> None:
@@ -244,8 +257,8 @@ def test_unknown_keys_are_named_on_stderr(fresh: Fake) -> None:
 
 def test_events_have_the_columns_of_the_real_thing(ready: Fake) -> None:
     (first,) = ready.rows(
-        "select instance_id, aggregate_type, aggregate_id, event_type, \"sequence\", revision, creator,"
-        " \"owner\", in_tx_order, abs(extract(epoch from created_at) - \"position\") < 0.001, payload"
+        'select instance_id, aggregate_type, aggregate_id, event_type, "sequence", revision, creator,'
+        ' "owner", in_tx_order, abs(extract(epoch from created_at) - "position") < 0.001, payload'
         " from eventstore.events2 where aggregate_id = 'SYSTEM' order by \"sequence\" limit 1"
     )
     started = ("", "system", "SYSTEM", "system.migration.started", 1, 1, "system", "SYSTEM", 1, True)

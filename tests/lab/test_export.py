@@ -1,30 +1,23 @@
 """An export of a real database: proven, stored, opened elsewhere; damaged, and killed."""
 
 import asyncio
-import base64
 import json
-import os
-import re
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pyrage
 import pytest
 
+from dedicated.agents.export.folder import check, manifest_in
 from dedicated.agents.verify.opening import TYPES, opened
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map
 from dedicated.cli import opening
-from dedicated.cli.export_folder import check, manifest_in
 from dedicated.contract.export import KEYS as PACKED
-from dedicated.contract.export import Rates, Table, table_findings
+from dedicated.contract.export import Rates, table_findings
 from dedicated.parts.keys import fingerprint
 from dedicated.parts.reopened import batches
-from dedicated.probes.exported import exported
 from dedicated.probes.objects import open_objects
+from lab.contents import DATABASE, connected, fill, tables_of
 from lab.export import (
     BUCKET,
     CONFIG,
@@ -33,145 +26,11 @@ from lab.export import (
     MASTERKEY_SECRET,
     SALT,
     Exporting,
-    download,
-    exporting,
-    source,
 )
-from lab.laboratory import Lab
-from lab.s3 import S3, object_store
-from lab.sealed import KEYS, MASTERKEY, encrypt, web_key
-from lab.server import Server, until
+from lab.moved import fetched, followed
+from lab.s3 import S3
+from lab.server import until
 from lab.trial import note
-from testbed.processes import free_port
-
-SCHEMA = """
-create role zitadel_owner login;
-create schema eventstore authorization zitadel_owner;
-create schema system authorization zitadel_owner;
-create table eventstore.events2 (
-  instance_id text not null, aggregate_type text not null, aggregate_id text not null,
-  event_type text not null,
-  "sequence" bigint not null, created_at timestamptz not null, payload jsonb, "position" decimal not null,
-  primary key (instance_id, aggregate_type, aggregate_id, "sequence"));
-create index on eventstore.events2 (instance_id, "position");
-create table system.encryption_keys (id text primary key, key text not null);
-create table system.assets (name text primary key, data bytea, hash text);
-alter table eventstore.events2 owner to zitadel_owner;
-alter table system.encryption_keys owner to zitadel_owner;
-alter table system.assets owner to zitadel_owner;
-"""
-FILL = """
-insert into eventstore.events2
-select 'inst'||(g%%5), 'user', (300000000000000000+g/7)::text, 'user.human.'||(g%%40), g,
-       now()-((%(rows)s-g)||' ms')::interval,
-       jsonb_build_object('n', g, 'email', md5(random()::text)||'@example.com',
-                          'a', md5(random()::text), 'b', md5(random()::text),
-                          'text', 'changed profile of the user with a usual text'),
-       1700000000+g::numeric/1000
-  from generate_series(1, %(rows)s) g"""
-ASSET = """
-insert into system.assets
-select 'logo', string_agg(decode(md5(random()::text), 'hex'), ''), 'h' from generate_series(1, %s)"""
-DATABASE = "zitadel"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with object_store(tmp_path_factory.mktemp("s3")) as running:
-        asyncio.run(running.make_bucket(BUCKET))
-        yield running
-
-
-@pytest.fixture
-def export(lab: Lab, store: S3, tmp_path: Path) -> Iterator[Exporting]:
-    with exporting(lab, store, tmp_path, database=DATABASE) as made:
-        yield made
-
-
-def fill(lab: Lab, *, rows: int, asset_mb: int = 0) -> None:
-    """A database as ZITADEL has it: events, keys under the masterkey, an asset that does not compress."""
-    lab.primary.ask(f"create database {DATABASE}")
-    with connected(lab) as connection:
-        connection.execute(SCHEMA)
-        connection.execute(FILL, {"rows": rows})
-        connection.execute(ASSET, (asset_mb * 65536 + 1,))
-        made = {name: os.urandom(32) for name in KEYS}
-        for name, key in made.items():
-            row = (name, base64.urlsafe_b64encode(encrypt(key, MASTERKEY)).decode())
-            connection.execute("insert into system.encryption_keys values (%s, %s)", row)
-        payload = json.dumps(web_key(made["oidcKey"], key_id="oidcKey"))
-        connection.execute(
-            "insert into eventstore.events2 values "
-            "('inst0', 'web_key', '1', 'web_key.added', 1, now(), %s::jsonb, 1)",
-            (payload,),
-        )
-
-
-def connected(lab: Lab, port: int = 0, database: str = DATABASE) -> psycopg.Connection[tuple[object, ...]]:
-    where = f"host=127.0.0.1 port={port or lab.primary.port} user=postgres dbname={database}"
-    return psycopg.connect(where, autocommit=True)
-
-
-def fetched(store: S3, into: Path) -> list[str]:
-    """The export as a customer has it, downloaded."""
-
-    async def ask() -> list[str]:
-        async with open_objects(BUCKET, store.access()) as bucket:
-            return await download(bucket, into)
-
-    return asyncio.run(ask())
-
-
-AGE = """#!{python}
-import sys, pyrage
-identity = pyrage.x25519.Identity.from_str(open(sys.argv[3]).read().strip())
-pyrage.decrypt_file(sys.argv[6], sys.argv[5], [identity])
-"""
-"""As much of age as the README uses: `age -d -i IDENTITY -o OUT IN`."""
-
-
-def followed(lab: Lab, folder: Path) -> Server:
-    """Another server, and the export in it: every command of the README's steps 1 to 4, word by word."""
-    pg, run_in = lab.folder / "pg", lab.folder / "run"
-    server = Server("elsewhere", free_port(), pg / "elsewhere", run_in, lab.programs)
-    server.make({"archive_mode": "off"})
-    server.start()
-    tools = folder.parent / "tools"
-    tools.mkdir()
-    (tools / "age").write_text(AGE.format(python=sys.executable))
-    (tools / "age").chmod(0o755)
-    (folder / "identity.txt").write_text(str(IDENTITY))
-    environment = {
-        "PATH": f"{tools}:{lab.programs.postgres}:{Path(sys.executable).parent}:/usr/bin:/bin",
-        **source(lab, ""),
-        "PGPORT": str(server.port),
-    }
-    del environment["PGDATABASE"]
-    blocks = re.findall(r"(?:^ {7}.*\n)+", (folder / "README.md").read_text(), re.MULTILINE)
-    commands = [block for block in blocks if "zitadel setup" not in block]
-    assert len(commands) == 4
-    for block in commands:
-        script = "set -e\n" + textwrap.dedent(block)
-        shell = ["/bin/sh", "-c", script]
-        done = subprocess.run(
-            shell, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-    return server
-
-
-def tables_of(port: int) -> tuple[Table, ...]:
-    async def ask() -> tuple[Table, ...]:
-        where = f"host=127.0.0.1 port={port} user=postgres dbname={DATABASE}"
-        async with exported(where) as session:
-            return tuple(
-                [
-                    Table(schema, name, *(await session.rows(schema, name)))
-                    for schema, name, _ in await session.tables()
-                ]
-            )
-
-    return asyncio.run(ask())
 
 
 def test_another_server_has_the_same_rows_and_the_bundled_masterkey_opens_its_keys(

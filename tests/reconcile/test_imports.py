@@ -9,8 +9,9 @@ from api.source_examples import BACKUP, KEYS
 from builders import MASTERKEY, UID, body, clustered, nodes, spec
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.objects import JOB, PERCONA_CLUSTER, Ref
+from dedicated.api.resource import FIRST, Instance
 from dedicated.api.status import InstanceStatus
-from dedicated.contract.facts import DatabaseRemoved, Fact
+from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
 from dedicated.contract.imported import Imported
 from dedicated.contract.recovery.proof import Check, Goal, Verdict
 from dedicated.contract.recovery.report import Report
@@ -192,6 +193,21 @@ def test_on_record_it_has_no_effect_until_the_database_goes_with_its_instance() 
     replaced = replace(gone, restore="lost")
     assert with_database(cluster.instance(), (former, replaced)).imported  # type: ignore[union-attr]
     assert not with_database(cluster.instance(), ()).imported  # type: ignore[union-attr]
+
+
+def test_what_was_brought_back_after_a_disaster_tells_of_a_cluster_that_is_lost() -> None:
+    cluster = begun()
+    now = cluster.server.now
+    lost = Restored(
+        "s", now, "op", "before", "acme-db-1a2b3c", "acme-database", now, False, now, now, timedelta(hours=1)
+    )
+    former = fact(cluster, incarnation="a-former-one", brought=True)
+    found = with_database(cluster.instance(), (replace(lost, brought=True), former))
+    assert isinstance(found, Instance)
+    assert (found.database, found.imported) == (FIRST, False)
+    here = with_database(cluster.instance(), (lost, replace(former, brought=False)))
+    assert isinstance(here, Instance)
+    assert (here.database.cluster, here.imported) == ("acme-db-1a2b3c", True)
 
 
 def test_an_older_release_than_the_data_is_refused() -> None:

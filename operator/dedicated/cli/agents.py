@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dedicated.cli.agent_arguments import add_recovery_arguments, add_verify_arguments
 from dedicated.cli.escrow_arguments import add_escrow_arguments
 from dedicated.cli.export_arguments import add_export_arguments
+from dedicated.cli.import_arguments import add_import_arguments
 
 
 def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
@@ -16,5 +17,6 @@ def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str
         ("verify", "look once at a restored database, and tell what it holds", add_verify_arguments),
         ("escrow", "write the key bundle and the ledger beside the cluster; once", add_escrow_arguments),
         ("export", "dump the database, prove the dump, store it sealed; once", add_export_arguments),
+        ("import", "read an export or a database into an empty one, and compare; once", add_import_arguments),
     ):
         add(agents.add_parser(name, help=text), environment=environment)

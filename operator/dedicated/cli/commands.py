@@ -20,6 +20,7 @@ from dedicated.cli.explain import explain
 from dedicated.cli.export import export, export_verify
 from dedicated.cli.frame import App
 from dedicated.cli.freeze import freeze
+from dedicated.cli.importing import import_
 from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
 from dedicated.cli.record import record
@@ -76,7 +77,7 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 COMMANDS = (
     check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
-    export, export_verify,
+    export, export_verify, import_,
     permit, refuse, withdraw, reschedule, freeze, announce, record, backup, delete,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

@@ -86,7 +86,7 @@ def export_verify(*, folder: Path, identity: Path | None, sha256: str, output: P
 
     What is wrong is named, and the exit code is 1.
     """
-    from dedicated.cli.export_folder import NotAnIdentityError, check, identity_in, manifest_in
+    from dedicated.agents.export.folder import NotAnIdentityError, check, identity_in, manifest_in
 
     try:
         opener = identity_in(identity) if identity is not None else None

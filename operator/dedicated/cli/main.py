@@ -59,6 +59,8 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
             return _run(options, now)
         case "agent" if options.agent == "export":
             return _export(options, now)
+        case "agent" if options.agent == "import":
+            return _import(options, now)
         case "agent" if options.agent == "escrow":
             return _escrow(options, now)
         case "agent":
@@ -103,6 +105,20 @@ def _export(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     from dedicated.controllers import logs
 
     settings = export_settings_of(options, environment=os.environ)
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return 0 if asyncio.run(run(settings, now=now)) else BROKEN
+
+
+def _import(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.importing.main import run
+    from dedicated.cli.import_arguments import import_settings_of
+    from dedicated.controllers import logs
+
+    try:
+        settings = import_settings_of(options, environment=os.environ)
+    except ValueError as error:
+        print(f"dedicated agent import: {error}", file=sys.stderr)
+        return USAGE
     logs.configure(level=settings.log_level, form=settings.log_format)
     return 0 if asyncio.run(run(settings, now=now)) else BROKEN
 

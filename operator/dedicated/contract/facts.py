@@ -234,6 +234,8 @@ class Restored:
     part: str = ""
     earliest: datetime | None = None
     newest: datetime | None = None
+    brought: bool = False
+    """Brought back after a disaster: of databases that stood in a cluster that is lost."""
 
     @property
     def took(self) -> timedelta:

@@ -29,3 +29,5 @@ class Imported:
     manifest_sha256: str = ""
     size: int = 0
     expected: timedelta | None = None
+    brought: bool = False
+    """Brought back after a disaster: of a database that stood in a cluster that is lost."""

@@ -10,12 +10,17 @@ from collections.abc import Iterable
 from dedicated.api.conditions import rfc3339, shorten
 from dedicated.api.json import Manifest
 from dedicated.api.source import Source
-from dedicated.contract.facts import DatabaseRemoved, Fact
+from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
 from dedicated.contract.imported import Imported
 from dedicated.contract.places import place_of_bucket
 from dedicated.contract.records import Statement
 
 FOUND_LENGTH = 500
+
+
+def standing(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts without those that tell of databases in a cluster that is lost: they were brought back."""
+    return tuple(fact for fact in facts if not (isinstance(fact, Restored | Imported) and fact.brought))
 
 
 def is_imported(facts: Iterable[Fact], *, incarnation: str, cluster: str) -> bool:

@@ -8,7 +8,7 @@ with their names and times, so that no rule can tell the difference.
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -185,7 +185,7 @@ def _of_database(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
     fact: Fact | None = None
     match spec:
         case RecordSpec(restored=RecordedRestore() as done):
-            fact = _restored(name, at, by, done)
+            fact = replace(_restored(name, at, by, done), brought=spec.at is not None)
         case RecordSpec(removed=RecordedRemoval() as gone):
             fact = DatabaseRemoved(name, at, by, gone.cluster, gone.uid, gone.restore)
         case RecordSpec(drill=RecordedDrill() as drill):
@@ -193,7 +193,7 @@ def _of_database(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
         case RecordSpec(fact="DeletionConfirmed"):
             fact = DeletionConfirmed(name, at, by, incarnation)
         case RecordSpec(imported=RecordedImport() as begun):
-            fact = _imported(name, at, by, incarnation, begun)
+            fact = replace(_imported(name, at, by, incarnation, begun), brought=spec.at is not None)
         case RecordSpec(backup=RecordedBackup() as made):
             fact = FinalBackup(name, at, by, incarnation, made.object, made.label)
     return fact

@@ -23,6 +23,7 @@ class Gathered:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     escrowing: list[Attempt] = field(default_factory=list)
     export_report: str = ""
+    import_report: str = ""
     identity: Identity | None = None
 
     def add(self, ref: Ref, entry: Entry) -> None:
@@ -37,6 +38,8 @@ class Gathered:
             self.verdicts[entry.verdict.restore] = entry.verdict
         elif entry.escrowing is not None:
             self.escrowing.append(entry.escrowing)
+        elif entry.import_report:
+            self.import_report = entry.import_report
         elif entry.export_report:
             self.export_report = entry.export_report
         elif entry.identity is not None:

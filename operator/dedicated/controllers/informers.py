@@ -29,7 +29,7 @@ from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
-from dedicated.parts import escrow, export, keys, measured, recovery_agent, verification
+from dedicated.parts import escrow, export, importing, keys, measured, recovery_agent, verification
 from dedicated.parts.database.engine import (
     ClusterState,
     EngineRun,
@@ -79,6 +79,7 @@ class Entry:
     escrowed: escrow.Kept | None = None
     escrowing: Attempt | None = None
     export_report: str = ""
+    import_report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,8 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             found = Entry(instance, child, verdict=verification.verdict_of(manifest, uid=child.owner_uid))
         case escrow.COMPONENT:
             found = Entry(instance, child, escrowed=escrow.kept_of(manifest))
+        case importing.COMPONENT:
+            found = Entry(instance, child, import_report=export.told_in(manifest))
         case export.COMPONENT:
             found = Entry(instance, child, export_report=export.told_in(manifest))
     return found

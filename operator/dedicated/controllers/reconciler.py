@@ -298,6 +298,7 @@ class Reconciler:
             escrowing=known.escrowing,
             exports=known.exports,
             export_report=known.export_report,
+            import_report=known.import_report,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

@@ -102,6 +102,7 @@ class Snapshot:
     escrowing: tuple[Attempt, ...]
     exports: tuple[ExportOrder, ...]
     export_report: str
+    import_report: str
 
 
 About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
@@ -255,6 +256,7 @@ class World:
             escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
             exports=self.exports(key),
             export_report=found.export_report,
+            import_report=found.import_report,
         )
 
     def _gathered(self, key: Key) -> Gathered:

@@ -165,9 +165,10 @@ class Copy:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Copy]:
-    """A copy for the time of the block. Raises DatabaseError."""
-    async with _session() as session:
+async def opened(connection: str = "") -> AsyncIterator[Copy]:
+    """A copy for the time of the block; what the connection leaves out, libpq's variables say. Raises
+    DatabaseError."""
+    async with _session(connection) as session:
         yield Copy(session)
 
 
@@ -189,9 +190,9 @@ def _named(what: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _session() -> AsyncIterator[Session]:
+async def _session(connection: str = "") -> AsyncIterator[Session]:
     try:
-        session = await psycopg.AsyncConnection.connect("", autocommit=True, **SESSION)  # type: ignore[arg-type]
+        session = await psycopg.AsyncConnection.connect(connection, autocommit=True, **SESSION)  # type: ignore[arg-type]
         async with session:
             yield session
     except (psycopg.Error, OSError) as error:

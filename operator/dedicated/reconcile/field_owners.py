@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER
-from dedicated.parts import escrow, recovery_agent, verification
+from dedicated.parts import escrow, importing, recovery_agent, verification
 
 OWNERS = "f:ownerReferences"
 PLATFORM_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"})
 """Field managers of Kubernetes itself: what they set is no modification."""
+WORDS = (recovery_agent.is_report, escrow.is_report, verification.is_verdict, importing.is_report)
+"""Whether something is the word of an instance's own process in its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,7 @@ def owners_of(entries: list[JsonValue], component: str) -> tuple[str, tuple[Owne
                 ours = sys.intern(_compact(_without_owner(get_map(entry, "fieldsV1"))))
         elif subresource != "status" and manager not in PLATFORM_MANAGERS:
             owned = get_map(entry, "fieldsV1")
-            words = (recovery_agent.is_report, escrow.is_report, verification.is_verdict)
-            if any(is_word(component, manager, owned) for is_word in words):
+            if any(is_word(component, manager, owned) for is_word in WORDS):
                 continue
             operation = f"{operation} ({subresource})" if subresource else operation
             fields = _compact(owned)

@@ -7,11 +7,9 @@ either tried again or left to a person; a database that is not what was to be im
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from dedicated.api.conditions import rfc3339, shorten
+from dedicated.api.catalogue import ResolvedRelease
 from dedicated.api.findings import Finding
 from dedicated.api.instance import Party
-from dedicated.api.instance_restore import MESSAGE_LENGTH
-from dedicated.api.json import Manifest
 from dedicated.api.objects import JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.api.source import BackupSource, Source
@@ -21,7 +19,7 @@ from dedicated.contract.facts import Fact
 from dedicated.contract.imported import Imported
 from dedicated.contract.importing import origin_of, place_of
 from dedicated.contract.recovery import proof
-from dedicated.contract.recovery.proof import Goal, Terms
+from dedicated.contract.recovery.proof import Goal, Terms, Verdict
 from dedicated.contract.recovery.restore import PATIENCE
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts import verification
@@ -32,16 +30,28 @@ from dedicated.parts.recovery_source import STORE_PORT, store_ports
 from dedicated.parts.verification import Copy
 from dedicated.reconcile.arrival import NOTHING, Arrival
 from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile.import_words import import_status, status_on_record
+from dedicated.reconcile.logical_import import logical
 from dedicated.reconcile.observed import Observed
 
 COMPONENT = "import"
 ANY_AGE = timedelta(days=36525)
 """The newest point of a backup is taken, however old it is."""
-AGAIN = "delete the instance with its database, correct the cause, and create it anew"
+AGAIN = "create another instance, from a source that is whole, and delete this one"
+RIGHT_KEY = (
+    "a masterkey never changes: create another instance, with the one that this data was written with, and "
+    "delete this one"
+)
 
 
 def arrival(
-    instance: Instance, observed: Observed, engine: DatabaseView, *, zone: str, now: datetime
+    instance: Instance,
+    observed: Observed,
+    engine: DatabaseView,
+    release: ResolvedRelease | None,
+    *,
+    zone: str,
+    now: datetime,
 ) -> Arrival:
     """How far the import is. `zone` is the contract's."""
     source = instance.spec.from_
@@ -49,10 +59,10 @@ def arrival(
         return NOTHING
     fact = _on_record(instance, observed.facts)
     if instance.imported or fact is not None:
-        return Arrival(status=_status(source, "Imported", fact=fact))
+        return Arrival(status=status_on_record(source, fact))
     if source.backup is not None:
         return _from_backup(instance, observed, source, source.backup, engine, zone=zone, now=now)
-    return NOTHING
+    return logical(instance, observed, source, engine, release, now=now)
 
 
 def _on_record(instance: Instance, facts: Iterable[Fact]) -> Imported | None:
@@ -80,42 +90,55 @@ def _from_backup(
         return _restoring(instance, source, state, engine, zone=zone, now=now)
     if not observed.agent_image:
         text = f"{origin} is restored, and nobody can look at it: the operator has no --agent-image"
-        return Arrival(waiting=text, status=_status(source, "Verifying", text, party="Provider", at=made))
+        status = import_status(source, "Verifying", text, party="Provider", at=made)
+        return Arrival(waiting=text, status=status)
     copy = _copy(instance, observed, backup, since=made)
     name = verification.verdict_name(copy.restore)
     job, verdict = observed.tasks.get(name), observed.verdicts.get(instance.meta.uid)
     manifests = (verification.isolation(copy), *verification.verification(copy))
     if verdict is None:
-        again = frozenset({Ref(JOB.kind, name)}) if job is not None and job.failed else frozenset[Ref]()
+        again = job is not None and job.failed
         text = f"{origin} is restored, and looked at before anything uses it"
         return Arrival(
             waiting=text,
             findings=(_unseen(instance, name),) if again else (),
             manifests=manifests,
-            replaced=again if job is not None and not job.deleting else frozenset(),
-            status=_status(source, "Verifying", text, at=made),
+            replaced=frozenset({Ref(JOB.kind, name)}) if again else frozenset(),
+            status=import_status(source, "Verifying", text, at=made),
         )
     judged = proof.judge(verdict, _terms(observed, copy.goal, zone=zone, now=now))
     if not judged.passed:
         return _refused(instance, source, judged, at=made)
-    fact = Imported(
+    fact = _fact(instance, source, judged, verdict, began=made, now=now)
+    text = f"{origin} is restored and verified: {judged.message}"
+    status = import_status(source, "Verifying", text, at=made)
+    return Arrival(waiting=text, manifests=manifests, fact=fact, status=status)
+
+
+def _fact(
+    instance: Instance,
+    source: Source,
+    judged: proof.Judgement,
+    verdict: Verdict,
+    *,
+    began: datetime,
+    now: datetime,
+) -> Imported:
+    return Imported(
         name="",
         at=now,
         by="",
         incarnation=instance.meta.uid,
         source="Backup",
-        origin=origin,
+        origin=origin_of(source),
         found=judged.message,
-        started=made,
-        ended=max(verdict.written, made),
+        started=began,
+        ended=max(verdict.written, began),
         place=place_of(source),
         cluster=cluster_name(instance),
         point=verdict.restored_to,
         size=verdict.size,
     )
-    text = f"{origin} is restored and verified: {judged.message}"
-    status = _status(source, "Verifying", text, at=made)
-    return Arrival(waiting=text, manifests=manifests, fact=fact, status=status)
 
 
 def _copy(instance: Instance, observed: Observed, backup: BackupSource, *, since: datetime) -> Copy:
@@ -172,11 +195,11 @@ def _restoring(
     where, made = origin_of(source), state.created if state else None
     if state is None or made is None:
         text = engine.waiting or f"{cluster_name(instance)} is made from {where}"
-        return Arrival(waiting=text, status=_status(source, "Waiting", text))
+        return Arrival(waiting=text, status=import_status(source, "Waiting", text))
     late = made + PATIENCE
     text = f"the engine restores {cluster_name(instance)} from {where}: {state.message}"
     if now < late:
-        return Arrival(waiting=text, status=_status(source, "Restoring", text, at=made), wake_at=late)
+        return Arrival(waiting=text, status=import_status(source, "Restoring", text, at=made), wake_at=late)
     party = responsible("Backup", instance.spec.infrastructure)
     finding = Finding(
         code="ImportOverdue",
@@ -185,9 +208,8 @@ def _restoring(
         action="read the log of the engine's restore: the store may be out of reach, its credentials or "
         "passphrase wrong, or the data large; the engine goes on trying",
     )
-    return Arrival(
-        waiting=text, findings=(finding,), status=_status(source, "Restoring", text, party=party, at=made)
-    )
+    status = import_status(source, "Restoring", text, party=party, at=made)
+    return Arrival(waiting=text, findings=(finding,), status=status)
 
 
 def _not_empty(instance: Instance, source: Source) -> Arrival:
@@ -201,7 +223,7 @@ def _not_empty(instance: Instance, source: Source) -> Arrival:
         action="create the instance under another name, or remove that database",
         blocks="Stalled",
     )
-    return Arrival(text, (finding,), status=_status(source, "Failed", text, party=party))
+    return Arrival(text, (finding,), status=import_status(source, "Failed", text, party=party))
 
 
 def _unseen(instance: Instance, job: str) -> Finding:
@@ -222,32 +244,11 @@ def _refused(instance: Instance, source: Source, judged: proof.Judgement, *, at:
         code=code,
         responsible=party,
         message=f"{origin_of(source)} was restored, and is not used: {judged.message}",
-        action=f"bring the masterkey that this data was written with; {AGAIN}" if wrong else AGAIN,
+        action=RIGHT_KEY if wrong else AGAIN,
         blocks="Stalled",
     )
     return Arrival(
         waiting=finding.message,
         findings=(finding,),
-        status=_status(source, "Failed", finding.message, party=party, at=at),
+        status=import_status(source, "Failed", finding.message, party=party, at=at),
     )
-
-
-def _status(
-    source: Source,
-    phase: str,
-    message: str = "",
-    *,
-    party: str = "",
-    at: datetime | None = None,
-    fact: Imported | None = None,
-) -> Manifest:
-    """What the instance's status tells."""
-    told = {
-        "origin": fact.origin if fact else origin_of(source),
-        "place": fact.place if fact else place_of(source),
-        "message": fact.found if fact else shorten(message, MESSAGE_LENGTH),
-        "responsible": party,
-        "startedAt": rfc3339(fact.started) if fact else rfc3339(at) if at else "",
-        "importedAt": rfc3339(fact.at) if fact else "",
-    }
-    return {"source": source.kind, "phase": phase, **{key: text for key, text in told.items() if text}}

@@ -108,7 +108,7 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
     supported = releases.support(serving, catalogue, kept_back=kept_back, now=now, zone=zone)
     found += supported.findings
     engine = databases.held_back(engine, found, observed)
-    coming = imports.arrival(instance, observed, engine, zone=zone, now=now)
+    coming = imports.arrival(instance, observed, engine, release, zone=zone, now=now)
     found += coming.findings
     wanted = _wanted(instance, observed, release, zones, engine, recoverable) if release else None
     if wanted is not None:

@@ -190,6 +190,8 @@ class Observed:
     exports: tuple[ExportOrder, ...] = ()
     export_report: str = ""
     """What the export under way has written into its record."""
+    import_report: str = ""
+    """What the import under way has written into its record."""
     readings: tuple[Reading, ...] = ()
     forged: Mapping[Ref, Drift] = field(default_factory=dict)
     measured: Measured = field(default_factory=Measured)

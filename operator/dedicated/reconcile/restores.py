@@ -16,7 +16,7 @@ from dedicated.api.instance_restore import Phase
 from dedicated.api.json import digest, get_str
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
-from dedicated.contract.importing import is_imported
+from dedicated.contract.importing import is_imported, standing
 from dedicated.contract.recovery import proof, restore
 from dedicated.contract.recovery.drills import known_drills, known_event
 from dedicated.contract.recovery.proof import Goal, Terms, due
@@ -138,7 +138,7 @@ def with_database(instance: Instance | InvalidInstance, facts: Iterable[Fact]) -
     """The instance with the database that the records say it has, and whether its import is on record."""
     if isinstance(instance, InvalidInstance):
         return instance
-    known = tuple(facts)
+    known = standing(facts) if instance.spec.from_ else tuple(facts)
     cluster = cluster_name(instance) if instance.spec.backup else ""
     done = is_imported(known, incarnation=instance.meta.uid, cluster=cluster)
     return replace(instance, database=database_in(known), imported=done)
@@ -255,8 +255,7 @@ def _impossible(scene: Scene) -> Refusal | None:
     """Why no restore can begin now, whatever is asked for."""
     judgement = scene.judgement
     if adapter_of(scene.instance).cluster_kind is None:
-        text = "the database is external: whoever runs it restores it"
-        return Refusal("ExternalDatabase", text)
+        return Refusal("ExternalDatabase", "the database is external: whoever runs it restores it")
     if judgement.stalled is not None:
         return Refusal("InstanceStalled", judgement.stalled.message, waits=True)
     if judgement.arrival.waiting:

@@ -36,8 +36,8 @@ async def dumped(scratch: Path, connection: str, *, told: Told) -> Database:
         if not SNAPSHOT.fullmatch(snapshot.name) or not ADDRESS.fullmatch(snapshot.address):
             raise ExportError("the server names its snapshot in a way that is not known")
         facts, roles = await source.facts(), await source.roles()
-        async with _asked(scratch, "dump", snapshot.name, snapshot.address or "-"):
-            tables = await _reckoned(source, told=told)
+        async with asked(scratch, "dump", snapshot.name, snapshot.address or "-"):
+            tables = await reckoned(source, told=told)
     (scratch / ROLES).write_text(roles_sql(roles))
     (scratch / ROLES).chmod(0o640)
     return Database(facts.major, facts.at, facts.size, tuple(role.name for role in roles), tables)
@@ -45,11 +45,11 @@ async def dumped(scratch: Path, connection: str, *, told: Told) -> Database:
 
 async def proven(scratch: Path, wanted: Database, *, told: Told) -> tuple[Flaw, ...]:
     """Import the dump into an empty server, and tell what is otherwise there. Raises as `dumped`."""
-    async with _asked(scratch, "import", "-", "-"):
+    async with asked(scratch, "import", "-", "-"):
         pass
     where = f"host='{scratch / SOCKET}' port={PORT} user={SUPERUSER} dbname={COPY}"
     async with exported(where) as copy:
-        found = await _reckoned(copy, told=told)
+        found = await reckoned(copy, told=told)
     return tuple(table_findings(wanted.tables, found))
 
 
@@ -58,11 +58,12 @@ def files(scratch: Path) -> tuple[Path, ...]:
     return (*sorted(path for path in (scratch / DUMP).rglob("*") if path.is_file()), scratch / ROLES)
 
 
-async def _reckoned(session: Exported, *, told: Told) -> tuple[Table, ...]:
+async def reckoned(session: Exported, *, told: Told, without: str = "") -> tuple[Table, ...]:
+    """Rows and checksum of each table, but for those of one schema. Raises DatabaseError."""
     tables = await session.tables()
     total, done = sum(size for _, _, size in tables), 0
     found: list[Table] = []
-    for schema, name, size in tables:
+    for schema, name, size in (table for table in tables if table[0] != without):
         told(done, total)
         rows, checksum = await session.rows(schema, name)
         found.append(Table(schema, name, rows, checksum))
@@ -72,7 +73,7 @@ async def _reckoned(session: Exported, *, told: Told) -> tuple[Table, ...]:
 
 
 @asynccontextmanager
-async def _asked(scratch: Path, step: str, *words: str) -> AsyncIterator[None]:
+async def asked(scratch: Path, step: str, *words: str) -> AsyncIterator[None]:
     """Ask the programs for a step, and wait for its end after the block. Raises ExportError."""
     mark = secrets.token_hex(8)
     new = scratch / f"{step}.ask.new"
