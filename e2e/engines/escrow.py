@@ -41,6 +41,10 @@ class EscrowNode:
     ran: list[tuple[str, int, str]] = field(default_factory=list)
     away: bool = False
 
+    def step(self) -> None:
+        """What would have been done by now, beside engines that are played."""
+        self.turn()
+
     def turn(self) -> bool:
         """Carry out the pods that wait; whether there was one."""
         worked = False
@@ -70,22 +74,30 @@ class EscrowNode:
             finish(self.cluster.api, pod, ended.returncode)
 
     def _argv(self, pod: Manifest, folder: Path) -> list[str]:
-        api, root = self.cluster.api, folder / "root"
-        sources = Sources(
-            self.namespace,
-            partial(api.find, CONFIG_MAP, self.namespace),
-            partial(api.find, SECRET, self.namespace),
-        )
-        lay_out(pod, sources, folder / "volumes", ip="127.0.0.1", host="127.0.0.1")
         (container,) = map(as_manifest, get_list(pod, "spec", "containers"))
-        mount(container, folder / "volumes", root)
-        account = get_str(pod, "spec", "serviceAccountName")
-        config = yaml.safe_load(self.cluster.account_kubeconfig(self.namespace, account).read_text())
-        (folder / "token").write_text(config["users"][0]["user"]["token"])
-        (folder / "ca.crt").write_bytes(self.cluster.ca.read_bytes())
+        root = laid_out(self.cluster, self.namespace, pod, container, folder)
         given = [str(one).replace(f"={HOME}", f"={root}{HOME}") for one in get_list(container, "args")]
         return [
             *(sys.executable, "-m", "dedicated", *given),
             *(f"--api-server={self.cluster.state.server}", f"--credentials={folder}"),
             f"--store-ca-file={self.store_ca}",
         ]
+
+
+def sources_of(cluster: Cluster, namespace: str) -> Sources:
+    """Where a pod's values come from."""
+    find = cluster.api.find
+    return Sources(namespace, partial(find, CONFIG_MAP, namespace), partial(find, SECRET, namespace))
+
+
+def laid_out(cluster: Cluster, namespace: str, pod: Manifest, container: Manifest, folder: Path) -> Path:
+    """What a container of a pod has mounted, below the path that is returned; the token of its account, and
+    the API server's authority, are in `folder`."""
+    root, sources = folder / "root", sources_of(cluster, namespace)
+    lay_out(pod, sources, folder / "volumes", ip="127.0.0.1", host="127.0.0.1")
+    mount(container, folder / "volumes", root)
+    account = get_str(pod, "spec", "serviceAccountName")
+    config = yaml.safe_load(cluster.account_kubeconfig(namespace, account).read_text())
+    (folder / "token").write_text(config["users"][0]["user"]["token"])
+    (folder / "ca.crt").write_bytes(cluster.ca.read_bytes())
+    return root

@@ -46,6 +46,8 @@ class Simulator:
     namespace: str
     dsn: str
     failing: str = ""
+    shared: str = ""
+    """Role and database that the DSN leads to, where the server is shared and has no room for the spec's."""
     holding: bool = False
     """Backups that began do not end."""
     restoring: str = ""
@@ -203,12 +205,12 @@ class Simulator:
         if self.api.find("v1/secrets", self.namespace, name) is not None:
             return
         parts = urlsplit(self.dsn)
+        owned = {key: user, **extra}
         values = {
             "host": parts.hostname or "",
             "port": str(parts.port or 5432),
             "password": parts.password or "",
-            key: user,
-            **extra,
+            **(dict.fromkeys(owned, self.shared) if self.shared else owned),
         }
         data: Manifest = {field: base64.b64encode(text.encode()).decode() for field, text in values.items()}
         head: Manifest = {"name": name, "namespace": self.namespace}

@@ -62,16 +62,15 @@ FULL_CLUSTER: Manifest = {
             "postgresVersion": 18,
             "image": "images.example.test/postgres:18",
             "backupImage": "images.example.test/pgbackrest:2.58.0",
-            "storage": {"size": "20Gi", "className": "fast"},
-            "resources": _RESOURCES,
+            "storage": {"size": "20Gi", "className": "fast"}, "resources": _RESOURCES,
         },
     },
     "backup": {
         "objectives": {"disasterRPO": "1h", "failoverRPO": "1m", "failoverRTO": "1m", "restoreTime": "4h"},
         "full": {"schedule": "0 1 * * *"}, "differential": {"schedule": "0 * * * *"},
         "wal": {"archiveInterval": "60s"}, "retention": {"days": 14}, "copies": [REPOSITORY],
-        "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
         "repository": ON_VOLUME,
+        "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
     },
 }  # fmt: skip
 """The same with a database that an engine runs: `external` excludes it."""

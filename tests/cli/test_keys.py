@@ -135,6 +135,41 @@ def test_a_member_that_differs_or_is_missing_is_named(sealing: Sealing) -> None:
     assert (ran.code, "member secrets/database/dsn is not as it was packed" in ran.err) == (1, True)
 
 
+def test_of_a_folder_the_newest_bundle_and_ledger_of_the_newest_incarnation_are_taken(
+    sealing: Sealing,
+) -> None:
+    fetched = sealing.folder / "kept"
+    for incarnation in ("a", "uid"):
+        (fetched / incarnation).mkdir(parents=True)
+    # Of the incarnation before: a higher number. Of this one: a clock that went back between the two.
+    sealing.sealed("kept/a/bundle-000009-20260101T000000Z-0.age", KEYS, number=9)
+    sealing.sealed("kept/uid/bundle-000001-20260302T000000Z-0.age", KEYS)
+    newest = "kept/uid/bundle-000002-20260301T000000Z-0.age"
+    sealing.sealed(newest, KEYS, number=2)
+    identity = ("-i", str(sealing.file))
+    shown = run("keys", "show", str(fetched), *identity)
+    assert (shown.code, newest in shown.err) == (0, True), shown.err
+    first = sealing.ledger("kept/uid/ledger-000001-20260302T000000Z-0.age", 1)
+    sealing.ledger("kept/uid/ledger-000002-20260303T000000Z-0.age", 2, sha256(Path(first).read_bytes()))
+    made = run("keys", "restore", str(fetched), *identity, "-o", str(sealing.folder / "made"))
+    assert made.code == 0, made.err
+    assert "bundle 2 of" in made.out
+    assert "ledger 2 of" in made.out
+    keys = run("keys", "restore", str(fetched), *identity, "--keys-only", "-o", str(sealing.folder / "keys"))
+    assert (keys.code, "ledger" in keys.out) == (0, False), keys.err
+    assert sorted(file.stem for file in (sealing.folder / "keys").iterdir()) == ["1-secrets", "2-identity"]
+    sealing.ledger("kept/uid/ledger-000003-20260304T000000Z-0.age", 3, "0" * 64)
+    broken = run("keys", "restore", str(fetched), *identity, "-o", str(sealing.folder / "again"))
+    assert "ledger 3 does not follow the ledger before it" in broken.err
+
+    (fetched.with_name("empty")).mkdir()
+    assert "no bundle-*.age in it" in run("keys", "show", str(fetched.with_name("empty")), *identity).err
+    (fetched.with_name("other") / "b").mkdir(parents=True)
+    sealing.sealed("other/b/bundle-000001-20260301T000000Z-0.age", KEYS)
+    several = run("keys", "show", str(sealing.folder), *identity)
+    assert (several.code, "bundles of several instances" in several.err) == (2, True)
+
+
 def test_the_newest_ledger_counts_and_one_of_another_chain_is_told(sealing: Sealing) -> None:
     bundle = sealing.sealed("b.age", KEYS)
     first = sealing.ledger("1.age", 1)

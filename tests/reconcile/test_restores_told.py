@@ -10,8 +10,7 @@ from dedicated.parts.database.engine import ClusterState
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Apply, Delete, Plan
 from dedicated.reconcile.observed import Child, PodState
-from reconcile.test_plan_recovery import MINUTE
-from reconcile.test_restores import (
+from reconcile.restoring import (
     LOST,
     OLD,
     applied,
@@ -25,6 +24,7 @@ from reconcile.test_restores import (
     told,
     verdict,
 )
+from reconcile.test_plan_recovery import MINUTE
 
 
 def found(done: Plan, code: str) -> Manifest:

@@ -14,22 +14,26 @@ from typing import TYPE_CHECKING
 import click
 
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.objects import KIND_BY_NAME, Kind, ref_of
 from dedicated.cli.frame import App, Cluster, cluster_options, output
-from dedicated.cli.opening import Opened, identities_in, newest_ledger, opened
+from dedicated.cli.opening import Opened, identities_in, newest_in, newest_ledger, opened
 from dedicated.cli.recording import write
 from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, pairs, say, show
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.recovery.bundle import BundleError
-from dedicated.parts.reopened import Batch, batches
+from dedicated.parts.reopened import IDENTITY, SECRETS, Batch, batches, begun_from_backup
+from dedicated.parts.restarted import Restarted
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
 FILE = click.Path(dir_okay=False, path_type=Path)
+BUNDLE = click.Path(path_type=Path)
 OURS_TO_READ = 0o600
+KEYS_ALONE = frozenset({SECRETS, IDENTITY})
+"""Batches of what `--keys-only` brings back."""
 
 
 @click.group(short_help="Open a key bundle with a recipient's identity.")
@@ -43,7 +47,7 @@ identity_option = click.option(
 
 
 @keys.command("show", short_help="Open a bundle, check it, and tell what it is.")
-@click.argument("bundle", type=FILE)
+@click.argument("bundle", type=BUNDLE)
 @identity_option
 @click.option("--prove", "proves", is_flag=True, help="Record in the cluster that it was opened.")
 @output
@@ -52,8 +56,12 @@ identity_option = click.option(
 def show_bundle(
     app: App, *, bundle: Path, identity: Path, proves: bool, output: Output, cluster: Cluster
 ) -> None:
-    """Open BUNDLE, check every checksum, and tell what it is. No key is printed."""
-    found = opened(bundle, identities_in(identity), what="Bundle")
+    """Open BUNDLE, check every checksum, and tell what it is. No key is printed.
+
+    BUNDLE may be the folder of an instance's bundles: the newest is opened.
+    """
+    path, _ = _chosen(bundle, (), with_ledger=False)
+    found = opened(path, identities_in(identity), what="Bundle")
     told = _told(found)
     if proves:
         _prove(found, cluster, output, at=app.now())
@@ -66,40 +74,67 @@ def show_bundle(
 
 
 @keys.command("restore", short_help="Bring keys and ledger back, as manifests or into a cluster.")
-@click.argument("bundle", type=FILE)
+@click.argument("bundle", type=BUNDLE)
 @identity_option
 @click.option(
     "--ledger", "ledgers", type=FILE, multiple=True, help="Ledger beside it (repeatable); the newest counts."
 )
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="New folder for manifests.")
 @click.option("--apply", "applies", is_flag=True, help="Make the objects, where there are none of the name.")
+@click.option("--keys-only", is_flag=True, help="Secrets and identity: for an instance that still stands.")
+@click.option("--from-backup", is_flag=True, help="The instance begins from its newest backup (spec.from).")
 @cluster_options
+@click.pass_obj
 def restore(
+    app: App,
+    *,
     bundle: Path,
     identity: Path,
     ledgers: tuple[Path, ...],
     folder: Path | None,
     applies: bool,
+    keys_only: bool,
+    from_backup: bool,
     cluster: Cluster,
 ) -> None:
     """Open BUNDLE, check it, and write what an empty cluster needs: Secrets, identity, records, the instance.
 
+    BUNDLE may be the folder of an instance's bundles and ledgers: the newest of both are taken.
     Exit code 1: it is damaged, it is not sealed to this identity, or what stands in the cluster differs.
     """
     if (folder is None) == (not applies):
         raise Failure("name one of -o DIR and --apply", exit_code=USAGE)
+    if keys_only and from_backup:
+        raise Failure("--keys-only leaves the instance out, which --from-backup is about", exit_code=USAGE)
     identities = identities_in(identity)
-    found = opened(bundle, identities, what="Bundle")
-    newest = newest_ledger([opened(path, identities, what="Ledger") for path in ledgers], found.contents)
+    path, beside = _chosen(bundle, ledgers, with_ledger=not keys_only)
+    found = opened(path, identities, what="Bundle")
+    newest = newest_ledger([opened(path, identities, what="Ledger") for path in beside], found.contents)
     try:
-        made = batches(found.contents, found.members, newest.members if newest else {})
+        made, begun = batches(found.contents, found.members, newest.members if newest else {}), None
+        if from_backup:
+            made, begun = begun_from_backup(made, found.contents, found.members, now=app.now())
     except BundleError as error:
-        raise Failure(f"{bundle}: {error}", exit_code=FOUND) from None
-    _say_what(found, newest)
+        raise Failure(f"{path}: {error}", exit_code=FOUND) from None
+    if keys_only:
+        made = tuple(batch for batch in made if batch.name in KEYS_ALONE)
+    _say_what(found, newest, keys_only=keys_only)
+    if begun is not None:
+        _say_begun(begun)
     if folder is not None:
         _write(folder, made)
     else:
         _make(cluster, found.contents.namespace, made)
+
+
+def _chosen(bundle: Path, ledgers: tuple[Path, ...], *, with_ledger: bool) -> tuple[Path, tuple[Path, ...]]:
+    """The bundle and the ledgers that are opened; which, is said where a folder was named. Raises Failure."""
+    if not bundle.is_dir():
+        return bundle, ledgers if with_ledger else ()
+    newest, found = newest_in(bundle)
+    beside = found if with_ledger else ()
+    click.echo(f"newest: {', '.join(str(path) for path in (newest, *beside[-1:]))}", err=True)
+    return newest, ledgers if ledgers and with_ledger else beside
 
 
 def _prove(found: Opened, cluster: Cluster, output: Output, *, at: datetime) -> None:
@@ -127,13 +162,23 @@ def _told(found: Opened) -> Manifest:
     }
 
 
-def _say_what(bundle: Opened, ledger: Opened | None) -> None:
+def _say_what(bundle: Opened, ledger: Opened | None, *, keys_only: bool) -> None:
     contents = bundle.contents
     say(f"bundle {contents.number} of {rfc3339(contents.at)}: masterkey {contents.fingerprint}, whole")
+    if keys_only:
+        return
     if ledger is None:
         say("no ledger: no record is brought back; the newest ledger-*.age beside it has them")
     else:
         say(f"ledger {ledger.contents.number} of {rfc3339(ledger.contents.at)}, whole")
+
+
+def _say_begun(begun: Restarted) -> None:
+    """What it begins from, and which Secrets its user makes."""
+    source = get_map(begun.instance, "spec", "from", "backup")
+    say(f"begins from s3://{get_str(source, 'bucket')}/{get_str(source, 'folder')}")
+    for name, what in begun.needed.items():
+        say(f"make Secret {name}, it is in no bundle: {what}")
 
 
 def _write(folder: Path, made: Iterable[Batch]) -> None:
@@ -150,7 +195,8 @@ def _write(folder: Path, made: Iterable[Batch]) -> None:
             say(f"  {batch.name}.yaml: {len(batch.manifests)}")
     except OSError as error:
         raise Failure(f"{folder}: {error.strerror}; name a new folder", exit_code=USAGE) from None
-    say(f"kubectl create -f {folder}, as a holder of the verb restore-records; then delete the folder")
+    say("create one after the other, 4 and 5 as who was granted restore-records by its name (docs/keys.md)")
+    say(f"then delete {folder}: it holds the keys")
 
 
 def _make(cluster: Cluster, namespace: str, made: Iterable[Batch]) -> None:

@@ -58,6 +58,21 @@ def opened(path: Path, identities: Sequence[pyrage.x25519.Identity], *, what: Wh
     return Opened(path, sha256(sealed), contents, members)
 
 
+def newest_in(folder: Path) -> tuple[Path, tuple[Path, ...]]:
+    """Of what was fetched of an instance's part of the bucket: the newest bundle, and beside it the newest
+    ledger and the one before. Raises Failure."""
+    bundles = list(folder.rglob("bundle-*.age"))
+    if not bundles:
+        raise Failure(f"{folder}: no bundle-*.age in it", exit_code=USAGE)
+    if len({bundle.parent.parent for bundle in bundles}) > 1:
+        text = "bundles of several instances: name the folder of one, PREFIX/NAMESPACE/NAME"
+        raise Failure(f"{folder}: {text}", exit_code=USAGE)
+    incarnation = max(bundles, key=lambda path: _written(path)[::-1]).parent
+    newest = max(incarnation.glob("bundle-*.age"), key=_written)
+    ledgers = sorted(incarnation.glob("ledger-*.age"), key=_written)
+    return newest, tuple(ledgers[-2:])
+
+
 def newest_ledger(found: Sequence[Opened], bundle: Contents) -> Opened | None:
     """The ledger that holds most, of those at hand; None where none is. Raises Failure for one of another
     incarnation, and where the chain between two that follow each other is broken."""
@@ -71,6 +86,12 @@ def newest_ledger(found: Sequence[Opened], bundle: Contents) -> Opened | None:
             text = f"{one.path}: ledger {one.contents.number} does not follow the ledger before it"
             raise Failure(text, exit_code=FOUND)
     return ordered[-1] if ordered else None
+
+
+def _written(path: Path) -> tuple[str, str]:
+    """Number and time in a name, `bundle-NUMBER-TIME-HASH.age`: within one incarnation the number counts."""
+    _, number, time, *_ = (*path.stem.split("-"), "", "")
+    return number, time
 
 
 def _inflated(packed: bytes) -> bytes:

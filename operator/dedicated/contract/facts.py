@@ -210,11 +210,11 @@ class Restored:
     verified: datetime
     retain: timedelta
     expected: timedelta | None = None
-    brought: bool = False
-    """Brought back after a disaster: of databases that stood in a cluster that is lost."""
     part: str = ""
     earliest: datetime | None = None
     newest: datetime | None = None
+    brought: bool = False
+    """Brought back after a disaster: of databases that stood in a cluster that is lost."""
 
     @property
     def took(self) -> timedelta:

@@ -9,15 +9,22 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
+from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, as_manifest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, RECORD, SECRET, Kind
+from dedicated.contract.reading import facts_in, read
 from dedicated.contract.recovery.bundle import BundleError, Contents
 from dedicated.parts import keys, measured
 from dedicated.parts.metadata import labels_of
+from dedicated.parts.restarted import Restarted, restarted
 
 MADE_BY_US = (keys.MASTERKEY, keys.OPERATOR_KEY, keys.LOGIN_KEY, keys.ADMIN)
 """Suffixes of the Secrets that are the operator's; all others are the user's own."""
+
+SECRETS, IDENTITY, RECORDS, INSTANCE = "1-secrets", "2-identity", "4-records", "6-instance"
+"""Batches; their names sort them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +44,34 @@ def batches(
     """
     instance = _object("instance.json", (ledger or bundle)["instance.json"])
     found = (
-        Batch("1-secrets", tuple(_secrets(contents, bundle))),
-        Batch("2-identity", tuple(_config_maps(contents, bundle, suffix=keys.IDENTITY))),
+        Batch(SECRETS, tuple(_secrets(contents, bundle))),
+        Batch(IDENTITY, tuple(_config_maps(contents, bundle, suffix=keys.IDENTITY))),
         Batch("3-measured", tuple(_config_maps(contents, ledger, suffix="measured-"))),
-        Batch("4-records", tuple(_objects(ledger, "records"))),
+        Batch(RECORDS, tuple(_objects(ledger, "records"))),
         Batch("5-maintenances", tuple(_objects(ledger, "maintenances"))),
-        Batch("6-instance", (_undated(instance),)),
+        Batch(INSTANCE, (_undated(instance),)),
     )
     return tuple(batch for batch in found if batch.manifests)
+
+
+def begun_from_backup(
+    made: tuple[Batch, ...], contents: Contents, bundle: Mapping[str, bytes], *, now: datetime
+) -> tuple[tuple[Batch, ...], Restarted]:
+    """The same, where the instance begins from its newest backup. Raises BundleError."""
+    found = {batch.name: batch.manifests for batch in made}
+    (instance,) = found[INSTANCE]
+    readings = (read(_made(record, now)) for record in found.get(RECORDS, ()))
+    facts = facts_in(one for one in readings if one is not None)
+    begun = restarted(contents, instance, bundle, facts, now=now)
+    found[SECRETS] = (*found[SECRETS], *begun.beside)
+    found[RECORDS] = (*found.get(RECORDS, ()), *begun.records)
+    found[INSTANCE] = (begun.instance,)
+    return tuple(Batch(name, found[name]) for name in sorted(found)), begun
+
+
+def _made(record: Manifest, now: datetime) -> Manifest:
+    """As it is read once it is made: its own time is in its spec."""
+    return {**record, "metadata": {**get_map(record, "metadata"), "creationTimestamp": rfc3339(now)}}
 
 
 def _secrets(contents: Contents, members: Mapping[str, bytes]) -> Iterator[Manifest]:

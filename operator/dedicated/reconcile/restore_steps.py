@@ -86,7 +86,7 @@ def standing_beside(
     settled: Settled,
     now: datetime,
 ) -> Changes:
-    """What is done for what should stand beside the database (`restores.beside`); `again` is made anew."""
+    """What is done for what should stand beside the database (`reconcile.beside`); `again` is made anew."""
     kept = tuple(manifest for manifest in made if ref_of(manifest) not in again)
     desired = Desired(kept, untouched=frozenset(), replaced=again, waiting="", complete=False)
     return changes(instance, desired, observed, settled=settled, now=now)
