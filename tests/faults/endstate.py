@@ -60,8 +60,6 @@ _RESTORED = re.compile(r"acme-db-[0-9a-f]{6}")
 """A restored database: its restore's uid."""
 _RECORD = re.compile(r"acme-(final-backup|database-removed|drilled)-[0-9a-f]+")
 """A record of an incarnation, of a cluster of its own, or of a drill."""
-_DRILL = re.compile(r"acme-drill-\d{12}")
-"""A drill that was asked for by a slot, which is another for each instance."""
 _SETUP = re.compile(r"acme-setup-[0-9a-f]{8}")
 """A setup, by what it was made for: of a restored database its name is in it."""
 _LABEL = re.compile(r"\d{8}-\d{6}(?=[FD])")
@@ -74,7 +72,6 @@ _WORDS = (
     (_BACKUP, r"acme-\1-\2MARK"),
     (_RESTORED, "acme-db-MARK"),
     (_RECORD, r"acme-\1-MARK"),
-    (_DRILL, "acme-drill-SLOT"),
     (_LABEL, "LABEL"),
     (_KEYS, r"\1FINGERPRINT"),
     (_INCARNATION, "UID-MARK"),

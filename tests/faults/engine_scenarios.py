@@ -21,7 +21,6 @@ from dedicated.api.objects import (
 )
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import Report, Trouble, to_json
-from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT, Stretch
 from faults.scenario import REST_SECONDS, Scenario, delete, is_gone, is_whole, recorded
@@ -30,8 +29,6 @@ from faults.site import NAME, Site
 ORDER = "before-change"
 CLAIMS = ("acme-database-db-0", "acme-database-db-1")
 RESTORE = "lost"
-DRILL_AFTER = timedelta(hours=13)
-"""Later than the first drill of any instance."""
 
 
 def backups(site: Site) -> list[str]:
@@ -125,12 +122,17 @@ def _restore(site: Site) -> None:
         "acceptLossSince": rfc3339(point),
         "retain": "0s",
     }
-    head: Manifest = {"name": RESTORE, "namespace": site.namespace}
-    api_version, kind = INSTANCE_RESTORE.api_version, INSTANCE_RESTORE.kind
-    site.api.create({"apiVersion": api_version, "kind": kind, "metadata": head, "spec": spec})
+    _ask(site, spec)
     site.rest(lambda at: _restored(at) == "Live" and len(backups(at)) == 2, seconds=REST_SECONDS)
     mark = get_str(site.api.get(INSTANCE_RESTORE, site.namespace, RESTORE), "status", "cluster")
     _tell(site, _recoverable(site, f"{_uid(site)}-{mark.rpartition('-')[2]}"))
+
+
+def _ask(site: Site, spec: Manifest) -> None:
+    """Somebody asks for a restore."""
+    head: Manifest = {"name": RESTORE, "namespace": site.namespace}
+    api_version, kind = INSTANCE_RESTORE.api_version, INSTANCE_RESTORE.kind
+    site.api.create({"apiVersion": api_version, "kind": kind, "metadata": head, "spec": spec})
 
 
 def _restored(site: Site) -> str:
@@ -145,23 +147,14 @@ def is_restored(site: Site) -> bool:
 
 
 def _drill(site: Site) -> None:
-    """The time of a drill comes: it is asked for, held, recorded and taken away by itself."""
-    backed_up = datetime.now(UTC)
-    site.turn(rfc3339(backed_up + DRILL_AFTER))
-    report = _recoverable(site, _uid(site), at=datetime.now(UTC) + DRILL_AFTER)
-    assert report.found is not None
-    runs = (
-        BackupRun("differential", report.written, report.written),
-        BackupRun("full", backed_up, backed_up),
-    )
-    _tell(site, replace(report, found=replace(report.found, earliest=backed_up), backups=runs))
+    """A drill is asked for: it is held, recorded and taken away by itself."""
+    _ask(site, {"instance": NAME, "purpose": "Drill"})
 
 
 def is_drilled(site: Site) -> bool:
     """One drill was held; its copy is gone, and what it proved is recorded and told."""
-    phases = [get_str(item, "status", "phase") for item in site.api.list(INSTANCE_RESTORE, site.namespace)]
     clusters, proven = site.api.list(PERCONA_CLUSTER, site.namespace), condition(site.body(), RESTORE_PROVEN)
-    told = phases == ["Removed"] and recorded(site, "Drilled") == 1
+    told = _restored(site) == "Removed" and recorded(site, "Drilled") == 1
     return told and len(clusters) == 1 and proven.get("reason") == "Proven" and is_whole(site)
 
 
@@ -169,11 +162,11 @@ def _uid(site: Site) -> str:
     return get_str(site.body(), "metadata", "uid")
 
 
-def _recoverable(site: Site, incarnation: str, *, at: datetime | None = None) -> Report:
-    """What can be restored of an incarnation, as of a time."""
-    at = (at or datetime.now(UTC)) - timedelta(seconds=1)
+def _recoverable(site: Site, incarnation: str) -> Report:
+    """What can be restored of an incarnation."""
+    at = datetime.now(UTC) - timedelta(seconds=1)
     found = Recoverability(at, at, replace(backup(3), started=at, completed=at), 4 * SEGMENT, 1, at)
-    return replace(_report(site, at=at), incarnation=incarnation, found=found)
+    return replace(_report(site), incarnation=incarnation, found=found)
 
 
 def _has_record(site: Site) -> bool:
@@ -188,9 +181,9 @@ def _all_ended(site: Site) -> bool:
     return set(backups(site)) == {"Succeeded"}
 
 
-def _report(site: Site, *, at: datetime | None = None) -> Report:
+def _report(site: Site) -> Report:
     """The agent's first: the store is as it must be, and the rest is not known yet."""
-    at = at or datetime.now(UTC)
+    at = datetime.now(UTC)
     return Report(at, get_str(site.body(), "metadata", "uid"), stores=(good_store(at),))
 
 

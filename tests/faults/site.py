@@ -22,7 +22,6 @@ from cluster.standing import NOWHERE, SIMULATED
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list
 from dedicated.api.objects import INSTANCE, RECORD, Kind
-from dedicated.controllers.contract_time import ContractTime
 from engines.escrow_jobs import EscrowJobs
 from engines.export_jobs import ExportJobs
 from engines.simulator import Simulator, playing
@@ -273,9 +272,8 @@ def site(
         stack.callback(made.kill)
         if engine:
             played = Simulator(cluster.api, namespace, NOWHERE)
-            contract_time = ContractTime(wall=lambda: datetime.now(UTC), steps=steps)
             masterkey = partial(fingerprint, cluster.api, namespace)
-            looked_at = Verifications(cluster.api, played, fingerprint=masterkey, clock=contract_time.now)
+            looked_at = Verifications(cluster.api, played, fingerprint=masterkey)
             stack.enter_context(playing(played, looked_at, pause=ENGINE_STEP))
         if jobs:
             stack.enter_context(playing(kept, exported, pause=ENGINE_STEP))
