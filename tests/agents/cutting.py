@@ -35,9 +35,9 @@ class Cutter:
 
         @functools.wraps(call)
         async def cut(*args: P.args, **kwargs: P.kwargs) -> T:
-            self._reached(call.__name__)
+            number = self._reached(call.__name__)
             found = await call(*args, **kwargs)
-            self._left()
+            self._left(number)
             return found
 
         return cut
@@ -47,21 +47,23 @@ class Cutter:
 
         @functools.wraps(call)
         def cut(*args: P.args, **kwargs: P.kwargs) -> T:
-            self._reached(call.__name__)
+            number = self._reached(call.__name__)
             found = call(*args, **kwargs)
-            self._left()
+            self._left(number)
             return found
 
         return cut
 
-    def _reached(self, name: str) -> None:
-        if not self.dead:
-            self.calls.append(name)
-            self.dead = self.when == "before" and len(self.calls) == self.at
+    def _reached(self, name: str) -> int:
+        """Number of the call; others may be made before it is left."""
         self._live()
+        self.calls.append(name)
+        self.dead = self.when == "before" and len(self.calls) == self.at
+        self._live()
+        return len(self.calls)
 
-    def _left(self) -> None:
-        self.dead = self.dead or (self.when == "after" and len(self.calls) == self.at)
+    def _left(self, number: int) -> None:
+        self.dead = self.dead or (self.when == "after" and number == self.at)
         self._live()
 
     def _live(self) -> None:

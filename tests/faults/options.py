@@ -31,6 +31,8 @@ POINTS_OF_A_COMMIT = 60
 FIXED = "0" * 40
 """In place of a commit, where there is no git."""
 _SLOW = (pytest.mark.slow,)
+ALL_SECONDS = pytest.mark.timeout(2700)
+"""All points of a scenario, on a machine with other work."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,7 +73,7 @@ def _scenarios(config: pytest.Config, found: list[Scenario]) -> "Iterator[object
     chosen = None if found[0].happens else chosen_of(found, commit())
     for scenario in found:
         if given is None:
-            yield pytest.param(scenario, id=scenario.name, marks=_SLOW)
+            yield pytest.param(scenario, id=scenario.name, marks=(*_SLOW, ALL_SECONDS))
             if scenario is chosen:
                 yield pytest.param(scenario, id=f"{scenario.name}-of-this-commit")
         elif Point.parse(given).scenario == scenario.name:
