@@ -17,12 +17,14 @@ from dedicated.api.objects import (
     INSTANCE_RESTORE,
     PERCONA_BACKUP,
     PERCONA_CLUSTER,
+    POD,
     VOLUME_CLAIM,
 )
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.report import Report, Trouble, to_json
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT, Stretch
+from engines.simulator import PERCONA_LABELS
 from faults.scenario import REST_SECONDS, Scenario, delete, is_gone, is_whole, recorded
 from faults.site import NAME, Site
 
@@ -154,8 +156,15 @@ def _drill(site: Site) -> None:
 def is_drilled(site: Site) -> bool:
     """One drill was held; its copy is gone, and what it proved is recorded and told."""
     clusters, proven = site.api.list(PERCONA_CLUSTER, site.namespace), condition(site.body(), RESTORE_PROVEN)
+    servers = site.api.list(POD, site.namespace, labels=f"{PERCONA_LABELS}/data=postgres")
     told = _restored(site) == "Removed" and recorded(site, "Drilled") == 1
-    return told and len(clusters) == 1 and proven.get("reason") == "Proven" and is_whole(site)
+    return (
+        told
+        and len(clusters) == 1
+        and len(servers) == 3
+        and proven.get("reason") == "Proven"
+        and is_whole(site)
+    )
 
 
 def _uid(site: Site) -> str:
