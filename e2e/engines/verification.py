@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, get_list, get_str
-from dedicated.api.objects import CONFIG_MAP, JOB
+from dedicated.api.objects import CONFIG_MAP, JOB, ROLE_BINDING
 from dedicated.contract.recovery.proof import MANAGER, VERDICT, Check, Goal, Verdict, to_json
 from dedicated.parts.verification import COMPONENT
 from engines.simulator import Simulator
@@ -42,6 +42,8 @@ class Verifications:
             name = get_str(job, "metadata", "name")
             record = self.api.find(CONFIG_MAP, self.engine.namespace, name)
             if record is None or get_str(record, "data", VERDICT):
+                continue
+            if self.api.find(ROLE_BINDING, self.engine.namespace, name) is None:  # it may not write yet
                 continue
             (container,) = get_list(job, "spec", "template", "spec", "containers")
             text = to_json(self._verdict([str(item) for item in get_list(container, "args")]))

@@ -5,10 +5,12 @@ API server takes the same requests is tested on one.
 """
 
 import json
+import signal
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +47,8 @@ class RecordServer:
     refused: int = 0
     lists: dict[str, list[object]] = field(default_factory=dict)
     """Objects by the path of their list."""
+    takes: Callable[[], bool] = lambda: True
+    """Asked before a write is kept; one that is not comes to nothing."""
 
     @property
     def published(self) -> Report | None:
@@ -53,7 +57,7 @@ class RecordServer:
 
     def answer(self, method: str, path: str, token: str, body: bytes) -> tuple[int, dict[str, object]]:
         """Status and body."""
-        if self.away:
+        if self.away or (method == "PATCH" and not self.takes()):
             return 503, {}
         if token != f"Bearer {TOKEN}":
             self.refused += 1
@@ -81,11 +85,12 @@ def record_server(*, namespace: str, name: str) -> Iterator[RecordServer]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, found = state.answer(self.command, self.path, self.headers.get("Authorization", ""), body)
             text = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            with suppress(ConnectionError):  # who asked is dead
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
 
         do_GET = do_PATCH = answer  # noqa: N815 - the base class asks for these names
 
@@ -102,6 +107,26 @@ def record_server(*, namespace: str, name: str) -> Iterator[RecordServer]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def kill_at(process: subprocess.Popen[str], server: RecordServer, *, write: int = 1) -> None:
+    """End a process without a warning as its n-th write arrives, of which nothing is kept. Waits for it."""
+    left = write
+
+    def takes() -> bool:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            process.send_signal(signal.SIGKILL)
+        return left > 0
+
+    server.takes = takes
+    try:
+        log, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        server.takes = lambda: True
+    assert process.returncode == -signal.SIGKILL, log
 
 
 def plant_credentials(folder: Path) -> Path:

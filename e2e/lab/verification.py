@@ -11,7 +11,7 @@ import psutil
 from dedicated.contract.recovery.proof import Goal, Verdict, read_verdict
 from dedicated.contract.recovery.report import SAMPLES
 from lab.agent import NAMESPACE, UID
-from lab.record_server import RecordServer, plant_credentials, record_server
+from lab.record_server import RecordServer, kill_at, plant_credentials, record_server
 from lab.sealed import MASTERKEY
 from lab.server import Server
 from testbed.home import CHECKOUT
@@ -39,24 +39,32 @@ def verify(
     user: str = "zitadel",
     within: float = 30,
     seconds: float = 120,
+    killed: bool = False,
 ) -> Looked:
-    """Let the real process look at a copy."""
+    """Let the real process look at a copy. `killed`: the first one is, as it writes its verdict."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "masterkey").write_bytes(masterkey)
     (folder / SAMPLES).write_text(samples)
     with record_server(namespace=NAMESPACE, name=RECORD) as record:
         options = _options(record, folder, goal, within)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dedicated", "agent", "verify", *options],
-            env=_environment(copy, user),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        if killed:
+            kill_at(_started(copy, user, options), record)
+            assert record.writes == []
+        process = _started(copy, user, options)
         log, memory = _watched(process, seconds)
         data = record.data or {}
     return Looked(read_verdict(data, restore=RESTORE), log, process.returncode, memory)
+
+
+def _started(copy: Server, user: str, options: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dedicated", "agent", "verify", *options],
+        env=_environment(copy, user),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _options(record: RecordServer, folder: Path, goal: Goal, within: float) -> Sequence[str]:

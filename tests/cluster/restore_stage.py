@@ -125,7 +125,7 @@ def restore_stage(
     api, accounts = cluster.api, partial(cluster.as_account, namespace)
     agents = RecoveryAgents(api, namespace, accounts, clock=time.now, dated=time.of)
     engine = Simulator(api, namespace, NOWHERE)
-    masterkey = partial(_fingerprint, api, namespace)
+    masterkey = partial(fingerprint, api, namespace)
     verifications = Verifications(api, engine, fingerprint=masterkey, clock=time.now)
     percona = kind.kind == "PerconaPGCluster"
     body = clustered(namespace, "percona" if percona else "cloudnative-pg")
@@ -139,5 +139,6 @@ def restore_stage(
         yield stage
 
 
-def _fingerprint(api: Api, namespace: str) -> str:
+def fingerprint(api: Api, namespace: str) -> str:
+    """Of the masterkey of the instance, as each copy of its database has it."""
     return get_str(api.get(CONFIG_MAP, namespace, "acme-identity"), "data", "masterkey")

@@ -54,3 +54,9 @@ def test_a_drill_is_held_by_itself_recorded_and_removed_and_a_failed_one_is_held
         }
         records = stage.api.list(CONFIG_MAP, stage.namespace, labels=labelled)
         assert names == {get_str(one, "metadata", "name") for one in records}
+
+        stage.pass_time(days=14)
+        old = get_str(failed, "metadata", "name")
+        gone = "the order of the first drill to be taken away"
+        until(lambda: stage.api.find(INSTANCE_RESTORE, stage.namespace, old) is None, gone, seconds=SECONDS)
+        assert len(recorded(stage, 2)) == 2

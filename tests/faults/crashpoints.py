@@ -17,7 +17,7 @@ from dedicated.api.json import Manifest
 from faultproxy import Asked, Decision, Forward, Kill, Policy
 from faults.endstate import EndState, difference, settled
 from faults.never import breaches, errors_logged
-from faults.scenarios import REST_SECONDS, Scenario
+from faults.scenario import REST_SECONDS, Scenario
 from faults.site import Site, Stage, site
 
 AT_ONCE = 8
@@ -45,6 +45,10 @@ class Point:
         return cls(scenario, int(write), "before" if when == "before" else "after")
 
 
+Choose = Callable[[Sequence[Point]], Sequence[Point]]
+"""Which of all points are tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How the run of a point ended. `reached` is False where the operator had less to write this time."""
@@ -56,10 +60,7 @@ class Outcome:
 
     def report(self) -> str:
         """For people who want to see it again."""
-        return (
-            f"===== {self.point}\n{self.wrong}\n"
-            f"replay: make test-faults ARGS='--crash-point {self.point}'"
-        )
+        return f"===== {self.point}\n{self.wrong}\nreplay: make test-faults ARGS='--crash-point {self.point}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,11 @@ def all_points(scenario: str, writes: int) -> list[Point]:
     return [Point(scenario, write, when) for write in range(1, writes + 1) for when in moments]
 
 
-def try_points(stage: Stage, scenario: Scenario, points: Sequence[Point] = ()) -> Result:
-    """Run the scenario uninterrupted, then once for each point; all of them if none is given."""
+def try_points(stage: Stage, scenario: Scenario, choose: Choose) -> Result:
+    """Run the scenario uninterrupted, then once for each point that is chosen of all."""
     started = time.monotonic()
     expected, writes = _uninterrupted(stage, scenario)
-    chosen = points or all_points(scenario.name, writes)
+    chosen = choose(all_points(scenario.name, writes))
     outcomes = tuple(_together(stage, scenario, chosen, expected))
     return Result(scenario.name, writes, time.monotonic() - started, outcomes)
 
@@ -157,7 +158,7 @@ def _run(
         in_order=True,
         contract=scenario.contract,
         engine=scenario.engine,
-        escrow=scenario.escrow,
+        jobs=scenario.jobs,
     ) as at:
         at.start()
         at.ready()

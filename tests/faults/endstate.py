@@ -21,6 +21,7 @@ from dedicated.api.objects import (
     DEPLOYMENT,
     INSTANCE,
     INSTANCE_BACKUP,
+    INSTANCE_EXPORT,
     INSTANCE_RESTORE,
     JOB,
     MAINTENANCE,
@@ -57,26 +58,36 @@ _BACKUP = re.compile(r"acme-(full|diff)-(ib-)?[0-9a-f]{8}")
 """A backup asked for: the order's uid, or a digest in which the name of the one before is."""
 _RESTORED = re.compile(r"acme-db-[0-9a-f]{6}")
 """A restored database: its restore's uid."""
-_RECORD = re.compile(r"acme-(final-backup|database-removed)-[0-9a-f]+")
-"""A record of an incarnation, or of a cluster of its own."""
+_RECORD = re.compile(r"acme-(final-backup|database-removed|drilled)-[0-9a-f]+")
+"""A record of an incarnation, of a cluster of its own, or of a drill."""
 _SETUP = re.compile(r"acme-setup-[0-9a-f]{8}")
 """A setup, by what it was made for: of a restored database its name is in it."""
 _LABEL = re.compile(r"\d{8}-\d{6}(?=[FD])")
 """Of a backup: its time."""
+_KEYS = re.compile(r'(--annotation=keys=|fingerprint\\":\\")[0-9a-f]{32}')
+"""In a backup, and in a verdict: the fingerprint of a masterkey that is random."""
+_LASTED = re.compile(r'("took": "|"estimatedRestore": "|"restoreSeconds": |, in )\d[\dhms]*')
+"""How long a restore took, and what is reckoned from it."""
 _WORDS = (
     (_BACKUP, r"acme-\1-\2MARK"),
     (_RESTORED, "acme-db-MARK"),
     (_RECORD, r"acme-\1-MARK"),
     (_LABEL, "LABEL"),
+    (_KEYS, r"\1FINGERPRINT"),
     (_INCARNATION, "UID-MARK"),
     (_UID, "UID"),
     (_TIME, "TIME"),
     (_WALL, "(WALL)"),
     (_SLOT, "SLOT"),
     (_LEFT, "LEFT"),
+    (_LASTED, r"\g<1>0"),
 )
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields")
 _ALLOCATED = ("clusterIP", "clusterIPs")
+ORDERS = (INSTANCE_BACKUP, INSTANCE_RESTORE, INSTANCE_EXPORT)
+_WHOLE = frozenset({kind.kind for kind in (INSTANCE, *ORDERS)})
+_TOLD = frozenset({kind.kind for kind in (*ORDERS, MAINTENANCE, PERCONA_BACKUP)})
+"""Kinds whose status says what came of an order."""
 PARTLY_MEASURED = "ServiceLevelPartlyMeasured"
 _MEASURED = frozenset({measured.COMPONENT, measured.GAPS_COMPONENT})
 _DERIVED = frozenset({ANNOTATION_APPLIED, ANNOTATION_SETTINGS, DATABASE_MARK, KEYS_MARK})
@@ -86,7 +97,7 @@ def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
     """The namespace's objects as far as they concern an instance; `engine`: those of one too."""
     found: EndState = {}
     cluster = (PERCONA_CLUSTER,) if engine else ()
-    for kind in (INSTANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
+    for kind in (INSTANCE, *ORDERS, MAINTENANCE, RECORD, *CHILD_KINDS, *cluster):
         for item in api.list(kind, namespace):
             if _concerns(item):
                 known = neutral(reduced(item), namespace)
@@ -111,7 +122,7 @@ def end_state(api: Api, namespace: str, *, engine: bool = False) -> EndState:
 def _concerns(item: Manifest) -> bool:
     labels = get_map(item, "metadata", "labels")
     match get_str(item, "kind"):
-        case INSTANCE.kind | INSTANCE_BACKUP.kind | INSTANCE_RESTORE.kind:
+        case kind if kind in _WHOLE:
             return True
         case RECORD.kind:
             return get_str(item, "spec", "fact") != MODIFICATION_REPAIRED
@@ -141,9 +152,7 @@ def reduced(item: Manifest) -> Manifest:
     kept["fields of ours"] = _fields_of_ours(item)
     found: Manifest = {**item, "metadata": kept, "status": _status(item)}
     if "spec" in item:
-        found["spec"] = {
-            key: value for key, value in get_map(item, "spec").items() if key not in _ALLOCATED
-        }
+        found["spec"] = {key: value for key, value in get_map(item, "spec").items() if key not in _ALLOCATED}
     if get_str(item, "kind") == SECRET.kind or _is_identity(item):
         found["data"] = dict.fromkeys(get_map(item, "data"), "random")
     return found
@@ -167,7 +176,7 @@ def _status(item: Manifest) -> JsonValue:
     match get_str(item, "kind"):
         case INSTANCE.kind:
             return _unmeasured(status)
-        case MAINTENANCE.kind | INSTANCE_BACKUP.kind | INSTANCE_RESTORE.kind | PERCONA_BACKUP.kind:
+        case kind if kind in _TOLD:
             return {key: value for key, value in status.items() if key != "durationSeconds"}
         case DEPLOYMENT.kind:
             counts = ("replicas", "readyReplicas", "updatedReplicas")

@@ -12,7 +12,6 @@ from dedicated.api.objects import (
     CHILD_KINDS,
     CONFIG_MAP,
     INSTANCE,
-    INSTANCE_RESTORE,
     JOB,
     PERCONA_BACKUP,
     PERCONA_CLUSTER,
@@ -23,7 +22,8 @@ from dedicated.api.objects import (
 )
 from dedicated.parts import measured
 from dedicated.parts.keys import MASTERKEY_FIELD, fingerprint
-from faults.scenarios import KEPT_WITH_ENGINE
+from faults.endstate import ORDERS
+from faults.scenario import KEPT_WITH_ENGINE
 from faults.site import NAME, Site
 
 _REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
@@ -126,20 +126,18 @@ def _orphans(site: Site) -> Iterator[str]:
     """Objects that nobody owns, or whose owner is gone, but for those that last."""
     kinds = (*CHILD_KINDS, _REPLICA_SET, POD)
     found = {kind: site.api.list(kind, site.namespace, labels=LABEL_INSTANCE) for kind in kinds}
-    instances = (*site.api.list(INSTANCE, site.namespace), *site.api.list(INSTANCE_RESTORE, site.namespace))
-    alive = {
-        get_str(item, "metadata", "uid") for items in (instances, *found.values()) for item in items
-    }
+    owners = [item for kind in (INSTANCE, *ORDERS) for item in site.api.list(kind, site.namespace)]
+    alive = {get_str(item, "metadata", "uid") for items in (owners, *found.values()) for item in items}
     for kind, items in found.items():
         for item in items:
             name = f"{kind.kind}/{get_str(item, 'metadata', 'name')}"
-            owners = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
+            held = {get_str(owner, "uid") for owner in get_list(item, "metadata", "ownerReferences")}
             is_measured = get_str(item, "metadata", "labels", LABEL_COMPONENT) == measured.COMPONENT
             if is_measured or name in KEPT_WITH_ENGINE or OF_RESTORED.fullmatch(name):
-                if owners:
-                    yield f"{name} lasts, and is owned by {owners}"
-            elif not owners & alive:
-                yield f"{name} is orphaned (owners {owners or 'none'})"
+                if held:
+                    yield f"{name} lasts, and is owned by {held}"
+            elif not held & alive:
+                yield f"{name} is orphaned (owners {held or 'none'})"
 
 
 def _wrong_fingerprint(site: Site) -> Iterator[str]:

@@ -1,14 +1,15 @@
 """pytest plugin: what of the fault harness runs, and where its figures go.
 
-`make test` takes one scenario and six seeds, chosen by the commit, so that different commits look in
-different places and the same commit always in the same one. `make test-all` takes all scenarios and `SEEDS`.
+`make test` takes some points of one scenario and six seeds, chosen by the commit, so that different commits
+look in different places and the same commit always in the same one. `make test-all` takes every point of all
+scenarios, and `SEEDS`.
 """
 
 import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,17 +17,22 @@ import pytest
 
 from cluster.engine_stage import install_engines
 from dedicated.api.json import Manifest
-from faults.crashpoints import Point
-from faults.scenarios import SCENARIOS, Scenario
+from faults.crashpoints import Choose, Point
+from faults.scenario import Scenario
+from faults.scenarios import SCENARIOS
 from faults.site import Stage, stage_on
 from testbed.cluster import Cluster
 from testbed.home import CHECKOUT
 
 SEEDS = 200
 SEEDS_OF_A_COMMIT = 6
+POINTS_OF_A_COMMIT = 60
+"""About five minutes on two cores, whatever the scenario."""
 FIXED = "0" * 40
 """In place of a commit, where there is no git."""
 _SLOW = (pytest.mark.slow,)
+ALL_SECONDS = pytest.mark.timeout(2700)
+"""All points of a scenario, on a machine with other work."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,8 +73,9 @@ def _scenarios(config: pytest.Config, found: list[Scenario]) -> "Iterator[object
     chosen = None if found[0].happens else chosen_of(found, commit())
     for scenario in found:
         if given is None:
-            marks = () if scenario is chosen else _SLOW
-            yield pytest.param(scenario, id=scenario.name, marks=marks)
+            yield pytest.param(scenario, id=scenario.name, marks=(*_SLOW, ALL_SECONDS))
+            if scenario is chosen:
+                yield pytest.param(scenario, id=f"{scenario.name}-of-this-commit")
         elif Point.parse(given).scenario == scenario.name:
             yield pytest.param(scenario, id=scenario.name)
 
@@ -99,6 +106,13 @@ def chosen_of(scenarios: list[Scenario], commit: str) -> Scenario:
     return scenarios[int(hashlib.sha256(commit.encode()).hexdigest(), 16) % len(scenarios)]
 
 
+def points_of(every: Sequence[Point], commit: str) -> tuple[Point, ...]:
+    """The points of a commit, in their order."""
+    digests = {point: hashlib.sha256(f"{commit}:{point}".encode()).hexdigest() for point in every}
+    kept = set(sorted(every, key=digests.__getitem__)[:POINTS_OF_A_COMMIT])
+    return tuple(point for point in every if point in kept)
+
+
 def seeds_of(commit: str, count: int) -> tuple[int, ...]:
     """The seeds of a commit: the first ones are the same, however many are asked for."""
     digests = (hashlib.sha256(f"{commit}:{number}".encode()).hexdigest() for number in range(count))
@@ -106,10 +120,14 @@ def seeds_of(commit: str, count: int) -> tuple[int, ...]:
 
 
 @pytest.fixture
-def points(request: pytest.FixtureRequest) -> tuple[Point, ...]:
-    """The point asked for; empty: all."""
+def choose(request: pytest.FixtureRequest) -> Choose:
+    """The point asked for; all of them where all the time is taken, else the commit's."""
     given = request.config.getoption("--crash-point")
-    return (Point.parse(given),) if given else ()
+    if given:
+        return lambda _: (Point.parse(given),)
+    if request.node.get_closest_marker("slow"):
+        return lambda every: every
+    return lambda every: points_of(every, commit())
 
 
 class Tell(Protocol):

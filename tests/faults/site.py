@@ -11,16 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cluster.engine_stage import AGENT
 from cluster.instances import database_secret, instance
 from cluster.observing import change
+from cluster.restore_stage import fingerprint
 from cluster.standing import NOWHERE, SIMULATED
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_list
 from dedicated.api.objects import INSTANCE, RECORD, Kind
 from engines.escrow_jobs import EscrowJobs
+from engines.export_jobs import ExportJobs
 from engines.simulator import Simulator, playing
 from engines.verification import Verifications
 from faultproxy import FaultProxy, fault_proxy
@@ -108,6 +111,7 @@ class Site:
     clock: Clock
     steps: Path
     kept: EscrowJobs
+    exported: ExportJobs
     engine: bool = False
     operator: OperatorProcess | None = None
     started: float = 0.0
@@ -225,11 +229,12 @@ def site(
     in_order: bool = False,
     contract: bool = False,
     engine: bool = False,
-    escrow: bool = False,
+    jobs: bool = False,
 ) -> Iterator[Site]:
     """A site for the time of the block, without an operator yet. With a contract its public name answers, so
     that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first. With an engine,
-    that is played, whatever becomes of the operator, and so with `escrow` are the Jobs of the key bundle.
+    that is played, whatever becomes of the operator, and so with `jobs` are those of the key bundle and of
+    exports.
 
     The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
@@ -248,7 +253,7 @@ def site(
         folder = stage.folder / namespace
         steps = folder / "steps.json"
         turned = (f"--test-clock={steps}",) if contract or engine else ()
-        extra = (*turned, *(AGENT if engine or escrow else ()))
+        extra = (*turned, *(AGENT if engine or jobs else ()))
         names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
@@ -257,7 +262,8 @@ def site(
         clock = Clock(folder / "clock")
         clock.step(0)
         kept = EscrowJobs(cluster.api, namespace, lambda _: cluster.api)
-        made = Site(stage, namespace, settings, installed, proxy, clock, steps, kept, engine)
+        exported = ExportJobs(cluster.api, namespace, lambda _: cluster.api)
+        made = Site(stage, namespace, settings, installed, proxy, clock, steps, kept, exported, engine)
         if contract:
             made.turn(BEGIN)
         elif engine:  # whose times are the API server's: the contract's are the same until they are turned
@@ -266,10 +272,11 @@ def site(
         stack.callback(made.kill)
         if engine:
             played = Simulator(cluster.api, namespace, NOWHERE)
-            looked_at = Verifications(cluster.api, played)
+            masterkey = partial(fingerprint, cluster.api, namespace)
+            looked_at = Verifications(cluster.api, played, fingerprint=masterkey)
             stack.enter_context(playing(played, looked_at, pause=ENGINE_STEP))
-        if escrow:
-            stack.enter_context(playing(kept, pause=ENGINE_STEP))
+        if jobs:
+            stack.enter_context(playing(kept, exported, pause=ENGINE_STEP))
         yield made
 
 

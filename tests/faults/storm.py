@@ -16,7 +16,8 @@ from dedicated.api.objects import INSTANCE
 from faultproxy import Exchange, Forward, forward_all
 from faults.endstate import EndState, difference, end_state, settled
 from faults.never import breaches
-from faults.scenarios import CHANGED, KEPT, is_gone, is_whole
+from faults.scenario import KEPT, is_gone, is_whole
+from faults.scenarios import CHANGED
 from faults.schedule import DELETED, EDITED, Schedule, Step, Trouble, calm, draw
 from faults.site import LOOK, NAME, NEW, Site, Stage, site
 

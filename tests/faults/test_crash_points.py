@@ -2,28 +2,26 @@
 
 import pytest
 
-from faults.crashpoints import Point, try_points
+from faults.crashpoints import Choose, try_points
 from faults.options import Tell
-from faults.scenarios import Scenario
+from faults.scenario import Scenario
 from faults.site import Stage
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 
-def test_every_crash_point(
-    stage: Stage, scenario: Scenario, points: tuple[Point, ...], tell: Tell
-) -> None:
-    check(stage, scenario, points, tell)
+def test_every_crash_point(stage: Stage, scenario: Scenario, choose: Choose, tell: Tell) -> None:
+    check(stage, scenario, choose, tell)
 
 
 def test_every_crash_point_of_what_happens_to_all(
-    stage: Stage, alone: None, scenario: Scenario, points: tuple[Point, ...], tell: Tell
+    stage: Stage, alone: None, scenario: Scenario, choose: Choose, tell: Tell
 ) -> None:
-    check(stage, scenario, points, tell)
+    check(stage, scenario, choose, tell)
 
 
-def check(stage: Stage, scenario: Scenario, points: tuple[Point, ...], tell: Tell) -> None:
-    result = try_points(stage, scenario, points)
+def check(stage: Stage, scenario: Scenario, choose: Choose, tell: Tell) -> None:
+    result = try_points(stage, scenario, choose)
     tell(result.summary())
     assert result.writes > 0
     assert not result.failures(), result.failures()

@@ -12,7 +12,7 @@ from faults.chronicle import Chronicle
 from faults.crashpoints import Point, all_points
 from faults.endstate import difference, neutral, reduced
 from faults.never import at_work_at_once, backed_up_at_once, made_twice, recorded_twice
-from faults.options import chosen_of, seeds_of
+from faults.options import POINTS_OF_A_COMMIT, chosen_of, points_of, seeds_of
 from faults.scenarios import SCENARIOS
 from faults.schedule import OUTAGE, Schedule, calm, draw
 from faults.storm import busiest_minute, calmed
@@ -77,6 +77,15 @@ def test_a_commit_chooses_its_scenario_and_seeds() -> None:
     assert seeds_of("a", 6) != seeds_of("b", 6)
 
 
+def test_a_commit_chooses_some_points_of_many_and_all_of_a_few() -> None:
+    many, few = all_points("engine", 55), all_points("deletion", 2)
+    chosen = points_of(many, "a")
+    assert len(chosen) == POINTS_OF_A_COMMIT
+    assert chosen == points_of(many, "a") == tuple(point for point in many if point in chosen)
+    assert chosen != points_of(many, "b")
+    assert points_of(few, "a") == tuple(few)
+
+
 def test_points_are_before_and_after_each_write() -> None:
     points = all_points("creation", 2)
     assert [str(point) for point in points] == [
@@ -125,6 +134,15 @@ def test_how_long_a_slot_was_open_is_no_difference() -> None:
     assert neutral({"reason": "239 min left, 60 min needed"}, "faults-1") != neutral(one, "faults-1")
     at = "good until 2038-01-10T00:5{0}:00Z (2038-01-10 01:5{0} Europe/Zurich)"
     assert neutral({"message": at.format(8)}, "faults-1") == neutral({"message": at.format(9)}, "faults-1")
+
+
+def test_how_long_a_restore_took_is_no_difference() -> None:
+    def told(seconds: int, reason: str = "Proven") -> Manifest:
+        message = f"1 of 1 encryption keys opened, in {seconds}s of 4h (B-4)"
+        return {"restoreSeconds": seconds, "took": f"{seconds}s", "message": message, "reason": reason}
+
+    assert neutral(told(4), "faults-1") == neutral(told(61), "faults-1")
+    assert neutral(told(4), "faults-1") != neutral(told(4, "Corrupted"), "faults-1")
 
 
 def test_the_way_there_is_no_difference_after_a_storm() -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from dedicated.api.names import API_VERSION
 from dedicated.contract.recovery.bundle import unpack
 from dedicated.contract.recovery.escrow import REPORT, Report, from_json
 from dedicated.probes.objects import open_objects
-from lab.record_server import RecordServer, plant_credentials, record_server
+from lab.record_server import RecordServer, kill_at, plant_credentials, record_server
 from lab.s3 import REGION, S3, object_store
 from testbed.home import python_path
 
@@ -55,7 +56,18 @@ class Bench:
         self, *more: str, identity: str = "writer", recipients: tuple[str, ...] = ()
     ) -> tuple[int, str]:
         """Run the agent; exit code and log."""
-        ended = subprocess.run(
+        process = self.start(*more, identity=identity, recipients=recipients)
+        try:
+            log, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, log
+
+    def start(
+        self, *more: str, identity: str = "writer", recipients: tuple[str, ...] = ()
+    ) -> subprocess.Popen[str]:
+        """Start the agent."""
+        return subprocess.Popen(
             [
                 *(sys.executable, "-m", "dedicated", "agent", "escrow", "--instance=acme"),
                 *("--namespace=acme-ns", "--uid=uid-1", "--masterkey=acme-masterkey/masterkey"),
@@ -68,12 +80,10 @@ class Bench:
                 *more,
             ],
             env={**os.environ, "PYTHONPATH": python_path()},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
-            check=False,
         )
-        return ended.returncode, ended.stdout + ended.stderr
 
     @property
     def report(self) -> Report:
@@ -242,6 +252,27 @@ def test_a_record_of_another_incarnation_begins_anew(bench: Bench) -> None:
     assert bench.write("--bundle=b1")[0] == 0
     assert bench.report.bundle is not None
     assert bench.report.bundle.number == 1
+
+
+@pytest.mark.parametrize(("write", "put"), [(1, {"bundle": 2, "ledger": 1}), (2, {"bundle": 1, "ledger": 2})])
+def test_killed_before_it_is_written_down_one_object_is_put_twice_and_no_more(
+    bench: Bench, write: int, put: dict[str, int]
+) -> None:
+    task = (f"--prefix=killed-{write}", "--bundle=b1", "--ledger=l1")
+    kill_at(bench.start(*task), bench.api, write=write)
+    code, log = bench.write(*task)
+    assert code == 0, log
+
+    async def names() -> list[str]:
+        async with open_objects(BUCKET, bench.store.access()) as bucket:
+            return [Path(name).name async for name, _ in bucket.sizes(f"killed-{write}/")]
+
+    found = asyncio.run(names())
+    assert Counter(name.split("-")[0] for name in found) == put
+    assert {name.split("-")[1] for name in found} == {"000001"}
+    for written in (bench.report.bundle, bench.report.ledger):
+        assert written is not None
+        assert Path(written.object).name in found
 
 
 def test_without_the_record_nothing_is_put(bench: Bench) -> None:

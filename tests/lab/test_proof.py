@@ -135,6 +135,19 @@ def test_a_restore_to_the_newest_point_is_proven(history: History, tmp_path: Pat
     assert MASTERKEY.decode() not in looked.log + repr(found)
 
 
+def test_killed_as_it_tells_it_tells_the_same_once_more_and_leaves_nothing_in_the_copy(
+    history: History, tmp_path: Path
+) -> None:
+    with running(history.lab.copy("killed")) as copy:
+        looked = verify(
+            copy, tmp_path, goal=history.newest, samples=history.samples, user="postgres", killed=True
+        )
+        assert judged(looked, history.terms).reason == "Proven"
+        assert copy.one("select count(*) from pg_extension where extname = 'amcheck'") == 0
+        sessions = "select count(*) from pg_stat_activity where application_name = 'dedicated-verification'"
+        until(lambda: copy.one(sessions) == 0, "the killed one's session ends")
+
+
 def test_a_restore_to_a_sampled_instant_is_exact_and_leaves_the_source_alone(
     history: History, tmp_path: Path
 ) -> None:

@@ -3,8 +3,8 @@
 The record is read first, for the numbers and for what stands before in the chain; without it nothing is
 written. Each object is put under a name that never was, so nothing is written over; nothing is read back: the
 store checks MD5 and SHA-256 of what it took (both are sent, the latter signed), and the credentials need no
-right to read. Killed between a put and the record, the next attempt puts once more: two objects with one
-number, of which the record names the later.
+right to read. What the record names is not put again by the next attempt. Killed between a put and the
+record, that one puts once more: two objects with one number, of which the record names the later.
 """
 
 import gzip
@@ -62,14 +62,19 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
     task = _Task(settings, now)
     try:
         report = await task.recall()
-        if settings.bundle:
+        if settings.bundle and not _is_written(report.bundle, settings.bundle):
             report = await task.carry_out("Bundle", settings.bundle, report)
-        if settings.ledger:
+        if settings.ledger and not _is_written(report.ledger, settings.ledger):
             await task.carry_out("Ledger", settings.ledger, report)
     except (TaskError, OwnObjectError) as error:
         logger.error("not written", extra={"cause": str(error)})
         return False
     return True
+
+
+def _is_written(written: Written | None, mark: str) -> bool:
+    """By an earlier attempt of this task: it failed, or was killed, at what came after."""
+    return written is not None and written.mark == mark
 
 
 class _Task:

@@ -18,6 +18,9 @@ PIECE = 1024 * 1024
 ATTEMPTS = 5
 PAUSE = 2.0
 """Seconds before a second attempt, twice as many before each further one."""
+FORGOTTEN = frozenset({"NoSuchUpload", "InvalidPart", "NotCompleted"})
+"""Codes for an upload that the store does not know. It may be that it was ended, by a process that was killed
+before it had read the object back: what the store hands out decides."""
 
 
 class Storing:
@@ -75,15 +78,16 @@ class Storing:
             self._progressed(count)
             self._keep(replace(self.kept, uploads={**self.kept.uploads, name: upload}))
 
+        why = NoObjectsError(f"{name}: the store hands out other bytes than were sent")
         try:
             await send(self._bucket, key, sealed, known=self.kept.uploads.get(name, Upload()), sent=sent)
         except NoObjectsError as error:
-            if str(error) in ("NoSuchUpload", "InvalidPart", "NotCompleted"):  # the store forgot it
-                sent(Upload(), 0)
-            raise
+            if str(error) not in FORGOTTEN:
+                raise
+            why = error
         if await read_back(self._bucket, key, file.sealed_size, read=self._progressed) != file.sealed_sha256:
             sent(Upload(), 0)
-            raise NoObjectsError(f"{name}: the store hands out other bytes than were sent")
+            raise why
 
     async def _again(self, once: Callable[[], object]) -> None:
         for attempt in range(ATTEMPTS):
