@@ -15,8 +15,8 @@ import pytest
 from agents.bucket import Bucket, opening
 from agents.cutting import CutError, Cutter, When
 from dedicated.agents.export import dumping, main, storing
+from dedicated.agents.export.folder import check, manifest_in
 from dedicated.agents.export.settings import Settings
-from dedicated.cli.export_folder import check, manifest_in
 from dedicated.cluster.own_object import Door
 from dedicated.contract.export import MANIFEST, SEALED, read_report
 from dedicated.probes import uploads

@@ -59,8 +59,7 @@ FULL_CLUSTER: Manifest = {
     "database": {
         "engine": "percona",
         "cluster": {
-            "postgresVersion": 18,
-            "image": "images.example.test/postgres:18",
+            "postgresVersion": 18, "image": "images.example.test/postgres:18",
             "backupImage": "images.example.test/pgbackrest:2.58.0",
             "storage": {"size": "20Gi", "className": "fast"}, "resources": _RESOURCES,
         },
@@ -69,8 +68,8 @@ FULL_CLUSTER: Manifest = {
         "objectives": {"disasterRPO": "1h", "failoverRPO": "1m", "failoverRTO": "1m", "restoreTime": "4h"},
         "full": {"schedule": "0 1 * * *"}, "differential": {"schedule": "0 * * * *"},
         "wal": {"archiveInterval": "60s"}, "retention": {"days": 14}, "copies": [REPOSITORY],
-        "repository": ON_VOLUME,
         "drill": {"schedule": "0 4 * * 0", "target": "Random", "maxAge": "240h", "timeout": "2h"},
+        "repository": ON_VOLUME,
     },
 }  # fmt: skip
 """The same with a database that an engine runs: `external` excludes it."""

@@ -20,16 +20,13 @@ from dedicated.api.record import Fact as Stated
 from dedicated.api.record import (
     Notice,
     RecordedAgreement,
-    RecordedBackup,
-    RecordedDrill,
     RecordedInstruction,
     RecordedModification,
-    RecordedRemoval,
-    RecordedRestore,
     RecordedStretch,
     RecordSpec,
     RolledRecord,
 )
+from dedicated.api.recorded_database import RecordedBackup, RecordedDrill, RecordedRemoval, RecordedRestore
 from dedicated.api.recorded_import import RecordedImport
 from dedicated.api.words import instant
 from dedicated.contract.calendar import Slot
