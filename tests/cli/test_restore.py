@@ -119,8 +119,11 @@ def test_a_living_database_is_not_replaced_without_a_word(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answering = replace(quiet(), memory=Memory((Sample(NOW - MINUTE, 9 * SEGMENT, 1),)))
-    assert run(monkeypatch, answering, Played()) == 1
-    assert "OldDatabaseAnswers" in capsys.readouterr().err
+    api = Played()
+    assert run(monkeypatch, answering, api) == 1
+    shown = capsys.readouterr()
+    assert "OldDatabaseAnswers" in shown.err
+    assert ("loses" in shown.out, api.made) == (True, [])
     # A copy takes nothing away.
     assert run(monkeypatch, answering, Played(), "--purpose", "Drill", "--dry-run") == 0
 

@@ -76,13 +76,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would come of it, as of now. `part`: the database that served then, where it serves no more."""
+    """What would come of it, as of now. `part`: the database that served then, where it serves no more;
+    `refused`: the word that is missing, since what is lost was not accepted."""
 
     asked: Asked
     sight: Sight
     target: Target
     expected: timedelta | None
     part: str = ""
+    refused: str = ""
 
     @property
     def clamped(self) -> bool:
@@ -141,6 +143,8 @@ def carry_out(
         _print(plan)
     else:
         emit(as_json(plan), output)
+    if plan.refused:
+        raise Failure(plan.refused, exit_code=FOUND)
     if dry_run:
         return
     made = _make(plan, cluster)
@@ -168,7 +172,7 @@ def _asked(
 
 
 def plan_of(sight: Sight, asked: Asked) -> Plan:
-    """What would come of it. Raises Failure where the operator would refuse it."""
+    """What would come of it. Raises Failure where there is nothing to be reached."""
     zone = sight.source.zone
     if sight.source.instance.spec.backup is None:
         raise Failure("the database is external: whoever runs it restores it", exit_code=FOUND)
@@ -182,11 +186,11 @@ def plan_of(sight: Sight, asked: Asked) -> Plan:
         raise Failure(f"{reached.reason}: {why}", exit_code=FOUND)
     latest = sight.report.memory.latest if sight.report else None
     answers = latest is not None and sight.now - latest.at <= FRESH
-    refused = loss_refused(reached, accepted=asked.accepted, answers=answers, zone=zone)
+    refused, word = loss_refused(reached, accepted=asked.accepted, answers=answers, zone=zone), ""
     if asked.purpose == "Recovery" and refused is not None:
         text = refused.message.replace("state acceptLossSince", "give --accept-loss-since")
-        raise Failure(f"{refused.reason}: {text}", exit_code=FOUND)
-    return Plan(asked, sight, reached, expected(sight.found, facts), left.source if left else "")
+        word = f"{refused.reason}: {text}"
+    return Plan(asked, sight, reached, expected(sight.found, facts), left.source if left else "", word)
 
 
 def as_json(plan: Plan) -> Manifest:

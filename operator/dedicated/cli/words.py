@@ -46,8 +46,10 @@ def span(start: datetime, end: datetime, zone: str) -> str:
 
 
 def length(amount: timedelta) -> str:
-    """An amount of time as `2h`, `1h30m` or `45m`."""
-    minutes = int(amount.total_seconds()) // 60
+    """An amount of time as `2h`, `1h30m` or `45m`; one of less than a minute as `8s`."""
+    minutes, seconds = divmod(int(amount.total_seconds()), 60)
+    if minutes == 0 and seconds:
+        return f"{seconds}s"
     hours, rest = divmod(minutes, 60)
     return "".join([f"{hours}h" if hours else "", f"{rest}m" if rest or not hours else ""])
 
