@@ -55,8 +55,23 @@ def test_a_drill_is_held_by_itself_recorded_and_removed_and_a_failed_one_is_held
         records = stage.api.list(CONFIG_MAP, stage.namespace, labels=labelled)
         assert names == {get_str(one, "metadata", "name") for one in records}
 
-        stage.pass_time(days=14)
-        old = get_str(failed, "metadata", "name")
-        gone = "the order of the first drill to be taken away"
-        until(lambda: stage.api.find(INSTANCE_RESTORE, stage.namespace, old) is None, gone, seconds=SECONDS)
-        assert len(recorded(stage, 2)) == 2
+
+def test_of_failed_drills_the_newest_three_orders_are_kept_and_all_records(
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
+) -> None:
+    with restore_stage(cluster, make_namespace, run_operator, tmp_path, kind=PERCONA_CLUSTER) as stage:
+        until(lambda: proven(stage) == ("Unknown", "NoneYet"), "a first drill to be foreseen")
+        stage.verifications.broken = "page 7 of events2 is torn"
+        for count in range(1, 5):
+            stage.pass_time(hours=25)
+            recorded(stage, count)
+            until(lambda: stage.clusters() == {"acme-database"}, "the copy to be gone", seconds=SECONDS)
+        drills = [get_str(fact, "drill", "restore") for fact in stage.facts("Drilled")]
+        kept = "the oldest order to be taken away"
+        until(lambda: sorted(orders(stage)) == sorted(drills)[1:], kept, seconds=SECONDS)
+        assert len(recorded(stage, 4)) == 4
+
+
+def orders(stage: RestoreStage) -> list[str]:
+    """The orders that are there."""
+    return [get_str(one, "metadata", "name") for one in stage.api.list(INSTANCE_RESTORE, stage.namespace)]
