@@ -42,11 +42,12 @@ def test_instances_are_valid(manifest: Manifest) -> None:
 
 
 def test_the_full_examples_set_every_field() -> None:
-    """Two of them: a database of somebody else's has no backups here."""
-    specs = [get_map(one(EXAMPLES / name, KIND), "spec") for name in ("instance.yaml", "percona.yaml")]
+    """A database of somebody else's has no backups here, and one that begins empty comes from nowhere."""
+    names = ("instance.yaml", "percona.yaml", *(path.name for path in EXAMPLES.glob("import-*.yaml")))
+    full, *others = (get_map(one(EXAMPLES / name, KIND), "spec") for name in names)
     fields = {field.alias or name for name, field in InstanceSpec.model_fields.items()}
-    assert specs[0].keys() | specs[1].keys() == fields
-    assert fields - specs[0].keys() == {"backup"}
+    assert full.keys() | set().union(*others) == fields
+    assert fields - full.keys() == {"backup", "from"}
 
 
 def test_the_quickstart_secret_is_the_one_asked_for() -> None:
