@@ -54,7 +54,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
     first: Step = "Listing" if settings.repository is not None else "Dumping"
     telling = Telling(settings, Report(settings.export, at, first, kept.started), now=now)
     try:
-        async with telling.telling():
+        async with telling.record.written_along():
             if settings.repository is not None:
                 await physical.make(settings, settings.repository, telling)
             else:
@@ -65,7 +65,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
         logger.error("not exported", extra={"cause": cause})
         telling.report = failed(telling.report, cause, at=now())
     try:
-        await telling.last_word()
+        await telling.record.last_word()
     except OwnObjectError as error:  # another attempt finds all of it stored
         logger.error("the last word cannot be written", extra={"cause": str(error)})
         return False

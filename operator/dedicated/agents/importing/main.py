@@ -3,8 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from dedicated.agents.export.dumping import ExportError, asked, reckoned
 from dedicated.agents.importing.reading import NotImportedError, name_of, read
 from dedicated.agents.importing.settings import Settings
+from dedicated.agents.record import Record
 from dedicated.agents.verify.opening import LIMIT, TYPES
 from dedicated.agents.verify.opening import opened as opened_by
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
@@ -23,10 +23,6 @@ from dedicated.probes.database import DatabaseError
 from dedicated.probes.exported import exported
 from dedicated.probes.target import MARK
 
-TELL_SECONDS = 5.0
-RETRY, ATTEMPTS = 5.0, 60
-"""Seconds between two attempts to write the last word, and how many."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +31,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
     os.umask(0o007)
     process = _Import(settings, now)
     try:
-        async with process.telling():
+        async with process.record.written_along():
             await process.make()
     except NotImportedError as error:
         process.give_up(error)
@@ -46,7 +42,7 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
         told = f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else str(error)
         process.give_up(NotImportedError("ImportFailed", told))
     try:
-        await process.last_word()
+        await process.record.last_word()
     except OwnObjectError as error:  # another attempt finds all of it there
         logger.error("the last word cannot be written", extra={"cause": str(error)})
         return False
@@ -58,9 +54,10 @@ class _Import:
         self._settings = settings
         self._now = now
         self.report = Report(settings.uid, now(), "Reading", now())
-        self._record = OwnConfigMap(
+        own = OwnConfigMap(
             settings.api_server, settings.credentials, settings.namespace, settings.record, MANAGER
         )
+        self.record = Record(own, REPORT, lambda: report_json(self.report))
 
     async def make(self) -> None:
         """All of it. Raises NotImportedError, DatabaseError, DamagedError, ExportError, OSError."""
@@ -138,42 +135,6 @@ class _Import:
 
     def _progress(self, done: int, total: int) -> None:
         self.report = replace(self.report, done=done, total=total, written=self._now())
-
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
-        """Write the report now and then for the time of the block. A failure holds up nothing."""
-        task = asyncio.create_task(self._tell(), name="telling")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _tell(self) -> None:
-        written: Report | None = None
-        while True:
-            if self.report != written:
-                try:
-                    await self._write()
-                    written = self.report
-                except OwnObjectError as error:
-                    logger.warning("the report cannot be written", extra={"cause": str(error)})
-            await asyncio.sleep(TELL_SECONDS)
-
-    async def last_word(self) -> None:
-        """Write the report. Raises OwnObjectError after many attempts."""
-        for attempt in range(ATTEMPTS):
-            try:
-                await self._write()
-            except OwnObjectError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                await asyncio.sleep(RETRY)
-            else:
-                return
-
-    async def _write(self) -> None:
-        await self._record.write({REPORT: report_json(self.report)})
 
 
 def _read(file: Path) -> bytes:

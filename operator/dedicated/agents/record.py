@@ -1,0 +1,59 @@
+"""The record of a process that runs for a while: how far it is, now and then, and its last word."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
+
+TELL_SECONDS = 5.0
+RETRY, ATTEMPTS = 5.0, 60
+"""Seconds between two attempts to write the last word, and how many."""
+
+logger = logging.getLogger(__name__)
+
+
+class Record:
+    """A record, and the key in it under which the report is written; `report` is its text at the time."""
+
+    def __init__(self, record: OwnConfigMap, key: str, report: Callable[[], str]) -> None:
+        self._record = record
+        self._key = key
+        self._report = report
+
+    @asynccontextmanager
+    async def written_along(self) -> AsyncIterator[None]:
+        """Write the report now and then for the time of the block. A failure holds up nothing."""
+        task = asyncio.create_task(self._tell(), name="telling")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        written = ""
+        while True:
+            if self._report() != written:
+                try:
+                    await self._write()
+                    written = self._report()
+                except OwnObjectError as error:
+                    logger.warning("the report cannot be written", extra={"cause": str(error)})
+            await asyncio.sleep(TELL_SECONDS)
+
+    async def last_word(self) -> None:
+        """Write the report. Raises OwnObjectError after many attempts."""
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._write()
+            except OwnObjectError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(RETRY)
+            else:
+                return
+
+    async def _write(self) -> None:
+        await self._record.write({self._key: self._report()})
