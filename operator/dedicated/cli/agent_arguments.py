@@ -41,7 +41,7 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
         help="barman-cloud's name of the database, in the repository of --stores, instead of pgBackRest's",
     )
     _add_times(parser)
-    _add_shared(parser, environment=environment)
+    add_agent_arguments(parser, environment=environment)
     add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
 
 
@@ -65,14 +65,15 @@ def add_verify_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
         metavar="SECONDS",
         help=f"for the end of recovery; default {seconds:.0f}",
     )
-    _add_shared(parser, environment=environment)
+    add_agent_arguments(parser, environment=environment)
 
 
-def _add_shared(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
+def add_agent_arguments(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
+    """Add the arguments that every agent has."""
     add = parser.add_argument
     add(
         "--api-server",
-        default=api_server_of(environment),
+        default=_api_server(environment),
         metavar="URL",
         help="default: the pod's own cluster",
     )
@@ -155,7 +156,7 @@ def _instant(text: str) -> datetime:
     return found
 
 
-def api_server_of(environment: Mapping[str, str]) -> str:
+def _api_server(environment: Mapping[str, str]) -> str:
     """The API server of the cluster that a pod runs in."""
     host = environment.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
     port = environment.get("KUBERNETES_SERVICE_PORT", "443")

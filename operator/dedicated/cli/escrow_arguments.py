@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import cast, get_args
 
 from dedicated.agents.escrow.settings import Settings
-from dedicated.agents.recovery.settings import CREDENTIALS
 from dedicated.api.key_bundle import RecipientRole
-from dedicated.cli.agent_arguments import api_server_of
+from dedicated.cli.agent_arguments import add_agent_arguments
 from dedicated.probes.objects import Access
 
 
@@ -39,15 +38,7 @@ def add_escrow_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     add("--region", required=True, metavar="NAME")
     add("--store-credentials", type=Path, required=True, metavar="DIR", help="a Secret with the store's keys")
     add("--store-ca-file", type=Path, metavar="FILE", help="authority trusted besides the system's")
-    add(
-        "--api-server",
-        default=api_server_of(environment),
-        metavar="URL",
-        help="default: the pod's own cluster",
-    )
-    add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
-    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    add("--log-format", choices=("json", "text"), default="json")
+    add_agent_arguments(parser, environment=environment)
 
 
 def escrow_settings_of(options: argparse.Namespace) -> Settings:

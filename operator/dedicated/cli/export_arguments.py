@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dedicated.agents.export.settings import Settings, Source
-from dedicated.agents.recovery.settings import CREDENTIALS
 from dedicated.api.duration import parse_duration
-from dedicated.cli.agent_arguments import api_server_of
+from dedicated.cli.agent_arguments import add_agent_arguments
 from dedicated.parts.export import DSN
 from dedicated.probes.objects import Access
 from dedicated.probes.repository import VARIABLES
@@ -38,15 +37,7 @@ def add_export_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     add("--secret", action="append", default=[], metavar="NAME", help="has to be in it (repeatable)")
     add("--scratch", type=Path, required=True, metavar="DIR", help="shared with PostgreSQL's programs")
     _add_repository(parser)
-    add(
-        "--api-server",
-        default=api_server_of(environment),
-        metavar="URL",
-        help="default: the pod's own cluster",
-    )
-    add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
-    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    add("--log-format", choices=("json", "text"), default="json")
+    add_agent_arguments(parser, environment=environment)
 
 
 def _add_repository(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 
 from dedicated.agents.importing.settings import Settings, Stored
-from dedicated.agents.recovery.settings import CREDENTIALS
-from dedicated.cli.agent_arguments import api_server_of
+from dedicated.cli.agent_arguments import add_agent_arguments
 from dedicated.parts.import_programs import TARGET
 from dedicated.parts.importing import SOURCE_DSN, TARGET_DSN
 from dedicated.probes.objects import Access
@@ -41,15 +40,7 @@ def add_import_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     add("--ca-file", type=Path, metavar="FILE", help="authorities to trust besides the system's")
     add("--manifest-sha256", default="", metavar="SHA256", help="of the export's manifest.json")
     add("--identity", type=Path, metavar="FILE", help="the age identity of the export's recipient")
-    add(
-        "--api-server",
-        default=api_server_of(environment),
-        metavar="URL",
-        help="default: the pod's own cluster",
-    )
-    add("--credentials", type=Path, default=CREDENTIALS, metavar="DIR", help="with token and ca.crt")
-    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    add("--log-format", choices=("json", "text"), default="json")
+    add_agent_arguments(parser, environment=environment)
 
 
 def import_settings_of(options: argparse.Namespace, *, environment: Mapping[str, str]) -> Settings:
