@@ -19,8 +19,9 @@ from pathlib import Path
 from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import POD
-from dedicated.parts.export import COMPONENT, SCRATCH
+from dedicated.parts.export import COMPONENT
 from dedicated.parts.export_programs import SCRIPT
+from dedicated.parts.programs import SCRATCH
 from engines.escrow import HOME, laid_out, sources_of
 from engines.escrow_jobs import finish
 from lab.programs import Programs

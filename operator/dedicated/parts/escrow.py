@@ -15,29 +15,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_str
 from dedicated.api.key_bundle import KeyBundle
 from dedicated.api.names import GROUP
 from dedicated.api.objects import (
     CONFIG_MAP,
-    INSTANCE,
     INSTANCE_BACKUP,
     INSTANCE_RESTORE,
-    JOB,
     MAINTENANCE,
     NETWORK_POLICY,
     RECORD,
-    ROLE,
-    ROLE_BINDING,
-    SERVICE_ACCOUNT,
 )
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.escrow import MANAGER, REPORT, Attempt, Marks, Owed, Report, from_json
-from dedicated.parts import keys
+from dedicated.parts import keys, process, stores
 from dedicated.parts.database.engine import created_at
-from dedicated.parts.instruction import RBAC
-from dedicated.parts.metadata import child, image_of, labels, restricted_container, restricted_pod, selector
-from dedicated.parts.recovery_agent import API_PORTS
+from dedicated.parts.metadata import child, image_of, restricted_container, selector
+from dedicated.parts.process import is_word, reading, rights, ways_out
 
 COMPONENT = "escrow"
 MATERIAL = "/etc/dedicated/escrow"
@@ -45,8 +39,6 @@ MATERIAL = "/etc/dedicated/escrow"
 STORE = "/etc/dedicated/store"
 RETRIES = 6
 """Failed attempts of one Job: 10 s, 20 s, 40 s ... apart, some 10 minutes in all; then a new Job."""
-STORE_PORT = 443
-STORE_KEYS = ("access-key-id", "secret-access-key")
 LISTED = (MAINTENANCE, RECORD, INSTANCE_BACKUP, INSTANCE_RESTORE)
 """What a ledger tells of."""
 
@@ -110,13 +102,7 @@ def attempt_of(manifest: Manifest) -> Attempt | None:
 
 def is_report(component: str, manager: str, fields: Manifest) -> bool:
     """Whether what a manager owns of an object is the Job's word in the record."""
-    told = set(get_map(fields, "f:data")) - {"."}
-    return (
-        component == COMPONENT
-        and manager == MANAGER
-        and set(fields) == {"f:data"}
-        and told <= {f"f:{REPORT}"}
-    )
+    return (component, manager) == (COMPONENT, MANAGER) and is_word(fields, REPORT)
 
 
 def secrets_of(instance: Instance) -> tuple[str, ...]:
@@ -149,74 +135,35 @@ def job_name(instance: Instance, marks: Marks, report: Report | None) -> str:
 
 def manifests(wanted: EscrowWanted) -> tuple[Manifest, ...]:
     """All that a Job needs beside itself."""
-    return (
-        child(CONFIG_MAP, wanted.instance, COMPONENT, COMPONENT),
-        *_rights(wanted),
-        _policy(wanted),
-    )
+    record = _record(wanted)
+    listed: Manifest = {
+        "apiGroups": [GROUP],
+        "resources": [kind.plural for kind in LISTED],
+        "verbs": ["list"],
+    }
+    return (record, *rights(record, reading(wanted.instance), listed), _policy(wanted))
 
 
-def _rights(wanted: EscrowWanted) -> tuple[Manifest, Manifest, Manifest]:
-    """Its ServiceAccount, and what it may read and write."""
-    instance = wanted.instance
-    account: Manifest = {
-        **child(SERVICE_ACCOUNT, instance, COMPONENT, COMPONENT),
-        "automountServiceAccountToken": False,
-    }
-    rules: list[JsonValue] = [
-        {
-            "apiGroups": [""],
-            "resources": [CONFIG_MAP.plural],
-            "resourceNames": [wanted.name],
-            "verbs": ["get", "patch"],
-        },
-        {
-            "apiGroups": [GROUP],
-            "resources": [INSTANCE.plural],
-            "resourceNames": [instance.name],
-            "verbs": ["list"],
-        },
-        {"apiGroups": [GROUP], "resources": [kind.plural for kind in LISTED], "verbs": ["list"]},
-    ]
-    subject: Manifest = {
-        "kind": SERVICE_ACCOUNT.kind,
-        "name": wanted.name,
-        "namespace": instance.namespace,
-    }
-    binding: Manifest = {
-        **child(ROLE_BINDING, instance, COMPONENT, COMPONENT),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": wanted.name},
-        "subjects": [subject],
-    }
-    return account, {**child(ROLE, instance, COMPONENT, COMPONENT), "rules": rules}, binding
+def _record(wanted: EscrowWanted) -> Manifest:
+    return child(CONFIG_MAP, wanted.instance, COMPONENT, COMPONENT)
 
 
 def _policy(wanted: EscrowWanted) -> Manifest:
     """Out to the API server and the store; in from nobody."""
-    port = wanted.bundle.repository.endpoint.partition(":")[2]
-    ports = sorted({int(port) if port else STORE_PORT, *API_PORTS})
     spec: Manifest = {
         "podSelector": {"matchLabels": selector(wanted.instance, COMPONENT)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [],
-        "egress": [
-            {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-            {"ports": [{"port": number, "protocol": "TCP"} for number in ports]},
-        ],
+        "egress": ways_out(stores.port_of(wanted.bundle.repository.endpoint)),
     }
     return {**child(NETWORK_POLICY, wanted.instance, COMPONENT, COMPONENT), "spec": spec}
 
 
 def job(wanted: EscrowWanted, marks: Marks, owed: Owed, report: Report | None) -> Manifest:
     """The Job that writes what is owed now."""
-    name = job_name(wanted.instance, marks, report)
-    head = child(JOB, wanted.instance, name.removeprefix(f"{wanted.instance.name}-"), COMPONENT)
     pod: Manifest = {
         "restartPolicy": "Never",
-        "serviceAccountName": wanted.name,
         "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "securityContext": restricted_pod(),
         "containers": [
             {
                 "name": COMPONENT,
@@ -232,33 +179,14 @@ def job(wanted: EscrowWanted, marks: Marks, owed: Owed, report: Report | None) -
         ],
         "volumes": [volume for _, volume in _volumes(wanted)],
     }
-    return {
-        **head,
-        "spec": {
-            "backoffLimit": RETRIES,
-            "parallelism": 1,
-            "completions": 1,
-            "podReplacementPolicy": "Failed",
-            "template": {"metadata": {"labels": labels(wanted.instance, COMPONENT)}, "spec": pod},
-        },
-    }
+    name = job_name(wanted.instance, marks, report)
+    return process.job(_record(wanted), pod, name=name, retries=RETRIES)
 
 
 def _volumes(wanted: EscrowWanted) -> list[tuple[Manifest, Manifest]]:
     """Each mount and its volume. What is missing is told by the Job in words, where a pod would only wait."""
-    found: list[tuple[str, str, Manifest]] = [
-        (
-            "store",
-            STORE,
-            {
-                "secret": {
-                    "secretName": wanted.bundle.repository.secret_name,
-                    "items": [{"key": key, "path": key} for key in STORE_KEYS],
-                    "optional": True,
-                }
-            },
-        )
-    ]
+    store: Manifest = {**stores.keys_of(wanted.bundle.repository.secret_name), "optional": True}
+    found: list[tuple[str, str, Manifest]] = [("store", STORE, {"secret": store})]
     for number, name in enumerate(wanted.secrets):
         source: Manifest = {"secret": {"secretName": name, "optional": True}}
         found.append((f"secret-{number}", f"{MATERIAL}/secrets/{name}", source))

@@ -15,45 +15,30 @@ from dataclasses import dataclass
 
 from dedicated.api.instance_export import InstanceExportSpec
 from dedicated.api.json import JsonValue, Manifest, get_str
-from dedicated.api.names import API_VERSION, EXPORT_KIND, GROUP
+from dedicated.api.names import API_VERSION, EXPORT_KIND
 from dedicated.api.objects import (
     CONFIG_MAP,
-    INSTANCE,
     JOB,
     NETWORK_POLICY,
     ROLE,
     ROLE_BINDING,
     SERVICE_ACCOUNT,
-    Kind,
     Ref,
 )
 from dedicated.api.resource import Instance
 from dedicated.contract.export import REPORT
-from dedicated.parts import keys
-from dedicated.parts.database.engine import PORT, USER, cluster_name
-from dedicated.parts.database.engines import adapter_of
-from dedicated.parts.database.external import DSN_KEY
+from dedicated.parts import keys, programs
 from dedicated.parts.export_programs import SCRIPT
 from dedicated.parts.export_repository import PASSPHRASE, ExportRepository, repository_of
-from dedicated.parts.instruction import RBAC
-from dedicated.parts.metadata import labels, restricted_container, restricted_pod, selector
-from dedicated.parts.recovery_agent import API_PORTS
-from dedicated.parts.recovery_source import STORE_PORT
-from dedicated.parts.stores import KEYS as STORE_KEYS
+from dedicated.parts.metadata import owned
+from dedicated.parts.process import reading, rights
+from dedicated.parts.programs import KEYS, SCRATCH, STORE, TOKEN
+from dedicated.parts.stores import keys_of, port_of
 from dedicated.parts.wanted import DatabaseForm
 
 COMPONENT = "export"
 DSN = "EXPORT_DSN"
 """Variable: the source as one URL, where its Secret has one."""
-SCRATCH, STORE, KEYS = "/scratch", "/etc/dedicated/store", "/etc/dedicated/keys"
-RETRIES = 3
-ENGINE_UID, IMAGE_UID = 26, 999
-"""User of PostgreSQL in the engines' images, and in Docker's own: its programs want one that has a name."""
-VARIABLES = {
-    "host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "username": "PGUSER",
-    "password": "PGPASSWORD", "sslmode": "PGSSLMODE",
-}  # fmt: skip
-OPTIONAL = frozenset({"port", "sslmode"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +95,12 @@ def postgres_image(instance: Instance, spec: InstanceExportSpec) -> str:
 
 def manifests(wanted: ExportWanted) -> tuple[Manifest, ...]:
     """All of it, in the order in which it is made: the Job last."""
+    record = _record(wanted)
     return (
-        _head(wanted, CONFIG_MAP, wanted.name),
-        *_rights(wanted),
-        *_policies(wanted),
-        _job(wanted),
+        record,
+        *rights(record, reading(wanted.instance)),
+        *_policies(record, wanted),
+        _job(record, wanted),
     )
 
 
@@ -125,156 +111,49 @@ def refs(instance: Instance) -> tuple[Ref, ...]:
     return (*(Ref(kind.kind, name) for kind in kinds), Ref(NETWORK_POLICY.kind, f"{name}-source"))
 
 
-def _head(wanted: ExportWanted, kind: Kind, name: str) -> Manifest:
+def _record(wanted: ExportWanted) -> Manifest:
     owner: Manifest = {
         "apiVersion": API_VERSION,
         "kind": EXPORT_KIND,
         "name": wanted.order,
         "uid": wanted.uid,
     }
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.kind,
-        "metadata": {
-            "name": name,
-            "namespace": wanted.instance.namespace,
-            "labels": labels(wanted.instance, COMPONENT),
-            "ownerReferences": [owner],
-        },
-    }
+    return owned(CONFIG_MAP, wanted.instance, wanted.name, COMPONENT, owner=owner)
 
 
-def _rights(wanted: ExportWanted) -> tuple[Manifest, Manifest, Manifest]:
-    """Its ServiceAccount, and the right to read and write the record, and to read the instance."""
-    rules: list[JsonValue] = [
-        {
-            "apiGroups": [""],
-            "resources": [CONFIG_MAP.plural],
-            "resourceNames": [wanted.name],
-            "verbs": ["get", "patch"],
-        },
-        {
-            "apiGroups": [GROUP],
-            "resources": [INSTANCE.plural],
-            "resourceNames": [wanted.instance.name],
-            "verbs": ["list"],
-        },
-    ]
-    account: Manifest = {
-        **_head(wanted, SERVICE_ACCOUNT, wanted.name),
-        "automountServiceAccountToken": False,
-    }
-    subject: Manifest = {
-        "kind": SERVICE_ACCOUNT.kind,
-        "name": wanted.name,
-        "namespace": wanted.instance.namespace,
-    }
-    binding: Manifest = {
-        **_head(wanted, ROLE_BINDING, wanted.name),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": wanted.name},
-        "subjects": [subject],
-    }
-    return account, {**_head(wanted, ROLE, wanted.name), "rules": rules}, binding
-
-
-def _policies(wanted: ExportWanted) -> tuple[Manifest, ...]:
+def _policies(record: Manifest, wanted: ExportWanted) -> tuple[Manifest, ...]:
     """Out to DNS, database or repository, API server and store, in from nowhere; and of a logical export the
     way in at the engine's servers."""
-    pods, repository, store = selector(wanted.instance, COMPONENT), wanted.repository, wanted.spec.destination
-    port = store.endpoint.partition(":")[2] if store is not None else ""
-    stored = {int(port) if port else STORE_PORT} if store is not None else set()
+    instance, repository, store = wanted.instance, wanted.repository, wanted.spec.destination
+    stored = {port_of(store.endpoint)} if store is not None else set()
     read = repository.ports if repository is not None else (wanted.port,)
-    ports = sorted({*read, *stored, *API_PORTS})
-    own: Manifest = {
-        **_head(wanted, NETWORK_POLICY, wanted.name),
-        "spec": {
-            "podSelector": {"matchLabels": pods},
-            "policyTypes": ["Ingress", "Egress"],
-            "egress": [
-                {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-                {"ports": [{"port": number, "protocol": "TCP"} for number in ports]},
-            ],
-        },
-    }
-    servers = adapter_of(wanted.instance).pods
-    if servers is None or repository is not None:
+    own = programs.way_out(record, instance, COMPONENT, ports={*read, *stored})
+    if repository is not None:
         return (own,)
-    way_in: JsonValue = {
-        "from": [{"podSelector": {"matchLabels": pods}}],
-        "ports": [{"port": PORT, "protocol": "TCP"}],
-    }
-    source: Manifest = {
-        **_head(wanted, NETWORK_POLICY, f"{wanted.name}-source"),
-        "spec": {
-            "podSelector": {"matchLabels": {servers.cluster: cluster_name(wanted.instance)}},
-            "policyTypes": ["Ingress"],
-            "ingress": [way_in],
-        },
-    }
-    return own, source
+    return (own, *programs.ways_in(record, instance, COMPONENT, name=f"{wanted.name}-source"))
 
 
-def _job(wanted: ExportWanted) -> Manifest:
-    pod: Manifest = {
-        "restartPolicy": "OnFailure",  # in the same pod, where the dump is
-        "serviceAccountName": wanted.name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": restricted_pod(),
-        "initContainers": [_programs(wanted)] if wanted.repository is None else [],
-        "containers": [_process(wanted)],
-        "volumes": _volumes(wanted),
-    }
-    return {
-        **_head(wanted, JOB, wanted.name),
-        "spec": {
-            "backoffLimit": RETRIES,
-            "parallelism": 1,
-            "completions": 1,
-            "podReplacementPolicy": "Failed",
-            "template": {"metadata": {"labels": labels(wanted.instance, COMPONENT)}, "spec": pod},
-        },
-    }
-
-
-def _programs(wanted: ExportWanted) -> Manifest:
-    """PostgreSQL's programs, beside the process for as long as that runs. No token reaches them."""
-    external = wanted.instance.spec.database.cluster is None
-    return {
-        "name": "postgres",
-        "image": wanted.postgres,
-        "restartPolicy": "Always",
-        "command": ["/bin/sh", "-c", SCRIPT, "programs", SCRATCH],
-        "env": _source(wanted),
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {
-            **restricted_container(),
-            "runAsUser": IMAGE_UID if external else ENGINE_UID,
-        },
-        "volumeMounts": [
-            {"name": "scratch", "mountPath": SCRATCH},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-        ],
-    }
-
-
-def _process(wanted: ExportWanted) -> Manifest:
-    repository = wanted.repository
-    return {
-        "name": COMPONENT,
-        "image": wanted.image,
-        "args": [*_arguments(wanted)],
-        "env": _source(wanted) if repository is None else [*repository.environment],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
-        "securityContext": restricted_container(),
-        "volumeMounts": [
+def _job(record: Manifest, wanted: ExportWanted) -> Manifest:
+    instance, repository = wanted.instance, wanted.repository
+    if repository is None:
+        read = programs.environment(instance, wanted.form, dsn=DSN)
+        beside = programs.beside(instance, image=wanted.postgres, script=SCRIPT, environment=read)
+    else:
+        read, beside = [*repository.environment], None
+    process = programs.container(
+        COMPONENT,
+        image=wanted.image,
+        arguments=_arguments(wanted),
+        environment=read,
+        mounts=[
             {"name": "scratch", "mountPath": SCRATCH},
             *(_HANDED_OVER if wanted.spec.destination is not None else ()),
             {"name": "token", "mountPath": TOKEN, "readOnly": True},
             *(repository.mounts if repository is not None else ()),
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
         ],
-    }
+    )
+    return programs.job(record, beside, process, volumes=_volumes(wanted))
 
 
 _HANDED_OVER: tuple[Manifest, ...] = (
@@ -282,38 +161,15 @@ _HANDED_OVER: tuple[Manifest, ...] = (
     {"name": "store", "mountPath": STORE, "readOnly": True},
 )
 """Mounts without which nothing can be handed over: a drill has neither keys nor a store."""
-TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
-
-
-def _source(wanted: ExportWanted) -> list[JsonValue]:
-    """The source as libpq reads it: references to the Secret of the database's owner."""
-    connection = adapter_of(wanted.instance).connection(wanted.instance)
-    if wanted.instance.spec.database.external is not None and wanted.form == "Dsn":
-        reference: Manifest = {"name": connection.secret, "key": DSN_KEY}
-        return [{"name": DSN, "valueFrom": {"secretKeyRef": reference}}]
-    found: list[JsonValue] = []
-    for field, key in connection.keys.items():
-        told: dict[str, JsonValue] = {"name": connection.secret, "key": key}
-        if field in OPTIONAL:
-            told["optional"] = True
-        found.append({"name": VARIABLES[field], "valueFrom": {"secretKeyRef": told}})
-    if connection.ssl_mode:
-        found.append({"name": VARIABLES["sslmode"], "value": connection.ssl_mode})
-    if "database" not in connection.keys:
-        found.append({"name": VARIABLES["database"], "value": USER})
-    return found
 
 
 def _volumes(wanted: ExportWanted) -> list[JsonValue]:
-    repository = wanted.repository
-    token: list[JsonValue] = [
-        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-    ]
+    repository, scratch = wanted.repository, wanted.spec.scratch
+    room = programs.claim(size=scratch.size, class_name=scratch.class_name)
     return [
-        {"name": "scratch", **(_claim(wanted) if repository is None else {"emptyDir": {}})},
+        {"name": "scratch", **(room if repository is None else {"emptyDir": {}})},
         *_handed_over(wanted),
-        {"name": "token", "projected": {"sources": token}},
+        programs.token(),
         *(repository.volumes if repository is not None else ()),
         {"name": "tmp", "emptyDir": {}},
     ]
@@ -335,22 +191,10 @@ def _handed_over(wanted: ExportWanted) -> list[JsonValue]:
     ]
     if repository is not None and repository.secret:
         packed.append(_packed("secret", repository.secret, (PASSPHRASE,)))
-    items: list[JsonValue] = [{"key": key, "path": key} for key in STORE_KEYS]
     return [
         {"name": "keys", "projected": {"defaultMode": 0o440, "sources": packed}},
-        {"name": "store", "secret": {"secretName": store.secret_name, "items": items}},
+        {"name": "store", "secret": keys_of(store.secret_name)},
     ]
-
-
-def _claim(wanted: ExportWanted) -> Manifest:
-    """A volume for dump and trial import."""
-    claim: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": wanted.spec.scratch.size}},
-    }
-    if wanted.spec.scratch.class_name is not None:
-        claim["storageClassName"] = wanted.spec.scratch.class_name
-    return {"ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
 
 
 def _packed(kind: str, name: str, files: tuple[str, ...]) -> Manifest:

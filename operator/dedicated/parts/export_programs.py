@@ -1,25 +1,20 @@
 """PostgreSQL's own programs for an export: a shell script that runs in a container of the engine's image.
 
-It shares a folder with the export's process and does what is asked for there, once for each asking: a file
-`dump.ask` or `import.ask`, whose first word marks the asking; `dump.done` and `import.done` answer with that
-mark and an exit code, `*.log` has the programs' words. Only these two things can be asked for. The folder is
-the process's and ours alone; the source's credentials are in the environment, as libpq reads them.
+It is asked for two steps (`programs`): `dump`, and `import`, which proves the dump. The source's credentials
+are in the environment, as libpq reads them.
 
 The server that the dump is imported into is new each time, listens on a socket in that folder and nowhere
 else, and ends with the script. It keeps nothing safe (`fsync=off`): it is a proof, not a copy to use.
 """
+
+from dedicated.parts.programs import script
 
 COPY, SUPERUSER, PORT = "copy", "postgres", 5432
 """Name of the imported database, who reads it, and the port that names the socket."""
 SOCKET = "socket"
 """The socket's folder, in the shared one; the dump and the roles beside it are named as in the export."""
 
-SCRIPT = """
-set -u
-umask 007
-cd "$1" || exit 1
-export LC_ALL=C
-
+_FUNCTIONS = """
 dump() (
   if [ "$address" != - ]; then export PGHOSTADDR="$address"; fi
   unset PGTARGETSESSIONATTRS
@@ -44,16 +39,5 @@ import() (
 end() {
   if [ -f empty/postmaster.pid ]; then pg_ctl -D empty -m immediate -w stop >/dev/null 2>&1; fi
 }
-
-trap 'end; exit 0' TERM INT
-while :; do
-  for step in dump import; do
-    [ -f "$step.ask" ] || continue
-    read -r mark snapshot address < "$step.ask" || continue
-    [ "$mark" = "$(cut -d' ' -f1 "$step.done" 2>/dev/null)" ] && continue
-    "$step" > "$step.log" 2>&1
-    echo "$mark $?" > "$step.new" && mv "$step.new" "$step.done"
-  done
-  sleep 0.2
-done
 """
+SCRIPT = script(_FUNCTIONS, steps="dump import", end="end; ")

@@ -14,7 +14,7 @@ from dedicated.parts import recovery_source
 from dedicated.parts.database.engine import folder
 from dedicated.parts.recovery_agent import CONFIGURATION, HOME, record_name
 from dedicated.parts.recovery_source import STANZA
-from dedicated.parts.stores import KEYS
+from dedicated.parts.stores import keys_of
 
 CREDENTIALS = "/etc/dedicated/repository"
 PASSPHRASE = "passphrase"  # noqa: S105 - a key's name
@@ -57,14 +57,13 @@ def repository_of(instance: Instance, *, valid_for: str) -> ExportRepository:
     }
     if cipher is not None:
         arguments["passphrase"] = f"{cipher.secret_name}/{PASSPHRASE}"
-    items: list[JsonValue] = [{"key": key, "path": key} for key in KEYS]
     settings: Manifest = {"name": f"{record_name(instance.name)}-settings"}
     return ExportRepository(
         arguments=arguments,
         environment=source.environment,
         volumes=(
             {"name": "settings", "configMap": settings},
-            {"name": "repository", "secret": {"secretName": place.secret_name, "items": items}},
+            {"name": "repository", "secret": keys_of(place.secret_name)},
         ),
         mounts=(
             {"name": "settings", "mountPath": HOME, "readOnly": True},

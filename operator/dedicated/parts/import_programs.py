@@ -1,20 +1,17 @@
 """PostgreSQL's own programs for an import: a shell script in a container of the engine's image.
 
-It works as that of an export (`export_programs`), by files in a shared folder. `dump` reads the database that
-is imported from, by the URL in its environment alone; `load` puts the dump into the instance's own, as its
-owner: what the source's owners and grants were is left behind. Lines of the dump's table of contents that
-hold one of `load.skip` are left out: schemas that the engine made there before.
+It is asked for two steps (`programs`). `dump` reads the database that is imported from, by the URL in its
+environment alone; `load` puts the dump into the instance's own, as its owner: what the source's owners and
+grants were is left behind. Lines of the dump's table of contents that hold one of `load.skip` are left out:
+schemas that the engine made there before.
 """
+
+from dedicated.parts.programs import script
 
 TARGET = "TARGET_"
 """Before libpq's variables of the instance's database; `TARGET_DSN` is its whole URL, where there is one."""
 
-SCRIPT = """
-set -u
-umask 007
-cd "$1" || exit 1
-export LC_ALL=C
-
+_FUNCTIONS = """
 dump() (
   unset PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE PGTARGETSESSIONATTRS
   if [ "$address" != - ]; then export PGHOSTADDR="$address"; fi
@@ -33,16 +30,5 @@ load() (
   pg_restore --exit-on-error --no-owner --no-privileges --no-comments -j2 -L load.toc \\
     -d "${TARGET_DSN:-${TARGET_PGDATABASE:-}}" dump
 )
-
-trap 'exit 0' TERM INT
-while :; do
-  for step in dump load; do
-    [ -f "$step.ask" ] || continue
-    read -r mark snapshot address < "$step.ask" || continue
-    [ "$mark" = "$(cut -d' ' -f1 "$step.done" 2>/dev/null)" ] && continue
-    "$step" > "$step.log" 2>&1
-    echo "$mark $?" > "$step.new" && mv "$step.new" "$step.done"
-  done
-  sleep 0.2
-done
 """
+SCRIPT = script(_FUNCTIONS, steps="dump load")

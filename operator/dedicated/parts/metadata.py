@@ -42,10 +42,15 @@ def labels_of(name: str, component: str) -> Manifest:
 
 def child(kind: Kind, instance: Instance, suffix: str, component: str) -> Manifest:
     """The head of a rebuildable child: owned by the instance, garbage-collected with it."""
-    head = lasting(kind, instance, suffix, component)
+    return owned(kind, instance, f"{instance.name}-{suffix}", component, owner=owner_of(instance))
+
+
+def owned(kind: Kind, instance: Instance, name: str, component: str, *, owner: Manifest) -> Manifest:
+    """The head of a child whose whole name is given, and what it goes with."""
+    head = named(kind, instance, name, component)
     metadata = head["metadata"]
     assert isinstance(metadata, dict)
-    metadata["ownerReferences"] = [owner_of(instance)]
+    metadata["ownerReferences"] = [owner]
     return head
 
 

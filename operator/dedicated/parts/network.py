@@ -16,7 +16,7 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import NETWORK_POLICY
 from dedicated.api.resource import Instance
-from dedicated.parts import login, recovery_agent, schema, server
+from dedicated.parts import login, process, recovery_agent, schema, server
 from dedicated.parts.database import engine
 from dedicated.parts.database.engine import Flows
 from dedicated.parts.database.engines import ADAPTERS, adapter_of
@@ -70,7 +70,7 @@ def of_database(instance: Instance) -> Iterator[Manifest]:
         return
     members: Manifest = {"matchLabels": {adapter.pods.cluster: engine.cluster_name(instance)}}
     between = _ports(engine.PORT, *adapter.flows.members)
-    outside = _ports(*sorted({*store_ports(backup), *recovery_agent.API_PORTS}))
+    outside = _ports(*sorted({*store_ports(backup), *process.API_PORTS}))
     yield {
         **named(NETWORK_POLICY, instance, engine.cluster_name(instance), COMPONENT),
         "spec": {

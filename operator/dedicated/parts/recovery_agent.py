@@ -10,24 +10,17 @@ One replica, and never two at once: two samplers would write over each other.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dedicated.api.conditions import parse_time
-from dedicated.api.json import JsonValue, Manifest, digest, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, digest, get_str
 from dedicated.api.names import GROUP, LABEL_INSTANCE
-from dedicated.api.objects import (
-    CONFIG_MAP,
-    DEPLOYMENT,
-    NETWORK_POLICY,
-    ROLE,
-    ROLE_BINDING,
-    SERVICE_ACCOUNT,
-)
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.objectives import RecoveryObjectives
 from dedicated.contract.recovery.report import MANAGER, REPORT, SAMPLES, Report, from_json
 from dedicated.contract.recovery.verdict import condensed
 from dedicated.parts import stores
-from dedicated.parts.instruction import RBAC
+from dedicated.parts.database.engine import created_at
 from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
+from dedicated.parts.process import is_word, rights, tcp, ways_out
 
 COMPONENT = "recovery"
 PORT = 8080
@@ -36,8 +29,6 @@ HOME = "/etc/dedicated/agent"
 DSN, CONFIGURATION, STORES = "dsn", "pgbackrest.conf", "stores.json"
 """Files in it."""
 ANNOTATION_SETTINGS = f"{GROUP}/settings"
-API_PORTS = (443, 6443)
-"""Of API servers, inside and outside of a Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +78,12 @@ def record_name(instance: str) -> str:
 def kept_of(manifest: Manifest) -> Kept:
     """The record of a manifest, as far as a judgement asks for it."""
     found = from_json(get_str(manifest, "data", REPORT))
-    made = parse_time(get_str(manifest, "metadata", "creationTimestamp"))
-    return Kept(made, condensed(found) if found else None)
+    return Kept(created_at(manifest), condensed(found) if found else None)
 
 
 def is_report(component: str, manager: str, fields: Manifest) -> bool:
     """Whether what a manager owns of an object is the agent's word in the record."""
-    told = set(get_map(fields, "f:data")) - {"."}
-    return (
-        component == COMPONENT
-        and manager == MANAGER
-        and set(fields) == {"f:data"}
-        and told <= {f"f:{REPORT}", f"f:{SAMPLES}"}
-    )
+    return (component, manager) == (COMPONENT, MANAGER) and is_word(fields, REPORT, SAMPLES)
 
 
 def record(instance: Instance) -> Manifest:
@@ -109,13 +93,8 @@ def record(instance: Instance) -> Manifest:
 
 def manifests(wanted: AgentWanted) -> tuple[Manifest, ...]:
     """All that the agent is made of."""
-    return (
-        record(wanted.instance),
-        _settings(wanted),
-        *_rights(wanted),
-        _policy(wanted),
-        _deployment(wanted),
-    )
+    found = record(wanted.instance)
+    return (found, _settings(wanted), *rights(found), _policy(wanted), _deployment(wanted))
 
 
 def _settings(wanted: AgentWanted) -> Manifest:
@@ -127,49 +106,19 @@ def _settings(wanted: AgentWanted) -> Manifest:
     return {**head, "data": files}
 
 
-def _rights(wanted: AgentWanted) -> tuple[Manifest, Manifest, Manifest]:
-    """Its ServiceAccount, and the right to read and write the record alone."""
-    instance = wanted.instance
-    account: Manifest = {
-        **child(SERVICE_ACCOUNT, instance, COMPONENT, COMPONENT),
-        "automountServiceAccountToken": False,
-    }
-    rule: Manifest = {
-        "apiGroups": [""],
-        "resources": [CONFIG_MAP.plural],
-        "resourceNames": [wanted.name],
-        "verbs": ["get", "patch"],
-    }
-    subject: Manifest = {
-        "kind": SERVICE_ACCOUNT.kind,
-        "name": wanted.name,
-        "namespace": instance.namespace,
-    }
-    binding: Manifest = {
-        **child(ROLE_BINDING, instance, COMPONENT, COMPONENT),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": wanted.name},
-        "subjects": [subject],
-    }
-    return account, {**child(ROLE, instance, COMPONENT, COMPONENT), "rules": [rule]}, binding
-
-
 def _policy(wanted: AgentWanted) -> Manifest:
     """Out to database, API server and store; in from pods of no instance, such as the monitoring's."""
     outside: Manifest = {"matchExpressions": [{"key": LABEL_INSTANCE, "operator": "DoesNotExist"}]}
-    ports = sorted({*wanted.source.ports, *API_PORTS})
     spec: Manifest = {
         "podSelector": {"matchLabels": selector(wanted.instance, COMPONENT)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [
             {
                 "from": [{"namespaceSelector": {}, "podSelector": outside}],
-                "ports": [{"port": PORT, "protocol": "TCP"}],
+                "ports": tcp(PORT),
             }
         ],
-        "egress": [
-            {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
-            {"ports": [{"port": port, "protocol": "TCP"} for port in ports]},
-        ],
+        "egress": ways_out(*wanted.source.ports),
     }
     return {**child(NETWORK_POLICY, wanted.instance, COMPONENT, COMPONENT), "spec": spec}
 

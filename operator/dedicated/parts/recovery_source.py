@@ -15,10 +15,10 @@ from dedicated.parts.database import cloudnative_pg, percona
 from dedicated.parts.database.engine import PORT, USER, cluster_name, folder
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.recovery_agent import CONFIGURATION, HOME, Source
+from dedicated.parts.stores import port_of
 
 STANZA = "db"
 """What Percona's engine calls its only stanza."""
-STORE_PORT = 443
 VARIABLES = {"host": "PGHOST", "port": "PGPORT", "username": "PGUSER", "password": "PGPASSWORD"}
 """Fields of a connection, as libpq reads them."""
 
@@ -84,5 +84,4 @@ def _configuration(instance: Instance, repository: Repository) -> str:
 
 def store_ports(backup: Backup) -> tuple[int, ...]:
     """Where the stores of the backups answer."""
-    endpoints = (bucket.endpoint or "" for _, bucket in backup.buckets)
-    return tuple(int(port) if (port := at.partition(":")[2]) else STORE_PORT for at in endpoints)
+    return tuple(port_of(bucket.endpoint or "") for _, bucket in backup.buckets)

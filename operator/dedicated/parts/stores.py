@@ -1,7 +1,7 @@
 """Where the recovery agent is to look: a file of places, and the Secrets with the keys of their stores."""
 
 from dedicated.api.backup import Repository
-from dedicated.api.json import JsonValue
+from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance
 from dedicated.api.store import PLACES, BucketPlace, StoreRole
 from dedicated.parts.database.engine import folder
@@ -9,6 +9,18 @@ from dedicated.parts.database.engine import folder
 HOME = "/etc/dedicated/stores"
 """The keys of a store are below this, in a folder named by the role of its place."""
 KEYS = ("access-key-id", "secret-access-key")
+PORT = 443
+
+
+def port_of(endpoint: str) -> int:
+    """Where a store answers."""
+    port = endpoint.partition(":")[2]
+    return int(port) if port else PORT
+
+
+def keys_of(secret: str | None) -> Manifest:
+    """The source of a volume with the keys of a store as files, and only them."""
+    return {"secretName": secret, "items": [{"key": key, "path": key} for key in KEYS]}
 
 
 def document(instance: Instance) -> str:
@@ -29,9 +41,8 @@ def document(instance: Instance) -> str:
 
 def volumes(instance: Instance) -> list[JsonValue]:
     """The volumes of the agent's pod that bring the keys, and only them."""
-    items: list[JsonValue] = [{"key": key, "path": key} for key in KEYS]
     return [
-        {"name": f"store-{role.lower()}", "secret": {"secretName": wanted.secret_name, "items": items}}
+        {"name": f"store-{role.lower()}", "secret": keys_of(wanted.secret_name)}
         for role, wanted in _places(instance)
     ]
 

@@ -12,25 +12,17 @@ All of these are named after the record, and the restore owns them: they go with
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
-from dedicated.api.objects import (
-    CONFIG_MAP,
-    JOB,
-    NETWORK_POLICY,
-    ROLE,
-    ROLE_BINDING,
-    SERVICE_ACCOUNT,
-    Kind,
-)
+from dedicated.api.objects import CONFIG_MAP, NETWORK_POLICY
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.proof import MANAGER, VERDICT, Goal, Verdict, read_verdict
 from dedicated.contract.recovery.report import SAMPLES
-from dedicated.parts import keys
+from dedicated.parts import keys, process
 from dedicated.parts.database.engine import PORT, USER, Connection, Flows
-from dedicated.parts.instruction import RBAC
-from dedicated.parts.metadata import labels, restricted_container, restricted_pod
-from dedicated.parts.recovery_agent import API_PORTS, record_name
+from dedicated.parts.metadata import owned, restricted_container
+from dedicated.parts.process import head, is_word, rights, tcp, ways_out
+from dedicated.parts.recovery_agent import record_name
 
 COMPONENT = "verification"
 HOME = "/etc/dedicated/verification"
@@ -91,13 +83,7 @@ def verdict_of(manifest: Manifest, *, uid: str) -> Verdict | None:
 
 def is_verdict(component: str, manager: str, fields: Manifest) -> bool:
     """Whether what a manager owns of an object is the verification's word in its record."""
-    told = set(get_map(fields, "f:data")) - {"."}
-    return (
-        component == COMPONENT
-        and manager == MANAGER
-        and set(fields) == {"f:data"}
-        and told <= {f"f:{VERDICT}"}
-    )
+    return (component, manager) == (COMPONENT, MANAGER) and is_word(fields, VERDICT)
 
 
 def isolation(copy: Copy) -> Manifest:
@@ -111,35 +97,29 @@ def isolation(copy: Copy) -> Manifest:
             "matchExpressions": [{"key": LABEL_INSTANCE, "operator": "DoesNotExist"}],
         },
     }
-    between = _ports(PORT, *copy.flows.members)
+    between = tcp(PORT, *copy.flows.members)
     ingress: list[JsonValue] = [
         {"from": [members], "ports": between},
-        {"from": [job], "ports": _ports(PORT)},
+        {"from": [job], "ports": tcp(PORT)},
     ]
     if copy.flows.operator_ports:
-        ingress.append({"from": [operator], "ports": _ports(*copy.flows.operator_ports)})
-    outside = _ports(*sorted({*copy.store_ports, *API_PORTS}))
+        ingress.append({"from": [operator], "ports": tcp(*copy.flows.operator_ports)})
+    to_names, outside = ways_out(*copy.store_ports)
     return {
-        **_head(copy, NETWORK_POLICY, f"{copy.restore}-isolated"),
+        **head(NETWORK_POLICY, _record(copy), name=f"{copy.restore}-isolated"),
         "spec": {
             "podSelector": {"matchLabels": copy.pods},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
-            "egress": [_DNS, {"to": [members], "ports": between}, {"ports": outside}],
+            "egress": [to_names, {"to": [members], "ports": between}, outside],
         },
     }
 
 
 def verification(copy: Copy) -> tuple[Manifest, ...]:
     """The record, empty, the Job's rights and its ways, and the Job: in the order in which they are made."""
-    return (_head(copy, CONFIG_MAP, copy.name), *_rights(copy), _policy(copy), _job(copy))
-
-
-_DNS: JsonValue = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
-
-
-def _ports(*numbers: int) -> list[JsonValue]:
-    return [{"port": number, "protocol": "TCP"} for number in numbers]
+    record = _record(copy)
+    return (record, *rights(record), _policy(copy), _job(copy))
 
 
 def _selector(copy: Copy) -> Manifest:
@@ -151,53 +131,20 @@ def _selector(copy: Copy) -> Manifest:
     }
 
 
-def _head(copy: Copy, kind: Kind, name: str) -> Manifest:
-    return {
-        "apiVersion": kind.api_version,
-        "kind": kind.kind,
-        "metadata": {
-            "name": name,
-            "namespace": copy.instance.namespace,
-            "labels": labels(copy.instance, COMPONENT),
-            "ownerReferences": [copy.owner],
-        },
-    }
-
-
-def _rights(copy: Copy) -> tuple[Manifest, Manifest, Manifest]:
-    """Its ServiceAccount, and the right to read and write the record alone."""
-    account: Manifest = {
-        **_head(copy, SERVICE_ACCOUNT, copy.name),
-        "automountServiceAccountToken": False,
-    }
-    rule: Manifest = {
-        "apiGroups": [""],
-        "resources": [CONFIG_MAP.plural],
-        "resourceNames": [copy.name],
-        "verbs": ["get", "patch"],
-    }
-    subject: Manifest = {
-        "kind": SERVICE_ACCOUNT.kind,
-        "name": copy.name,
-        "namespace": copy.instance.namespace,
-    }
-    binding: Manifest = {
-        **_head(copy, ROLE_BINDING, copy.name),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLE.kind, "name": copy.name},
-        "subjects": [subject],
-    }
-    return account, {**_head(copy, ROLE, copy.name), "rules": [rule]}, binding
+def _record(copy: Copy) -> Manifest:
+    return owned(CONFIG_MAP, copy.instance, copy.name, COMPONENT, owner=copy.owner)
 
 
 def _policy(copy: Copy) -> Manifest:
     """Out to DNS, the API server and the copy; in from nowhere."""
-    to_copy: Manifest = {"to": [{"podSelector": {"matchLabels": copy.pods}}], "ports": _ports(PORT)}
+    to_copy: Manifest = {"to": [{"podSelector": {"matchLabels": copy.pods}}], "ports": tcp(PORT)}
+    to_names, to_server = ways_out()
     return {
-        **_head(copy, NETWORK_POLICY, copy.name),
+        **head(NETWORK_POLICY, _record(copy)),
         "spec": {
             "podSelector": {"matchLabels": _selector(copy)},
             "policyTypes": ["Ingress", "Egress"],
-            "egress": [_DNS, to_copy, {"ports": _ports(*API_PORTS)}],
+            "egress": [to_names, to_copy, to_server],
         },
     }
 
@@ -206,10 +153,7 @@ def _job(copy: Copy) -> Manifest:
     masterkey = keys.masterkey_ref(copy.instance)
     pod: Manifest = {
         "restartPolicy": "Never",
-        "serviceAccountName": copy.name,
         "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "securityContext": restricted_pod(),
         "containers": [_container(copy)],
         "volumes": [
             {
@@ -231,17 +175,7 @@ def _job(copy: Copy) -> Manifest:
             {"name": "tmp", "emptyDir": {}},
         ],
     }
-    return {
-        **_head(copy, JOB, copy.name),
-        "spec": {
-            "backoffLimit": RETRIES,
-            "parallelism": 1,
-            "completions": 1,
-            "podReplacementPolicy": "Failed",
-            "activeDeadlineSeconds": int(2 * copy.timeout.total_seconds()),
-            "template": {"metadata": {"labels": labels(copy.instance, COMPONENT)}, "spec": pod},
-        },
-    }
+    return process.job(_record(copy), pod, retries=RETRIES, within=2 * copy.timeout)
 
 
 def _container(copy: Copy) -> Manifest:

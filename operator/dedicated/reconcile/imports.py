@@ -26,7 +26,8 @@ from dedicated.parts import verification
 from dedicated.parts.database.engine import ClusterState, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.metadata import owner_of
-from dedicated.parts.recovery_source import STORE_PORT, store_ports
+from dedicated.parts.recovery_source import store_ports
+from dedicated.parts.stores import port_of
 from dedicated.parts.verification import Copy
 from dedicated.reconcile.arrival import NOTHING, Arrival
 from dedicated.reconcile.databases import DatabaseView
@@ -149,7 +150,7 @@ def _copy(instance: Instance, observed: Observed, backup: BackupSource, *, since
     assert adapter.flows is not None
     assert instance.spec.backup is not None
     goal = Goal(instant(backup.target)) if backup.target else Goal(since, newest=True)
-    ports = {*store_ports(instance.spec.backup), _port(backup.endpoint)}
+    ports = {*store_ports(instance.spec.backup), port_of(backup.endpoint)}
     return Copy(
         instance=instance,
         restore=f"{instance.name}-{COMPONENT}",
@@ -163,11 +164,6 @@ def _copy(instance: Instance, observed: Observed, backup: BackupSource, *, since
         store_ports=tuple(sorted(ports)),
         goal=goal,
     )
-
-
-def _port(endpoint: str) -> int:
-    port = endpoint.partition(":")[2]
-    return int(port) if port else STORE_PORT
 
 
 def _terms(observed: Observed, goal: Goal, *, zone: str, now: datetime) -> Terms:
