@@ -37,6 +37,8 @@ def record() -> Iterator[RecordServer]:
             f"{root}/dedicatedinstances": [named],
             f"{root}/contractrecords": [of_it],
             f"{root}/maintenances": [],
+            f"{root}/instancebackups": [],
+            f"{root}/instancerestores": [],
         }
         yield server
 
@@ -102,10 +104,10 @@ def test_wherever_it_is_killed_the_next_attempt_ends_alike(
         assert attempt(settings, bucket, Cutter())
         ends_well(record, bucket)
         doubled[len(bucket.objects) - 2] += 1
-    # The record; instance and put, record; instance, records, maintenances and put, record.
-    assert cut_at == ["request"] * 2 + ["ask"] + ["request"] * 4 + ["ask"] + ["request"]
+    # The record; instance and put, record; instance, records, maintenances, orders and put, record.
+    assert cut_at == ["request"] * 2 + ["ask"] + ["request"] * 6 + ["ask"] + ["request"]
     # Twice is put what was put and not written down: right after the put, and right before the record.
-    assert doubled == {0: 7, 1: 2}
+    assert doubled == {0: 9, 1: 2}
 
 
 def ends_well(record: RecordServer, bucket: Bucket) -> None:

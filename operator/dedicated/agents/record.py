@@ -35,10 +35,11 @@ class Record:
     async def _tell(self) -> None:
         written = ""
         while True:
-            if self._report() != written:
+            report = self._report()
+            if report != written:
                 try:
-                    await self._write()
-                    written = self._report()
+                    await self._record.write({self._key: report})
+                    written = report
                 except OwnObjectError as error:
                     logger.warning("the report cannot be written", extra={"cause": str(error)})
             await asyncio.sleep(TELL_SECONDS)
@@ -47,13 +48,10 @@ class Record:
         """Write the report. Raises OwnObjectError after many attempts."""
         for attempt in range(ATTEMPTS):
             try:
-                await self._write()
+                await self._record.write({self._key: self._report()})
             except OwnObjectError:
                 if attempt == ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(RETRY)
             else:
                 return
-
-    async def _write(self) -> None:
-        await self._record.write({self._key: self._report()})
