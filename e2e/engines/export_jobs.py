@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from dedicated.api.json import Manifest, get_list, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import CONFIG_MAP, POD
-from dedicated.contract.export import MANAGER, REPORT, Report, Step, Took, report_json
+from dedicated.contract.transfer.export import MANAGER, REPORT, Report, Step, Took, report_json
 from dedicated.parts.export import COMPONENT
 from engines.escrow_jobs import finish
 from testbed.client import Api, ApiError

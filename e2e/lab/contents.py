@@ -7,7 +7,7 @@ import os
 
 import psycopg
 
-from dedicated.contract.export import Table
+from dedicated.contract.transfer.export import Table
 from dedicated.probes.exported import exported
 from lab.laboratory import Lab
 from lab.sealed import KEYS, MASTERKEY, encrypt, web_key

@@ -13,7 +13,7 @@ import psutil
 import pyrage
 
 from dedicated.api.objects import INSTANCE as INSTANCE_KIND
-from dedicated.contract.export import Report, read_report
+from dedicated.contract.transfer.export import Report, read_report
 from dedicated.parts.export_programs import SCRIPT
 from dedicated.parts.keys import fingerprint
 from dedicated.probes.objects import Objects

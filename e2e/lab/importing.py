@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dedicated.contract.import_report import Report, read_report
+from dedicated.contract.transfer.import_report import Report, read_report
 from dedicated.parts.import_programs import SCRIPT, TARGET
 from dedicated.parts.importing import SOURCE_DSN
 from lab.agent import NAMESPACE, UID

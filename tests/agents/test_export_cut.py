@@ -18,7 +18,7 @@ from dedicated.agents.export import dumping, main, storing
 from dedicated.agents.export.folder import check, manifest_in
 from dedicated.agents.export.settings import Settings
 from dedicated.cluster.own_object import Door
-from dedicated.contract.export import MANIFEST, SEALED, read_report
+from dedicated.contract.transfer.export import MANIFEST, SEALED, read_report
 from dedicated.probes import uploads
 from dedicated.probes.exported import Facts, Role, Snapshot
 from dedicated.probes.objects import Access

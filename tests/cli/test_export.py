@@ -23,8 +23,8 @@ from dedicated.cli.export import progress_line
 from dedicated.cli.frame import Cluster
 from dedicated.cli.source import Source, source_from
 from dedicated.cluster.errors import ApiError
-from dedicated.contract.export import manifest_json, read_manifest
-from dedicated.contract.physical_export import PhysicalManifest, physical_json
+from dedicated.contract.transfer.export import manifest_json, read_manifest
+from dedicated.contract.transfer.physical_export import PhysicalManifest, physical_json
 
 IDENTITY = pyrage.x25519.Identity.generate()
 

@@ -13,7 +13,7 @@ from cluster.test_export_physical import status, told
 from contract.export_examples import REPORT
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import JOB, PERCONA_CLUSTER
-from dedicated.contract.export import failed
+from dedicated.contract.transfer.export import failed
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 

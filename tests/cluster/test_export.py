@@ -17,7 +17,7 @@ from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_m
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, INSTANCE_EXPORT, JOB, KIND_BY_NAME, Ref
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.schema import EXPORT_DEFINITION
-from dedicated.contract.export import MANAGER, Report, report_json
+from dedicated.contract.transfer.export import MANAGER, Report, report_json
 from dedicated.parts.export import refs
 from testbed import protection
 from testbed.client import ApiError

@@ -13,7 +13,7 @@ from contract.export_examples import REPORT
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE_EXPORT, JOB, PERCONA_CLUSTER
-from dedicated.contract.export import MANAGER, Report, report_json
+from dedicated.contract.transfer.export import MANAGER, Report, report_json
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator

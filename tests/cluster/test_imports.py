@@ -23,7 +23,7 @@ from dedicated.api.objects import (
     RECORD,
     Kind,
 )
-from dedicated.contract.import_report import MANAGER, REPORT, Report, report_json
+from dedicated.contract.transfer.import_report import MANAGER, REPORT, Report, report_json
 from dedicated.parts.importing import import_name
 from testbed import protection
 from testbed.client import ApiError

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from dedicated.contract.export import FORMAT, Database, File, Manifest, Report, Table, Took
+from dedicated.contract.transfer.export import FORMAT, Database, File, Manifest, Report, Table, Took
 
 AT = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 EVENTS = Table("eventstore", "events2", 1000, "77")

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from contract.recovery_facts import backup, listing
-from dedicated.contract.export import File
-from dedicated.contract.physical_export import FORMAT, Addressed, PhysicalManifest, Place, Reached
+from dedicated.contract.transfer.export import File
+from dedicated.contract.transfer.physical_export import FORMAT, Addressed, PhysicalManifest, Place, Reached
 
 WRITTEN = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 PLACE = Place("db", "17-1")

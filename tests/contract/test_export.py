@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from contract.export_examples import AT, EVENTS, KEYS, MANIFEST, REPORT
-from dedicated.contract.export import (
+from dedicated.contract.transfer.export import (
     REPORT as KEY,
 )
-from dedicated.contract.export import (
+from dedicated.contract.transfer.export import (
     Phase,
     Rates,
     Report,
@@ -27,7 +27,7 @@ from dedicated.contract.export import (
     table_findings,
     version_findings,
 )
-from dedicated.contract.export_readme import KeyPaths, readme
+from dedicated.contract.transfer.export_readme import KeyPaths, readme
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:

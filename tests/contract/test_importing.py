@@ -8,7 +8,7 @@ import pytest
 
 from builders import NOW, UID
 from dedicated.contract.facts import DatabaseRemoved
-from dedicated.contract.import_report import (
+from dedicated.contract.transfer.import_report import (
     FINAL,
     Code,
     Rates,
@@ -17,8 +17,8 @@ from dedicated.contract.import_report import (
     read_report,
     report_json,
 )
-from dedicated.contract.imported import Imported
-from dedicated.contract.importing import imported, is_imported
+from dedicated.contract.transfer.imported import Imported
+from dedicated.contract.transfer.importing import imported, is_imported
 
 FACT = Imported("r", NOW, "op", UID, "Export", "s3://a", "7 tables", NOW, NOW, cluster="acme-database")
 GONE = DatabaseRemoved("g", NOW + timedelta(days=1), "op", "acme-database", "u")

@@ -18,9 +18,10 @@ from contract.physical_examples import (
     segment,
 )
 from contract.recovery_facts import START, backup, listing
-from dedicated.contract.export import manifest_json, read_manifest
-from dedicated.contract.export_readme import KeyPaths
-from dedicated.contract.physical_export import (
+from dedicated.contract.recovery.repository import Listing
+from dedicated.contract.transfer.export import manifest_json, read_manifest
+from dedicated.contract.transfer.export_readme import KeyPaths
+from dedicated.contract.transfer.physical_export import (
     Addressed,
     NothingToExportError,
     addressed,
@@ -30,8 +31,7 @@ from dedicated.contract.physical_export import (
     physical_json,
     read_physical,
 )
-from dedicated.contract.physical_readme import physical_readme
-from dedicated.contract.recovery.repository import Listing
+from dedicated.contract.transfer.physical_readme import physical_readme
 
 NOW = START
 SELECTED = chosen(LISTING, now=NOW)

@@ -13,8 +13,8 @@ from dedicated.api.json import JsonValue, Manifest, canonical, get_map
 from dedicated.api.record import FACTS, Fact, Gate
 from dedicated.contract import ending, facts
 from dedicated.contract.calendar import Slot
-from dedicated.contract.imported import Imported
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
+from dedicated.contract.transfer.imported import Imported
 
 RESTORED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 UNTIL = datetime(2026, 2, 3, 12, tzinfo=UTC)

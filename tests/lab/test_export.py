@@ -12,8 +12,8 @@ from dedicated.agents.export.folder import check, manifest_in
 from dedicated.agents.verify.opening import TYPES, opened
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map
 from dedicated.cli import opening
-from dedicated.contract.export import KEYS as PACKED
-from dedicated.contract.export import Rates, table_findings
+from dedicated.contract.transfer.export import KEYS as PACKED
+from dedicated.contract.transfer.export import Rates, table_findings
 from dedicated.parts.keys import fingerprint
 from dedicated.parts.reopened import batches
 from dedicated.probes.objects import open_objects

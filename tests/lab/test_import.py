@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dedicated.contract.export import Table, table_findings
+from dedicated.contract.transfer.export import Table, table_findings
 from dedicated.probes.objects import open_objects
 from lab.contents import DATABASE, connected, fill, tables_of
 from lab.export import BUCKET, FOLDER, Exporting

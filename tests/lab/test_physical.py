@@ -17,8 +17,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from dedicated.contract.export import Table
-from dedicated.contract.physical_export import PhysicalManifest, read_physical
+from dedicated.contract.transfer.export import Table
+from dedicated.contract.transfer.physical_export import PhysicalManifest, read_physical
 from dedicated.probes.exported import exported
 from dedicated.probes.objects import NoObjectsError, Objects, open_objects
 from lab.export import BUCKET, FOLDER, IDENTITY, Exporting, download, exporting

@@ -9,7 +9,7 @@ from builders import UID, clustered, containers, instance, named
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, JOB, NETWORK_POLICY, ROLE
 from dedicated.api.resource import Instance
-from dedicated.contract.import_report import MANAGER
+from dedicated.contract.transfer.import_report import MANAGER
 from dedicated.parts.import_programs import SCRIPT
 from dedicated.parts.importing import COMPONENT, ImportWanted, is_report, manifests
 

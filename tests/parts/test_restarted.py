@@ -9,10 +9,10 @@ from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.resource import FIRST, Instance, parse_instance
 from dedicated.contract.facts import Fact
-from dedicated.contract.importing import is_imported
 from dedicated.contract.reading import facts_in, read
 from dedicated.contract.recovery.bundle import FORMAT, BundleError, Contents, Previous
 from dedicated.contract.recovery.restore import database_in
+from dedicated.contract.transfer.importing import is_imported
 from dedicated.parts.reopened import Batch, begun_from_backup
 from dedicated.parts.restarted import Restarted
 

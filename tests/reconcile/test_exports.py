@@ -13,7 +13,7 @@ from dedicated.api.instance_export import InstanceExportSpec, InstanceExportStat
 from dedicated.api.instance_restore import Purpose
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE_EXPORT, JOB, Ref
-from dedicated.contract.export import failed, report_json
+from dedicated.contract.transfer.export import failed, report_json
 from dedicated.parts.database.engine import ClusterState, EngineState
 from dedicated.parts.export import export_name, refs
 from dedicated.parts.keys import Identity, MasterkeyReading

@@ -12,9 +12,9 @@ from dedicated.api.objects import JOB, PERCONA_CLUSTER, Ref
 from dedicated.api.resource import FIRST, Instance
 from dedicated.api.status import InstanceStatus
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
-from dedicated.contract.imported import Imported
 from dedicated.contract.recovery.proof import Check, Goal, Verdict
 from dedicated.contract.recovery.report import Report
+from dedicated.contract.transfer.imported import Imported
 from dedicated.parts.database.engine import ClusterState, EngineState
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState

@@ -8,7 +8,7 @@ from api.source_examples import SOURCES
 from builders import DSN, MASTERKEY, UID, body, spec
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import JOB, Ref
-from dedicated.contract.import_report import Code, Report, failed, report_json
+from dedicated.contract.transfer.import_report import Code, Report, failed, report_json
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Apply, Delete, Plan, RecordFact
 from dedicated.reconcile.observed import Child

@@ -21,9 +21,9 @@ from dedicated.cli.frame import App, Cluster, cluster_options
 from dedicated.cli.source import Source, in_cluster
 from dedicated.cli.terminal import FOUND, Failure, say
 from dedicated.cluster.errors import ApiError
-from dedicated.contract.export import MB, Rates
-from dedicated.contract.export import Manifest as LogicalManifest
-from dedicated.contract.physical_export import PhysicalManifest
+from dedicated.contract.transfer.export import MB, Rates
+from dedicated.contract.transfer.export import Manifest as LogicalManifest
+from dedicated.contract.transfer.physical_export import PhysicalManifest
 from dedicated.reconcile.exports import ENDED, rates_of
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from dedicated.cli.frame import App, Cluster, cluster_options, instance_file, ou
 from dedicated.cli.source import in_files
 from dedicated.cli.terminal import FOUND, USAGE, Failure, Output, emit, pairs, say, show
 from dedicated.cli.words import length
-from dedicated.contract.import_report import Rates as LogicalRates
-from dedicated.contract.importing import origin_of, place_of
 from dedicated.contract.recovery.points import Rates as RestoreRates
+from dedicated.contract.transfer.import_report import Rates as LogicalRates
+from dedicated.contract.transfer.importing import origin_of, place_of
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client

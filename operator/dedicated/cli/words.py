@@ -25,7 +25,7 @@ from dedicated.contract.facts import (
     ServiceStarted,
     Stretch,
 )
-from dedicated.contract.imported import Imported
+from dedicated.contract.transfer.imported import Imported
 
 
 def utc(instant: datetime) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
 from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
-from dedicated.contract.imported import Imported
+from dedicated.contract.transfer.imported import Imported
 
 Kind = Literal["Regular", "Security", "Performance"]
 Word = Literal["Permitted", "Refused", "Withdrawn", "Blocked"]

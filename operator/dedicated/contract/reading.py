@@ -50,9 +50,9 @@ from dedicated.contract.facts import (
     Stage,
     Stretch,
 )
-from dedicated.contract.imported import Imported
 from dedicated.contract.modifications import Modification
 from dedicated.contract.records import Record
+from dedicated.contract.transfer.imported import Imported
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from dedicated.api.objects import (
     Ref,
 )
 from dedicated.api.resource import Instance
-from dedicated.contract.export import REPORT
+from dedicated.contract.transfer.export import REPORT
 from dedicated.parts import keys, programs
 from dedicated.parts.export_programs import SCRIPT
 from dedicated.parts.export_repository import PASSPHRASE, ExportRepository, repository_of

@@ -12,7 +12,7 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.objects import CONFIG_MAP, JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.api.source import DatabaseSource, ExportSource
-from dedicated.contract.import_report import MANAGER, REPORT
+from dedicated.contract.transfer.import_report import MANAGER, REPORT
 from dedicated.parts import keys, programs
 from dedicated.parts.database.external import DSN_KEY
 from dedicated.parts.import_programs import SCRIPT, TARGET

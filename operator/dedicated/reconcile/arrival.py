@@ -6,7 +6,7 @@ from datetime import datetime
 from dedicated.api.findings import Finding
 from dedicated.api.json import Manifest
 from dedicated.api.objects import Ref
-from dedicated.contract.imported import Imported
+from dedicated.contract.transfer.imported import Imported
 
 
 @dataclass(frozen=True, slots=True)

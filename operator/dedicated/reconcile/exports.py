@@ -16,9 +16,17 @@ from dedicated.api.instance_export import MESSAGE_LENGTH, ExportDestination
 from dedicated.api.json import Manifest, get_int, get_str
 from dedicated.api.objects import INSTANCE_EXPORT, JOB, ROLE_BINDING, Ref
 from dedicated.api.resource import Instance
-from dedicated.contract.export import REPORT, Rates, Report, Took, expected_end, phase_of, read_report
 from dedicated.contract.places import place_of_bucket
 from dedicated.contract.residency import may_hold
+from dedicated.contract.transfer.export import (
+    REPORT,
+    Rates,
+    Report,
+    Took,
+    expected_end,
+    phase_of,
+    read_report,
+)
 from dedicated.parts import config, export
 from dedicated.parts.database.engine import PORT
 from dedicated.parts.export import ExportWanted

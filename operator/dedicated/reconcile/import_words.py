@@ -7,8 +7,8 @@ from dedicated.api.instance_restore import MESSAGE_LENGTH
 from dedicated.api.json import Manifest
 from dedicated.api.source import Source
 from dedicated.api.status_import import ImportPhase
-from dedicated.contract.imported import Imported
-from dedicated.contract.importing import origin_of, place_of
+from dedicated.contract.transfer.imported import Imported
+from dedicated.contract.transfer.importing import origin_of, place_of
 
 
 def import_status(

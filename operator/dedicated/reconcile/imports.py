@@ -16,12 +16,12 @@ from dedicated.api.source import BackupSource, Source
 from dedicated.api.words import instant
 from dedicated.contract.dates import when
 from dedicated.contract.facts import Fact
-from dedicated.contract.imported import Imported
-from dedicated.contract.importing import origin_of, place_of
 from dedicated.contract.recovery import proof
 from dedicated.contract.recovery.proof import Goal, Terms, Verdict
 from dedicated.contract.recovery.restore import PATIENCE
 from dedicated.contract.responsibilities import responsible
+from dedicated.contract.transfer.imported import Imported
+from dedicated.contract.transfer.importing import origin_of, place_of
 from dedicated.parts import verification
 from dedicated.parts.database.engine import ClusterState, cluster_name
 from dedicated.parts.database.engines import adapter_of

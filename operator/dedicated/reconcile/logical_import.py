@@ -15,10 +15,10 @@ from dedicated.api.objects import Ref
 from dedicated.api.resource import Instance
 from dedicated.api.source import DatabaseSource, ExportSource, Source
 from dedicated.api.status_import import ImportPhase
-from dedicated.contract.import_report import FINAL, Code, Rates, Report, Step, read_report
-from dedicated.contract.imported import Imported
-from dedicated.contract.importing import origin_of, place_of
 from dedicated.contract.responsibilities import responsible
+from dedicated.contract.transfer.import_report import FINAL, Code, Rates, Report, Step, read_report
+from dedicated.contract.transfer.imported import Imported
+from dedicated.contract.transfer.importing import origin_of, place_of
 from dedicated.parts import importing
 from dedicated.parts.database.engine import PORT, cluster_name
 from dedicated.parts.importing import ImportWanted

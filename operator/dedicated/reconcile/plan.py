@@ -20,7 +20,7 @@ from dedicated.api.names import FINALIZER
 from dedicated.api.objects import SECRET, Ref, ref_of
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.dates import earliest
-from dedicated.contract.importing import imported
+from dedicated.contract.transfer.importing import imported
 from dedicated.parts import keys, schema
 from dedicated.parts.database.engines import adapter_of
 from dedicated.reconcile import escrow, exports, service_level, turns

@@ -16,7 +16,6 @@ from dedicated.api.instance_restore import Phase
 from dedicated.api.json import digest, get_str
 from dedicated.api.resource import Database, Instance, InvalidInstance
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
-from dedicated.contract.importing import is_imported, standing
 from dedicated.contract.recovery import proof, restore
 from dedicated.contract.recovery.drills import known_drills, known_event
 from dedicated.contract.recovery.proof import Goal, Terms, due
@@ -38,6 +37,7 @@ from dedicated.contract.recovery.restore import (
     target_of,
 )
 from dedicated.contract.recovery.sampling import FRESH
+from dedicated.contract.transfer.importing import is_imported, standing
 from dedicated.parts import schema, verification
 from dedicated.parts.database.engine import (
     ClusterState,

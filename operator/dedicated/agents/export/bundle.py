@@ -15,8 +15,8 @@ from dedicated.agents.escrow.material import MaterialError
 from dedicated.agents.export.settings import Settings
 from dedicated.api.objects import INSTANCE
 from dedicated.cluster.own_object import Door
-from dedicated.contract.export_readme import KeyPaths
 from dedicated.contract.recovery.bundle import FORMAT, Contents, Previous, opener, pack, sums_of
+from dedicated.contract.transfer.export_readme import KeyPaths
 from dedicated.parts.keys import IDENTITY, LOGIN_KEY, OPERATOR_KEY
 
 

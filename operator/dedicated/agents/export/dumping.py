@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dedicated.contract.export import DUMP, ROLES, Database, Flaw, Table, table_findings
+from dedicated.contract.transfer.export import DUMP, ROLES, Database, Flaw, Table, table_findings
 from dedicated.parts.export_programs import COPY, PORT, SOCKET, SUPERUSER
 from dedicated.probes.exported import Exported, exported, roles_sql
 

@@ -7,8 +7,13 @@ from typing import IO
 
 import pyrage
 
-from dedicated.contract.export import MANIFEST, README, SEALED, File, Flaw, Manifest, read_manifest
-from dedicated.contract.physical_export import REPOSITORY, PhysicalManifest, fetched_flaws, read_physical
+from dedicated.contract.transfer.export import MANIFEST, README, SEALED, File, Flaw, Manifest, read_manifest
+from dedicated.contract.transfer.physical_export import (
+    REPOSITORY,
+    PhysicalManifest,
+    fetched_flaws,
+    read_physical,
+)
 
 PIECE = 1024 * 1024
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from dedicated.contract.export import Database, File, Took
+from dedicated.contract.transfer.export import Database, File, Took
 from dedicated.probes.uploads import Upload
 
 FILE = "state.json"

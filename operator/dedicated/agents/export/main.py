@@ -16,7 +16,7 @@ from dedicated.agents.export.settings import Settings
 from dedicated.agents.export.storing import Storing
 from dedicated.agents.export.telling import Telling
 from dedicated.cluster.own_object import OwnObjectError
-from dedicated.contract.export import (
+from dedicated.contract.transfer.export import (
     FORMAT,
     KEYS,
     MANIFEST,
@@ -30,8 +30,8 @@ from dedicated.contract.export import (
     failed,
     manifest_json,
 )
-from dedicated.contract.export_readme import readme
-from dedicated.contract.physical_export import NothingToExportError
+from dedicated.contract.transfer.export_readme import readme
+from dedicated.contract.transfer.physical_export import NothingToExportError
 from dedicated.parts.database.engine import USER
 from dedicated.probes.database import DatabaseError
 from dedicated.probes.objects import NoObjectsError, open_objects

@@ -19,8 +19,9 @@ from dedicated.agents.export.settings import Settings, Source
 from dedicated.agents.export.storing import Storing
 from dedicated.agents.export.telling import Telling
 from dedicated.agents.recovery.repositories import PgBackRestRepository
-from dedicated.contract.export import KEYS, MANIFEST, README, File
-from dedicated.contract.physical_export import (
+from dedicated.contract.recovery.wal import SEGMENT
+from dedicated.contract.transfer.export import KEYS, MANIFEST, README, File
+from dedicated.contract.transfer.physical_export import (
     ADDRESSES,
     FORMAT,
     REPOSITORY,
@@ -34,8 +35,7 @@ from dedicated.contract.physical_export import (
     curl_config,
     physical_json,
 )
-from dedicated.contract.physical_readme import physical_readme
-from dedicated.contract.recovery.wal import SEGMENT
+from dedicated.contract.transfer.physical_readme import physical_readme
 from dedicated.parts.database import pgbackrest
 from dedicated.parts.database.engine import USER
 from dedicated.probes.objects import NoObjectsError, Objects, open_objects

@@ -10,7 +10,7 @@ import pyrage
 
 from dedicated.agents.export.dumping import ExportError
 from dedicated.agents.export.keeping import Kept, keep
-from dedicated.contract.export import SEALED, File
+from dedicated.contract.transfer.export import SEALED, File
 from dedicated.probes.objects import NoObjectsError, Objects
 from dedicated.probes.uploads import Upload, read_back, send
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from dedicated.agents.export.settings import Settings
 from dedicated.agents.record import Record
 from dedicated.cluster.own_object import OwnConfigMap
-from dedicated.contract.export import MANAGER, REPORT, Report, Step, report_json
+from dedicated.contract.transfer.export import MANAGER, REPORT, Report, Step, report_json
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from dedicated.agents.record import Record
 from dedicated.agents.verify.opening import LIMIT, TYPES
 from dedicated.agents.verify.opening import opened as opened_by
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
-from dedicated.contract.export import Database, table_findings
-from dedicated.contract.import_report import MANAGER, REPORT, Report, Step, failed, report_json
+from dedicated.contract.transfer.export import Database, table_findings
+from dedicated.contract.transfer.import_report import MANAGER, REPORT, Report, Step, failed, report_json
 from dedicated.probes import copy, target
 from dedicated.probes.copy import DamagedError
 from dedicated.probes.database import DatabaseError

@@ -12,7 +12,7 @@ from dedicated.agents.export.dumping import ExportError, Told, dumped
 from dedicated.agents.export.folder import NotAnIdentityError, check, identity_in
 from dedicated.agents.importing.settings import Settings, Stored
 from dedicated.api.catalogue import version_key
-from dedicated.contract.export import (
+from dedicated.contract.transfer.export import (
     DUMP,
     MANIFEST,
     SEALED,
@@ -21,7 +21,7 @@ from dedicated.contract.export import (
     Manifest,
     read_manifest,
 )
-from dedicated.contract.import_report import Code
+from dedicated.contract.transfer.import_report import Code
 from dedicated.probes.database import DatabaseError
 from dedicated.probes.objects import BODY_LIMIT, NoObjectsError, Objects, open_objects
 

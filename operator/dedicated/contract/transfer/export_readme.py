@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from dedicated.contract.export import DUMP, KEYS, MANIFEST, ROLES, SEALED, Manifest
+from dedicated.contract.transfer.export import DUMP, KEYS, MANIFEST, ROLES, SEALED, Manifest
 
 TEXT = """# Export of {instance}, {at}
 

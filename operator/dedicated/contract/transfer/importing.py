@@ -11,9 +11,9 @@ from dedicated.api.conditions import rfc3339, shorten
 from dedicated.api.json import Manifest
 from dedicated.api.source import Source
 from dedicated.contract.facts import DatabaseRemoved, Fact, Restored
-from dedicated.contract.imported import Imported
 from dedicated.contract.places import place_of_bucket
 from dedicated.contract.records import Statement
+from dedicated.contract.transfer.imported import Imported
 
 FOUND_LENGTH = 500
 

@@ -23,7 +23,6 @@ from itertools import pairwise
 
 from pydantic import TypeAdapter, ValidationError
 
-from dedicated.contract.export import MANIFEST, NAME, File, Flaw
 from dedicated.contract.recovery.chain import chain
 from dedicated.contract.recovery.points import Recoverability, recoverability
 from dedicated.contract.recovery.repository import Backup, Listing
@@ -35,6 +34,7 @@ from dedicated.contract.recovery.wal import (
     segment_in,
     segment_name,
 )
+from dedicated.contract.transfer.export import MANIFEST, NAME, File, Flaw
 
 FORMAT = "dedicated.zitadel.com/physical-export/v1"
 ADDRESSES, REPOSITORY = "addresses.curl", "repository"

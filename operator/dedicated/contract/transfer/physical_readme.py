@@ -1,9 +1,9 @@
 # ruff: noqa: E501 - lines of a document
 """The README of a physical export: for a person with curl, age, pgBackRest and plain PostgreSQL."""
 
-from dedicated.contract.export import KEYS, MANIFEST, SEALED
-from dedicated.contract.export_readme import KeyPaths
-from dedicated.contract.physical_export import ADDRESSES, REPOSITORY, PhysicalManifest
+from dedicated.contract.transfer.export import KEYS, MANIFEST, SEALED
+from dedicated.contract.transfer.export_readme import KeyPaths
+from dedicated.contract.transfer.physical_export import ADDRESSES, REPOSITORY, PhysicalManifest
 
 TEXT = """# Physical export of {instance}, {written}
 

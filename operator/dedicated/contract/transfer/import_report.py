@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from dedicated.contract.export import MB
+from dedicated.contract.transfer.export import MB
 
 MANAGER, REPORT = "dedicated-import", "report"
 """Field manager of what the process writes into its record, and the key."""
