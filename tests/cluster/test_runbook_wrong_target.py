@@ -13,6 +13,7 @@ from dedicated.api.json import JsonValue, get_map, get_str
 from dedicated.api.names import API_VERSION
 from dedicated.api.objects import CONFIG_MAP, INSTANCE_RESTORE, PERCONA_CLUSTER, RECORD
 from dedicated.contract.recovery.report import REPORT, from_json
+from engines.recovery_agent import LISTED_EVERY
 from lab.trial import note
 from testbed.cluster import Cluster
 from testbed.fixtures import RunOperator
@@ -69,7 +70,7 @@ def test_a_wrong_point_is_left_for_the_right_one_by_the_old_databases_backups(
 ) -> None:
     run_operator(namespace, watch=(namespace,), extra=arguments(tmp_path))
     with scene(cluster, namespace, database, tmp_path) as at:
-        until(lambda: room(at), "points to choose from", seconds=SECONDS)
+        until(lambda: room(at), "points to choose from", seconds=LISTED_EVERY.total_seconds() + SECONDS)
         found = window(at)
         assert found is not None
         late, right = found[1], rfc3339(found[1] - timedelta(seconds=1))
