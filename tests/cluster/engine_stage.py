@@ -1,6 +1,7 @@
 """Instances whose database an engine runs, on a control plane on which that engine is played."""
 
 import json
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def clustered(namespace: str, engine: str, **more: JsonValue) -> Manifest:
         "acme",
         infrastructure={"dataLocation": {"region": "Switzerland"}},
         database={"engine": engine, "cluster": SERVERS},
-        backup={"repository": REPOSITORY},
+        backup={"repository": deepcopy(REPOSITORY)},
         **more,
     )
 

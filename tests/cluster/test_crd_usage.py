@@ -65,7 +65,8 @@ def test_an_example_applies_and_shows_no_diff_afterwards(
 
 def test_there_are_examples_for_all_ways() -> None:
     parts = {str(parameter.id).split("/", maxsplit=1)[0] for parameter in EXAMPLE_INSTANCES}
-    assert parts == {"instance.yaml", "percona.yaml", "quickstart", "gitops"}
+    imports = {f"import-{source}.yaml" for source in ("backup", "database", "export")}
+    assert parts == {"instance.yaml", "percona.yaml", "quickstart", "gitops", *imports}
 
 
 @pytest.mark.parametrize("spec", [SMALL, FULL, {**SMALL, "infrastructure": {}, "firstInstance": {}}])
