@@ -1,6 +1,7 @@
 """An export, cut at each of its calls and started again: it ends alike, and sends no part of it again."""
 
 import asyncio
+import os
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -140,6 +141,14 @@ def order(folder: Path, record: RecordServer, scratch: Path) -> Settings:
         api_server=record.url,
         credentials=folder / "pod",
     )
+
+
+@pytest.fixture(autouse=True)
+def unchanged_rights() -> Iterator[None]:
+    """What else runs in this process keeps the rights of the files that it makes."""
+    before = os.umask(0o022)
+    yield
+    assert os.umask(before) == 0o022
 
 
 def attempt(settings: Settings, bucket: Bucket, cutter: Cutter) -> bool:

@@ -20,6 +20,8 @@ from dedicated import __version__
 
 USAGE = 2
 BROKEN = 1
+SHARED = 0o007
+"""Of a process whose scratch is shared with PostgreSQL's programs: two users, one group."""
 OPERATOR = frozenset({"run", "agent", "crds"})
 
 
@@ -106,6 +108,7 @@ def _export(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
 
     settings = export_settings_of(options, environment=os.environ)
     logs.configure(level=settings.log_level, form=settings.log_format)
+    os.umask(SHARED)
     return 0 if asyncio.run(run(settings, now=now)) else BROKEN
 
 
@@ -120,6 +123,7 @@ def _import(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
         print(f"dedicated agent import: {error}", file=sys.stderr)
         return USAGE
     logs.configure(level=settings.log_level, form=settings.log_format)
+    os.umask(SHARED)
     return 0 if asyncio.run(run(settings, now=now)) else BROKEN
 
 

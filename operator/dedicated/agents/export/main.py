@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,7 +47,6 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
     """Make the export, or go on with it; whether it is completed. Why not is in the log and the record."""
-    os.umask(0o007)
     at = now()
     kept = recall(settings.scratch, export=settings.export, now=at)
     first: Step = "Listing" if settings.repository is not None else "Dumping"

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 async def run(settings: Settings, *, now: Callable[[], datetime]) -> bool:
     """Import, or find it done; whether it is. Why not is in the log and the record."""
-    os.umask(0o007)
     process = _Import(settings, now)
     try:
         async with process.record.written_along():
