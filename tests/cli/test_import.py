@@ -1,23 +1,19 @@
 """`dedicated import`: the plan as people and programs read it, what is made, and how it is followed."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 import yaml
 
 from api.source_examples import SOURCES
 from builders import body, spec
+from cli.conversing import converse
 from cli.running import NOW
 from dedicated.api.json import JsonValue, Manifest, get_str
-from dedicated.cli import cluster as conversation
 from dedicated.cli import importing as command
 from dedicated.cli.commands import run_command
-from dedicated.cli.frame import Cluster
-
-T = TypeVar("T")
 
 
 class Played:
@@ -38,20 +34,7 @@ class Played:
 def run(
     monkeypatch: pytest.MonkeyPatch, folder: Path, api: Played, *arguments: str, kind: str = "export"
 ) -> int:
-    async def at_once(_seconds: float) -> None:
-        return None
-
-    def ask(_: Cluster, work: Callable[[Played, str], Awaitable[T]]) -> T:
-        waiting = work(api, "acme").__await__()
-        try:
-            while True:
-                next(waiting)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
-    monkeypatch.setattr(conversation, "ask", ask)
-    monkeypatch.setattr(command, "sleep", at_once)
+    converse(monkeypatch, command, api)
     changes: dict[str, JsonValue] = {**SOURCES.get(kind, {})}
     found: Manifest = {**body(), "spec": spec(**changes)}
     (folder / "acme.yaml").write_text(yaml.safe_dump(found))

@@ -1,22 +1,20 @@
 """`dedicated restore`: the plan as people and programs read it, what is asked for, and how it is followed."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeVar
 
 import pytest
 
 from builders import UID, body, clustered, spec
+from cli.conversing import converse
 from cli.recovery_report import report
 from cli.running import NOW
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map, get_str
-from dedicated.cli import cluster as conversation
 from dedicated.cli import restore as command
 from dedicated.cli.commands import run_command
-from dedicated.cli.frame import Cluster
 from dedicated.cli.recovery import Sight, sight_of
 from dedicated.cli.terminal import Failure
 from dedicated.contract.facts import Restored
@@ -26,7 +24,6 @@ from dedicated.contract.recovery.restore import restored
 from dedicated.contract.recovery.sampling import Memory, Sample
 from dedicated.contract.recovery.wal import SEGMENT
 
-T = TypeVar("T")
 MINUTE = timedelta(minutes=1)
 
 
@@ -53,21 +50,8 @@ def sight(found: Report, *records: Manifest) -> Sight:
 def run(
     monkeypatch: pytest.MonkeyPatch, found: Report, api: Played, *arguments: str, by: str = "restore"
 ) -> int:
-    async def at_once(_seconds: float) -> None:
-        return None
-
-    def ask(_: Cluster, work: Callable[[Played, str], Awaitable[T]]) -> T:
-        waiting = work(api, "acme").__await__()
-        try:
-            while True:
-                next(waiting)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-
     monkeypatch.setattr(command, "in_cluster", lambda *_: sight(found))
-    monkeypatch.setattr(conversation, "ask", ask)
-    monkeypatch.setattr(command, "sleep", at_once)
+    converse(monkeypatch, command, api)
     return run_command([by, "acme", *arguments], now=lambda: NOW)
 
 
