@@ -1,4 +1,4 @@
-"""A drill by a dump on the real API server, engine and process played: nothing to store, recorded, told."""
+"""A drill by a dump, engine and process played: nothing to store, recorded, told, tried again a day later."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from cluster.test_drills import proven
 from cluster.test_export_physical import status, told
 from contract.export_examples import REPORT
 from dedicated.api.json import Manifest, get_list, get_map, get_str
-from dedicated.api.objects import JOB, PERCONA_CLUSTER
+from dedicated.api.objects import INSTANCE_EXPORT, JOB, PERCONA_CLUSTER
 from dedicated.contract.transfer.export import failed
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
@@ -26,7 +26,13 @@ def dumped(stage: RestoreStage, reason: str) -> bool:
     return [get_str(one, "reason") for one in drills if get_str(one, "kind") == "Logical"] == [reason]
 
 
-def test_one_is_made_without_a_store_and_a_failure_is_recorded_and_told(
+def asked_again(stage: RestoreStage) -> list[str]:
+    """The purposes of the exports that the operator asked for by itself."""
+    orders = stage.api.list(INSTANCE_EXPORT, stage.namespace)
+    return [get_str(one, "spec", "purpose") for one in orders if get_str(one, "metadata", "name") != "out"]
+
+
+def test_one_is_made_without_a_store_and_a_failure_is_recorded_told_and_tried_again(
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
 ) -> None:
     with restore_stage(cluster, make_namespace, run_operator, tmp_path, kind=PERCONA_CLUSTER) as stage:
@@ -48,3 +54,5 @@ def test_one_is_made_without_a_store_and_a_failure_is_recorded_and_told(
         until(lambda: status(stage).get("phase") == "Failed", "its end told", seconds=60)
         until(lambda: dumped(stage, "DumpNotProven"), "the drill recorded", seconds=60)
         until(lambda: proven(stage) == ("False", "DumpNotProven"), "the failure told", seconds=60)
+        stage.pass_time(hours=25)
+        until(lambda: asked_again(stage) == ["Drill"], "another dump, a day later", seconds=120)
