@@ -1,5 +1,6 @@
 """What the charts render, without a cluster: lint, refusals, and the operator's own pods."""
 
+import argparse
 import json
 import re
 
@@ -11,6 +12,7 @@ from dedicated.api.catalogue import Catalogue, resolve
 from dedicated.api.instance import Release
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.places import Places
+from dedicated.cli.arguments import add_run_arguments, settings_of
 from dedicated.parts import metadata, recovery_agent
 from helm_charts import CHARTS, CRDS, OPERATOR, HelmError, helm, of_kind, render
 
@@ -153,6 +155,10 @@ def test_arguments_follow_the_values() -> None:
         "--resolve *:443=127.0.0.1:8443 --probe-ca-file /etc/dedicated-ca/ca.crt --log-format text"
     )
     assert [get_str(v, "name") for v in get_list(container, "env")] == ["POD_NAME", "POD_NAMESPACE"]
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser, environment={}, hostname="host")
+    settings = settings_of(parser.parse_args(arguments.split()[1:]))
+    assert (settings.http_address, settings.namespaces) == (("0.0.0.0", 8080), ("acme", "globex"))
 
 
 def test_image_reference() -> None:

@@ -24,6 +24,25 @@ def test_the_defaults_are_those_of_the_settings() -> None:
     assert found.audit_hours == 10
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (":9090", ("0.0.0.0", 9090)),
+        ("127.0.0.1:9090", ("127.0.0.1", 9090)),
+        ("[::1]:9090", ("::1", 9090)),
+    ],
+)
+def test_pages_are_served_at_an_address_or_at_all(text: str, address: tuple[str, int]) -> None:
+    assert parsed("--http", text).http_address == address
+
+
+@pytest.mark.parametrize("text", ["9090", ":", ":0", "127.0.0.1"])
+def test_pages_need_a_port(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed("--http", text)
+    assert "--http" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "often"])
 def test_audits_come_after_a_time(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert parsed("--audit-hours", "0.5").audit_hours == 0.5

@@ -87,8 +87,8 @@ def _add_connection(parser: argparse.ArgumentParser, *, environment: Mapping[str
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
     parser.add_argument(
         "--http",
-        type=parse_host_port,
-        default=("0.0.0.0", 8080),  # noqa: S104 - the kubelet asks the pod's address
+        type=_listening,
+        default=_listening(":8080"),
         metavar="[HOST]:PORT",
         help="address of /healthz, /readyz and /metrics; default :8080",
     )
@@ -114,6 +114,11 @@ def _add_probes(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how often it is written down until when was measured; default 60",
     )
+
+
+def _listening(text: str) -> tuple[str, int]:
+    """`[HOST]:PORT`; no host is all addresses, as the kubelet asks the pod's."""
+    return parse_host_port(f"0.0.0.0{text}" if text.startswith(":") else text)
 
 
 def _positive(text: str) -> float:
