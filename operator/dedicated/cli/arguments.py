@@ -118,7 +118,7 @@ def _add_probes(parser: argparse.ArgumentParser) -> None:
 
 def _listening(text: str) -> tuple[str, int]:
     """`[HOST]:PORT`; no host is all addresses, as the kubelet asks the pod's."""
-    return parse_host_port(f"0.0.0.0{text}" if text.startswith(":") else text)
+    return parse_host_port(f"0.0.0.0{text}" if text.startswith(":") else text)  # noqa: S104
 
 
 def _positive(text: str) -> float:
