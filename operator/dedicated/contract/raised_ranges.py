@@ -10,6 +10,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
 from dedicated.api.conditions import rfc3339
+from dedicated.api.findings import Finding
 from dedicated.api.recorded_limits import LONGEST_OVERRIDE
 from dedicated.contract.facts import Fact
 from dedicated.contract.raising import NOTICE, LoadTest, Override, OverrideWithdrawn
@@ -29,6 +30,11 @@ class Problem:
     reason: str
     fix: str
     until: datetime
+
+    def finding(self) -> Finding:
+        """The problem as the provider's to mend: they stated the record."""
+        said = f"{self.record} has no effect: {self.field} {self.value}: {self.reason}"
+        return Finding("RecordWithoutEffect", "Provider", said, self.fix)
 
 
 @dataclass(frozen=True, slots=True)
