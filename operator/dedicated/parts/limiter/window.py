@@ -1,0 +1,188 @@
+"""The rules that count a class: exact windows of a limit and of a ban, by marks.
+
+HAProxy's rates are approximations of two buckets: they refuse a client that bursts its minute's budget at
+0 s and again at 61 s, which is below the guarantee. So requests are numbered, per client, from 0: n is the
+sum of what every replica counted. Requests are let through in groups of G, one hundredth of the limit, and
+the last of a group leave a mark that lives as long as the window. Request n is refused if n >= limit and the
+mark of request n - limit is alive: that request, or one at most G - 1 later, was let through within the
+window. So no more than the limit (with its tolerance of 1 %) pass in any window, and never fewer than the
+published limit. A ban is the same over offered requests.
+
+- The last K of a group mark it, since replicas that count at once may each miss some numbers.
+- A mark's key is the client's address with the group's number in it. Groups are numbered modulo 1000; at
+  most about 200 live at once.
+- Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
+- A replica that is not asked for a minute would forget its share of n, and the numbers would start over
+  below the marks. So, by a die, a request is counted in the share of a replica that is about to forget it.
+- A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
+  needs no look into the maps.
+"""
+
+from dedicated.contract.rate_limits import BAN, TOLERANCE_PERCENT, Kind, Threshold
+from dedicated.parts.limiter import tables
+from dedicated.parts.limiter.maps import API_BAN, API_LIMIT, UI_BAN, UI_LIMIT
+from dedicated.parts.limiter.rules import found, put, source
+
+DIE = 16
+"""Sides of the die thrown for each request: 0 keeps counters, 1 is logged."""
+KEEP, LOGGED = 0, 1
+FORGOTTEN_SOON = 30_000
+"""Milliseconds: a counter with less left is kept."""
+NEVER = 90_000
+GROUPS = 1000
+PARTS = 100 + TOLERANCE_PERCENT
+IS_BANNED = found("ban")
+IS_OVER = found("wait")
+IS_IPV6 = found("v6")
+
+
+def group(threshold: int) -> int:
+    """Requests of one mark."""
+    return max(1, threshold // PARTS)
+
+
+def marking(size: int, replicas: int) -> int:
+    """How many requests at the end of a group mark it."""
+    return 1 if replicas == 1 else min(size, 2 * replicas)
+
+
+def limit_map(kind: Kind) -> str:
+    """The file of limits of a class."""
+    return UI_LIMIT if kind == "ui" else API_LIMIT
+
+
+def ban_map(kind: Kind) -> str:
+    """The file of bans of a class."""
+    return UI_BAN if kind == "ui" else API_BAN
+
+
+def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> list[str]:
+    """Count a request. Afterwards `txn.ban` or `txn.wait` are the milliseconds of its refusal.
+
+    `txn.k` is the client's key, and the source; a client without a key is exempt.
+    """
+    others = [other for other in range(replicas) if other != replica]
+    return [
+        put("ban", f"var(txn.k),table_expire({tables.banned(kind)})"),
+        *_offered(kind, replica, others),
+        *_ban(kind, floor.ban),
+        *_ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, replicas=replicas),
+        *_numbered(kind, replica, others),
+        *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
+        *_alive("wait", "lj", tables.marks(kind)),
+        *_admitted(kind, replica, others),
+        *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, replicas=replicas),
+        *_write("mj", tables.ban_marks(kind)),
+        *_write("wj", tables.marks(kind)),
+    ]
+
+
+def _offered(kind: Kind, replica: int, others: list[int]) -> list[str]:
+    """`txn.o`: how many requests the client has offered, with this one."""
+    own = tables.offered(kind, replica)
+    theirs = [tables.offered(kind, other) for other in others]
+    counts = f"{found('k')} !{IS_BANNED}"
+    return [
+        *_keep("okept", theirs, counts),
+        put("o", f"src_inc_gpc0({own})", f"{counts} !{found('okept')}" if others else counts),
+        *([put("o", f"var(txn.k),table_gpc0({own})", found("okept"))] if others else []),
+        *(put("o", f"var(txn.k),table_gpc0({table}),add(txn.o)") for table in theirs),
+    ]
+
+
+def _keep(name: str, others: list[str], counts: str) -> list[str]:
+    """Count in another replica's share, if that is about to be forgotten."""
+    when = f"{{ var(txn.die) -m int {KEEP} }} {counts} !{found(name)}"
+    return [
+        put(name, f"src_inc_gpc0({table})", f"{when} {{ {expiry} lt {FORGOTTEN_SOON} }}")
+        for table in others
+        for expiry in [f"var(txn.k),table_expire({table},{NEVER})"]
+    ]
+
+
+def _ban(kind: Kind, floor: int) -> list[str]:
+    """Ban the client, from this request on."""
+    return [
+        *_look_back("b", number="var(txn.o),sub(1)", map_=ban_map(kind), floor=floor),
+        *_alive("trip", "bj", tables.ban_marks(kind)),
+        put("x", f"src_inc_gpc0({tables.banned(kind)})", found("trip")),
+        put("ban", f"int({BAN * 1000})", found("trip")),
+    ]
+
+
+def _look_back(name: str, *, number: str, map_: str, floor: int) -> list[str]:
+    """`txn.<name>j`: the group of the request that a threshold's count is before this one."""
+    threshold, size, mark = f"{name}t", f"{name}g", f"{name}j"
+    before = f"{number},sub(txn.{threshold})"
+    return [
+        put(threshold, f"var(txn.real),map_ip_int({map_},{floor})", f"{{ {number} -m int ge {floor} }}"),
+        put(size, f"var(txn.{threshold}),div({floor}),mul({group(floor)})", found(threshold)),
+        put(mark, f"{before},div(txn.{size}),mod({GROUPS})", f"{found(threshold)} {{ {before} ge 0 }}"),
+    ]
+
+
+def _alive(name: str, mark: str, table: str) -> list[str]:
+    """`txn.<name>`: the milliseconds that a mark has left."""
+    return [
+        put(name, f"{_ipv4_key(mark)},table_expire({table})", f"{found(mark)} !{IS_IPV6}"),
+        put(name, f"{_ipv6_key(mark)},table_expire({table})", f"{found(mark)} {IS_IPV6}"),
+    ]
+
+
+def _ipv4_key(mark: str) -> str:
+    return f"str(::),concat(,txn.{mark},:),concat(,txn.k)"
+
+
+def _ipv6_key(mark: str) -> str:
+    """The text of a prefix ends with `::`."""
+    return f"var(txn.k),concat(,txn.{mark})"
+
+
+def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
+    """`txn.r`: what the other replicas let through; `txn.n`: the number of this request."""
+    sums = [f"var(txn.k),table_gpc0({tables.admitted(kind, other)})" for other in others]
+    own = f"var(txn.k),table_gpc0({tables.admitted(kind, replica)})"
+    counts = f"{found('o')} !{IS_BANNED}"
+    return [
+        *(put("r", f"{share},add(txn.r)" if at else share) for at, share in enumerate(sums)),
+        put("n", f"{own},add(txn.r)" if others else own, counts),
+    ]
+
+
+def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
+    """`txn.i`: how many requests this replica let through, with this one."""
+    counts = f"{found('n')} !{IS_OVER}"
+    own = tables.admitted(kind, replica)
+    return [
+        *_keep("akept", [tables.admitted(kind, other) for other in others], counts),
+        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
+    ]
+
+
+def _number(others: list[int]) -> str:
+    """The request's number, as counted: no two of a replica have the same."""
+    return f"var(txn.i){',add(txn.r)' if others else ''},sub(1)"
+
+
+def _ends_group(name: str, number: str, map_: str, *, floor: int, replicas: int) -> list[str]:
+    """`txn.<name>j`: the group that this request is to mark, being of the last in it.
+
+    A raised threshold's group is a multiple of the floor's, and ends with one.
+    """
+    size, mark = f"{name}g", f"{name}j"
+    floor_size = group(floor)
+    last = marking(floor_size, replicas)
+    raised = f"var(txn.real),map_ip_int({map_},{floor}),div({floor}),mul({floor_size})"
+    ends = f"{number},mod(txn.{size}),add({last}),div(txn.{size}) gt 0"
+    return [
+        put(size, raised, f"{{ {number},mod({floor_size}) ge {floor_size - last} }}"),
+        put(mark, f"{number},div(txn.{size}),mod({GROUPS})", f"{found(size)} {{ {ends} }}"),
+    ]
+
+
+def _write(mark: str, table: str) -> list[str]:
+    return [
+        source(_ipv4_key(mark), f"{found(mark)} !{IS_IPV6}"),
+        source(_ipv6_key(mark), f"{found(mark)} {IS_IPV6}"),
+        put("x", f"src_inc_gpc0({table})", found(mark)),
+    ]
