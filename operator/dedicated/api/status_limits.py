@@ -1,109 +1,122 @@
-"""`DedicatedInstance.status.rateLimit`: the policy in force, who enforces it, and what was seen of it."""
+"""`status.edge` and `status.rateLimit`: the way in, and the limits that are enforced there.
+
+No client's address is in it. What changes with every request is rounded by the writer (`reconcile.limits`),
+so that a status at rest is not written at each report.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dedicated.api.edge import EdgeKind
+from dedicated.api.rate_limit import Enforcement, Mode
 from dedicated.api.rules import ApiModel, list_map
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-Word = Annotated[str, Field(max_length=32)]
-Words = Annotated[str, Field(max_length=253)]
 Hash = Annotated[str, Field(max_length=64)]
-Count = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(max_length=63)]
+Line = Annotated[str, Field(max_length=1024)]
+ReplicaPhase = Literal["Applied", "Applying", "Waiting", "Rejected", "Unknown"]
+RequestClass = Literal["ui", "api"]
 
 
-class StatusThresholds(ApiModel):
-    """Limits of a class of requests, the tolerance of 1 % included (RL-2)."""
+class StatusEdge(ApiModel):
+    """The way in."""
 
-    limit: Count = Field(description="Requests that an address is admitted in any 60 seconds.")
-    ban: Count = Field(description="Requests offered in 180 seconds above which it is banned for a minute.")
-
-
-class StatusClassLimits(ApiModel):
-    """By class: `/ui` and the login, and everything else."""
-
-    ui: StatusThresholds
-    api: StatusThresholds
+    kind: EdgeKind
+    address: Annotated[str, Field(max_length=253)] | None = Field(
+        None, description="Address or name that it is reached at, where it is known."
+    )
+    certificate_not_after: Time | None = Field(None, description="Until when the certificate is valid.")
 
 
-class StatusLimiter(ApiModel):
+class StatusThreshold(ApiModel):
+    """The limits of a class of requests, with the tolerance of 1 %."""
+
+    limit: int = Field(description="Requests of one client that are let through in 60 seconds.")
+    ban: int = Field(description="Requests of one client in 180 seconds above which it is banned a minute.")
+
+
+class StatusLimits(ApiModel):
+    """The limits in force of everybody without a record of its own."""
+
+    ui: StatusThreshold
+    api: StatusThreshold
+
+
+class StatusLimiterReplica(ApiModel):
     """A replica of the limiter."""
 
-    name: Words
-    observed_hash: Hash | None = Field(None, description="The policy that HAProxy itself says it holds to.")
-    phase: Literal["Waiting", "Applying", "Applied", "Rejected", "Silent"] = Field(
-        description="Of what is wanted; Silent: no report of the last 5 minutes."
-    )
-
-
-class StatusClassProof(ApiModel):
-    """What a proof counted."""
-
-    admitted: Count
-    first_refused: Count
-    ban_at: Count = Field(description="The number of the first request that was banned.")
-    ban_seconds: Count
+    name: Name
+    observed_hash: Hash | None = Field(None, description="Of the policy that it enforces, as it says itself.")
+    phase: ReplicaPhase
+    message: Line | None = None
 
 
 class StatusLimitProof(ApiModel):
-    """The oldest of the replicas' last proofs, or the first that failed."""
+    """What the last proof of a class came to: the limits as they were measured."""
 
-    at: Time
-    replica: Count
+    class_: RequestClass = Field(alias="class")
+    admitted: int = Field(description="Requests that were let through in one window.")
+    first_refused: int | None = Field(None, description="Number of the first request that was refused.")
+    banned_at: int | None = Field(None, description="Number of the request that began the ban.")
+    ban_seconds: int | None = None
+
+
+class StatusProof(ApiModel):
+    """The last proof: each replica is asked until it refuses, from addresses that nobody has."""
+
+    at: Time = Field(description="When the oldest of the replicas' last proofs was done.")
     passed: bool
-    detail: Annotated[str, Field(max_length=500)] | None = None
-    ui: StatusClassProof | None = None
-    api: StatusClassProof | None = None
+    replica: Name | None = Field(None, description="The one that failed.")
+    detail: Line | None = None
+    classes: Annotated[list[StatusLimitProof], Field(max_length=2, json_schema_extra=list_map("class"))] = (
+        Field([])
+    )
 
 
-class StatusClassCounts(ApiModel):
-    """A number for each class."""
+class StatusRefused(ApiModel):
+    """Requests refused in a minute, of all clients."""
 
-    ui: Count
-    api: Count
-
-
-class StatusRefusals(ApiModel):
-    """Requests refused, by class and reason; in mode Shadow those that would have been."""
-
-    ui_limited: Count
-    ui_banned: Count
-    api_limited: Count
-    api_banned: Count
+    class_: RequestClass = Field(alias="class")
+    limited: int
+    banned: int
 
 
-class StatusLoad(ApiModel):
-    """A minute of all replicas, to two digits; told anew every 5 minutes at most, where it differs."""
+class StatusObserved(ApiModel):
+    """What was measured at the limiter; told anew every 5 minutes, rounded."""
 
     measured_at: Time
-    requests_per_minute: StatusClassCounts
-    refused_per_minute: StatusRefusals
-    failed_per_minute: StatusClassCounts = Field(description="Answers of 500 and above.")
-    banned: StatusClassCounts = Field(description="Addresses under a ban.")
-    p50_milliseconds: Count | None = None
-    p99_milliseconds: Count | None = None
+    requests_per_minute: int
+    failed_per_minute: int | None = Field(None, description="Answers of 500 and above.")
+    refused_per_minute: Annotated[
+        list[StatusRefused], Field(max_length=2, json_schema_extra=list_map("class"))
+    ] = Field([])
+    p50_milliseconds: int | None = Field(None, alias="p50Milliseconds")
+    p99_milliseconds: int | None = Field(None, alias="p99Milliseconds")
+    bans: int | None = Field(None, description="Clients that are banned.")
+    tracked: int | None = Field(None, description="Clients that the fullest replica keeps in mind.")
+    room: int | None = Field(None, description="Clients that a replica can keep in mind.")
 
 
 class StatusRateLimit(ApiModel):
-    """The rate limits (RL-1 to RL-5); absent without spec.edge."""
+    """The rate limits in force (RL-1 to RL-5)."""
 
-    enforcement: Literal["Embedded", "External"]
-    mode: Literal["Enforce", "Shadow"]
-    policy_hash: Hash = Field(description="Of the policy in force: published limits, and what raises them.")
+    enforcement: Enforcement = "Embedded"
+    mode: Mode
+    policy_hash: Hash | None = Field(None, description="Of the policy that is to be in force.")
     policy_since: Time | None = Field(None, description="When the operator first saw it in force.")
-    limits: StatusClassLimits
-    overrides: Count = Field(description="Ranges whose limits are raised now, or that are exempt.")
-    next_change: Time | None = Field(None, description="When the next one begins or ends.")
-    replicas: Annotated[list[StatusLimiter], Field(max_length=3, json_schema_extra=list_map("name"))]
-    last_proof: StatusLimitProof | None = None
-    observed: StatusLoad | None = None
+    limits: StatusLimits | None = None
+    overrides: int = Field(0, description="Ranges with higher limits or none, by records in force.")
+    next_change: Time | None = Field(None, description="When a record begins or ends next.")
+    replicas: Annotated[
+        list[StatusLimiterReplica], Field(max_length=3, json_schema_extra=list_map("name"))
+    ] = Field([])
+    last_proof: StatusProof | None = None
+    observed: StatusObserved | None = None
     guarantee: Literal["None", "NotApplicable", "Unknown", "Kept", "Missed"] | None = Field(
         None, description="The guaranteed load (S-3, RL-5), by what was observed."
     )
-    ways_round: Annotated[list[Words], Field(max_length=10)] = Field(
-        description="Objects that lead past the limiter."
-    )
-    deviations: Annotated[list[Word], Field(max_length=10)] = Field(
-        description="In what the enforcement differs from the contract."
+    deviations: Annotated[list[Line], Field(max_length=10)] = Field(
+        [], description="What is not as the published policy says."
     )
