@@ -20,6 +20,7 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    SERVICE,
     Key,
     Kind,
     Ref,
@@ -38,6 +39,8 @@ from dedicated.parts.database.engine import (
     instance_of_cluster,
 )
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
+from dedicated.parts.edge import entry as edge
+from dedicated.parts.edge.entry import EntryState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
@@ -56,8 +59,9 @@ from dedicated.reconcile.observed import (
     server_of,
 )
 
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
-"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB, SERVICE})
+"""Kinds of which more than the metadata is needed: the identity's data, how far work is, and
+the address of a load balancer."""
 T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
@@ -80,6 +84,7 @@ class Entry:
     escrowing: Attempt | None = None
     export_report: str = ""
     import_report: str = ""
+    way: EntryState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +266,19 @@ def entry_of(manifest: Manifest) -> Entry:
     child = child_of(manifest)
     if not instance:  # somebody's own Secret: only that it changed is of interest
         return Entry("", Child(child.ref, child.uid, child.resource_version))
+    found = Entry(instance, child)
     match child.ref.kind:
         case DEPLOYMENT.kind:
-            return Entry(instance, child, deployment=deployment_of(manifest))
+            found = Entry(instance, child, deployment=deployment_of(manifest))
         case JOB.kind if child.component == escrow.COMPONENT:
-            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
+            found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
-            return Entry(instance, child, job=job_of(manifest))
+            found = Entry(instance, child, job=job_of(manifest))
+        case SERVICE.kind if child.component == edge.COMPONENT:
+            found = Entry(instance, child, way=edge.state_of(manifest))
         case CONFIG_MAP.kind:
-            return _config_map_entry(instance, child, manifest)
-    return Entry(instance, child)
+            found = _config_map_entry(instance, child, manifest)
+    return found
 
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
