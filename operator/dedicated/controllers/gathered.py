@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dedicated.api.objects import Ref
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report
 from dedicated.contract.reading import Reading
 from dedicated.contract.records import Record
 from dedicated.contract.recovery.escrow import Attempt
@@ -82,3 +83,4 @@ class Snapshot:
     exports: tuple[ExportOrder, ...]
     export_report: str
     import_report: str
+    limiter: tuple[Report, ...]

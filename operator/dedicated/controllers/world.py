@@ -34,6 +34,8 @@ from dedicated.api.objects import (
     Ref,
 )
 from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.limiter_report import report_name
+from dedicated.contract.limits_sight import is_news
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
@@ -41,6 +43,7 @@ from dedicated.contract.recovery.restore import database_in
 from dedicated.controllers.edge import EdgeInformers
 from dedicated.controllers.gathered import Gathered, Snapshot
 from dedicated.controllers.informers import (
+    NO_ENTRY,
     Entry,
     PodEntry,
     asked_informer,
@@ -57,7 +60,7 @@ from dedicated.controllers.instances import Presence, presence_of
 from dedicated.parts import escrow, keys
 from dedicated.parts.database.engine import cluster_of
 from dedicated.parts.measured import KeptMonth
-from dedicated.parts.recovery_agent import Kept, record_name
+from dedicated.parts.recovery_agent import record_name
 from dedicated.reconcile.asked import (
     Asked,
     ExportOrder,
@@ -227,15 +230,16 @@ class World:
             orders=self.orders(key),
             engine=engine,
             edge=edge,
-            recovery=self._recovery(key),
+            recovery=self._record(key, record_name(key.name)).recovery,
             restores=self.restores(key),
             tasks=found.tasks,
             verdicts=found.verdicts,
-            escrowed=self._escrowed(key),
+            escrowed=self._record(key, escrow.record_name(key.name)).escrowed,
             escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
             exports=self.exports(key),
             export_report=found.export_report,
             import_report=found.import_report,
+            limiter=self._record(key, report_name(key.name)).limiter or (),
         )
 
     def _gathered(self, key: Key) -> Gathered:
@@ -285,16 +289,10 @@ class World:
             entry.month for entry in entries if entry.instance == key.name and entry.month is not None
         )
 
-    def _recovery(self, key: Key) -> Kept | None:
-        """The recovery agent's record."""
-        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
-        return entry.recovery if entry is not None and entry.instance == key.name else None
-
-    def _escrowed(self, key: Key) -> escrow.Kept | None:
-        """The key bundle's record."""
-        name = escrow.record_name(key.name)
+    def _record(self, key: Key, name: str) -> Entry:
+        """One of the ConfigMaps in which others tell of an instance; an empty one where there is none."""
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
-        return entry.escrowed if entry is not None and entry.instance == key.name else None
+        return entry if entry is not None and entry.instance == key.name else NO_ENTRY
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -340,6 +338,8 @@ class World:
         for instance in self._interests.get(key, ()) if entry.child.ref.kind == SECRET.kind else ():
             self._wake(instance)
         if not entry.instance:
+            return
+        if old and new and old.limiter is not None and not is_news(old.limiter, new.limiter or ()):
             return
         owner = Key(key.namespace, entry.instance)
         if new is None and old is not None:
