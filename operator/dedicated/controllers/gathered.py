@@ -9,7 +9,8 @@ from dedicated.controllers.informers import Entry
 from dedicated.parts import recovery_agent, schema
 from dedicated.parts.keys import Identity
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.observed import Child, DeploymentState
+from dedicated.reconcile.observed import Child
+from dedicated.reconcile.rollouts import DeploymentState
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Gathered:
 
     children: dict[Ref, Child] = field(default_factory=dict)
     deployments: dict[str, DeploymentState] = field(default_factory=dict)
+    stateful_sets: dict[str, DeploymentState] = field(default_factory=dict)
     jobs: dict[str, JobState] = field(default_factory=dict)
     tasks: dict[str, JobState] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -32,6 +34,8 @@ class Gathered:
         # The agent's own holds up nothing: whether it runs is told by what it reports.
         if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
             self.deployments[ref.name] = entry.deployment
+        elif entry.stateful_set is not None:
+            self.stateful_sets[ref.name] = entry.stateful_set
         elif entry.job is not None:
             (self.jobs if entry.child.component == schema.COMPONENT else self.tasks)[ref.name] = entry.job
         elif entry.verdict is not None:

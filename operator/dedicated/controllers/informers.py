@@ -20,6 +20,7 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    STATEFUL_SET,
     Key,
     Kind,
     Ref,
@@ -45,10 +46,8 @@ from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Child,
-    DeploymentState,
     PodState,
     child_of,
-    deployment_of,
     instance_of,
     job_of,
     mark_of,
@@ -56,10 +55,11 @@ from dedicated.reconcile.observed import (
     pod_of,
     server_of,
 )
+from dedicated.reconcile.rollouts import DeploymentState, deployment_of, stateful_set_of
 
 LIMITERS = 3
 """Replicas of a limiter at most."""
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB})
 """Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
 T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
@@ -72,6 +72,7 @@ class Entry:
     instance: str
     child: Child
     deployment: DeploymentState | None = None
+    stateful_set: DeploymentState | None = None
     job: JobState | None = None
     identity: Identity | None = None
     month: KeptMonth | None = None
@@ -268,16 +269,19 @@ def entry_of(manifest: Manifest) -> Entry:
     child = child_of(manifest)
     if not instance:  # somebody's own Secret: only that it changed is of interest
         return Entry("", Child(child.ref, child.uid, child.resource_version))
+    found = Entry(instance, child)
     match child.ref.kind:
         case DEPLOYMENT.kind:
-            return Entry(instance, child, deployment=deployment_of(manifest))
+            found = Entry(instance, child, deployment=deployment_of(manifest))
+        case STATEFUL_SET.kind:
+            found = Entry(instance, child, stateful_set=stateful_set_of(manifest))
         case JOB.kind if child.component == escrow.COMPONENT:
-            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
+            found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
-            return Entry(instance, child, job=job_of(manifest))
+            found = Entry(instance, child, job=job_of(manifest))
         case CONFIG_MAP.kind:
-            return _config_map_entry(instance, child, manifest)
-    return Entry(instance, child)
+            found = _config_map_entry(instance, child, manifest)
+    return found
 
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:

@@ -73,11 +73,8 @@ from dedicated.reconcile.asked import (
     order_of,
     restore_of,
 )
-from dedicated.reconcile.observed import (
-    Child,
-    DeploymentState,
-    PodState,
-)
+from dedicated.reconcile.observed import Child, PodState
+from dedicated.reconcile.rollouts import DeploymentState
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +83,7 @@ class Snapshot:
 
     children: Mapping[Ref, Child]
     deployments: Mapping[str, DeploymentState]
+    stateful_sets: Mapping[str, DeploymentState]
     jobs: Mapping[str, JobState]
     pods: tuple[PodState, ...]
     identity: Identity | None
@@ -237,6 +235,7 @@ class World:
         return Snapshot(
             children=children,
             deployments=found.deployments,
+            stateful_sets=found.stateful_sets,
             jobs=found.jobs,
             pods=tuple(
                 entry.pod
