@@ -19,7 +19,8 @@ from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
-from dedicated.reconcile.observed import Child, DeploymentState, PodState
+from dedicated.reconcile.observed import Child, PodState
+from dedicated.reconcile.rollouts import DeploymentState
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Gathered:
 
     children: dict[Ref, Child] = field(default_factory=dict)
     deployments: dict[str, DeploymentState] = field(default_factory=dict)
+    stateful_sets: dict[str, DeploymentState] = field(default_factory=dict)
     jobs: dict[str, JobState] = field(default_factory=dict)
     tasks: dict[str, JobState] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -42,6 +44,8 @@ class Gathered:
         # The agent's own holds up nothing: whether it runs is told by what it reports.
         if entry.deployment is not None and entry.child.component != recovery_agent.COMPONENT:
             self.deployments[ref.name] = entry.deployment
+        elif entry.stateful_set is not None:
+            self.stateful_sets[ref.name] = entry.stateful_set
         elif entry.job is not None:
             (self.jobs if entry.child.component == schema.COMPONENT else self.tasks)[ref.name] = entry.job
         elif entry.verdict is not None:
@@ -62,6 +66,7 @@ class Snapshot:
 
     children: Mapping[Ref, Child]
     deployments: Mapping[str, DeploymentState]
+    stateful_sets: Mapping[str, DeploymentState]
     jobs: Mapping[str, JobState]
     pods: tuple[PodState, ...]
     identity: Identity | None

@@ -21,6 +21,7 @@ from dedicated.api.objects import (
     RECORD,
     SECRET,
     SERVICE,
+    STATEFUL_SET,
     Key,
     Kind,
     Ref,
@@ -48,10 +49,8 @@ from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Child,
-    DeploymentState,
     PodState,
     child_of,
-    deployment_of,
     instance_of,
     job_of,
     mark_of,
@@ -59,10 +58,11 @@ from dedicated.reconcile.observed import (
     pod_of,
     server_of,
 )
+from dedicated.reconcile.rollouts import DeploymentState, deployment_of, stateful_set_of
 
 LIMITERS = 3
 """Replicas of a limiter at most."""
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB, SERVICE})
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB, SERVICE})
 """Kinds of which more than the metadata is needed: the identity's data, how far work is, and
 the address of a load balancer."""
 T = TypeVar("T")
@@ -76,6 +76,7 @@ class Entry:
     instance: str
     child: Child
     deployment: DeploymentState | None = None
+    stateful_set: DeploymentState | None = None
     job: JobState | None = None
     identity: Identity | None = None
     month: KeptMonth | None = None
@@ -277,6 +278,8 @@ def entry_of(manifest: Manifest) -> Entry:
     match child.ref.kind:
         case DEPLOYMENT.kind:
             found = Entry(instance, child, deployment=deployment_of(manifest))
+        case STATEFUL_SET.kind:
+            found = Entry(instance, child, stateful_set=stateful_set_of(manifest))
         case JOB.kind if child.component == escrow.COMPONENT:
             found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:

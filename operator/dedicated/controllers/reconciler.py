@@ -82,6 +82,7 @@ class Reconciler:
         catalogue: Catalogue,
         atlas: Atlas,
         agent_image: str,
+        limiter_image: str,
         user: str,
         audit_every: timedelta,
         clock: ContractTime,
@@ -94,6 +95,7 @@ class Reconciler:
         self._catalogue = catalogue
         self._atlas = atlas
         self._agent_image = agent_image
+        self._limiter_image = limiter_image
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
@@ -274,12 +276,14 @@ class Reconciler:
         observed = Observed(
             children=known.children,
             deployments=known.deployments,
+            stateful_sets=known.stateful_sets,
             jobs=known.jobs,
             pods=known.pods,
             nodes=self._world.nodes,
             platform=self._platform(),
             atlas=self._atlas,
             agent_image=self._agent_image,
+            limiter_image=self._limiter_image,
             identity=known.identity,
             service=self._answers.of(key),
             mail=self._writes.mail(key),

@@ -119,6 +119,7 @@ class Term:
                 catalogue=self._catalogue,
                 atlas=self._atlas,
                 agent_image=self._settings.agent_image,
+                limiter_image=self._settings.limiter_image,
                 user=await self._client.user_name(),
                 audit_every=timedelta(hours=self._settings.audit_hours),
                 clock=self._clock,

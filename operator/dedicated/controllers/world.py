@@ -71,9 +71,7 @@ from dedicated.reconcile.asked import (
     order_of,
     restore_of,
 )
-from dedicated.reconcile.observed import (
-    Child,
-)
+from dedicated.reconcile.observed import Child
 
 About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
 AnyInformer: TypeAlias = (
@@ -214,6 +212,7 @@ class World:
         return Snapshot(
             children=children,
             deployments=found.deployments,
+            stateful_sets=found.stateful_sets,
             jobs=found.jobs,
             pods=tuple(
                 entry.pod

@@ -40,7 +40,8 @@ from dedicated.reconcile import databases, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
-from dedicated.reconcile.observed import DeploymentState, Observed
+from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.rollouts import DeploymentState
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
