@@ -40,7 +40,8 @@ from dedicated.reconcile import databases, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
-from dedicated.reconcile.observed import DeploymentState, Observed
+from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.rollouts import DeploymentState
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
@@ -127,11 +128,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "import": judgement.arrival.status,
         "keyBundle": judgement.escrow.status,
         "deletion": confirmed,
+        "edge": judgement.way.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at)
+             judgement.escrow.wake_at, judgement.way.wake_at)
     changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
 
