@@ -1,15 +1,24 @@
 """What the informers' entries of one instance come to, gathered for a snapshot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dedicated.api.objects import Ref
+from dedicated.contract.facts import Fact
+from dedicated.contract.reading import Reading
+from dedicated.contract.records import Record
 from dedicated.contract.recovery.escrow import Attempt
 from dedicated.contract.recovery.proof import Verdict
 from dedicated.controllers.informers import Entry
-from dedicated.parts import recovery_agent, schema
+from dedicated.parts import escrow, recovery_agent, schema
+from dedicated.parts.database.engine import EngineState
+from dedicated.parts.edge.entry import EdgeState
 from dedicated.parts.keys import Identity
+from dedicated.parts.measured import KeptMonth
+from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
-from dedicated.reconcile.observed import Child
+from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
+from dedicated.reconcile.observed import Child, PodState
 from dedicated.reconcile.rollouts import DeploymentState
 
 
@@ -48,3 +57,34 @@ class Gathered:
             self.export_report = entry.export_report
         elif entry.identity is not None:
             self.identity = entry.identity
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the informers know of one instance's namespace."""
+
+    children: Mapping[Ref, Child]
+    deployments: Mapping[str, DeploymentState]
+    stateful_sets: Mapping[str, DeploymentState]
+    jobs: Mapping[str, JobState]
+    pods: tuple[PodState, ...]
+    identity: Identity | None
+    deleted: Mapping[Ref, str]
+    records: tuple[Record, ...]
+    facts: tuple[Fact, ...]
+    asked: tuple[Asked, ...]
+    readings: tuple[Reading, ...]
+    months: tuple[KeptMonth, ...]
+    orders: tuple[Order, ...]
+    engine: EngineState
+    edge: EdgeState
+    recovery: Kept | None
+    restores: tuple[RestoreOrder, ...]
+    tasks: Mapping[str, JobState]
+    verdicts: Mapping[str, Verdict]
+    escrowed: escrow.Kept | None
+    escrowing: tuple[Attempt, ...]
+    exports: tuple[ExportOrder, ...]
+    export_report: str
+    import_report: str
+    limiter: tuple[Report, ...]

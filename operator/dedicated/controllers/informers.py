@@ -20,6 +20,7 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    SERVICE,
     STATEFUL_SET,
     Key,
     Kind,
@@ -40,6 +41,8 @@ from dedicated.parts.database.engine import (
     instance_of_cluster,
 )
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
+from dedicated.parts.edge import entry as edge
+from dedicated.parts.edge.entry import EntryState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
@@ -59,8 +62,9 @@ from dedicated.reconcile.rollouts import DeploymentState, deployment_of, statefu
 
 LIMITERS = 3
 """Replicas of a limiter at most."""
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB})
-"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB, SERVICE})
+"""Kinds of which more than the metadata is needed: the identity's data, how far work is, and
+the address of a load balancer."""
 T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
@@ -85,6 +89,7 @@ class Entry:
     limiter: tuple[Report, ...] | None = None
     export_report: str = ""
     import_report: str = ""
+    way: EntryState | None = None
 
 
 NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
@@ -279,6 +284,8 @@ def entry_of(manifest: Manifest) -> Entry:
             found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
             found = Entry(instance, child, job=job_of(manifest))
+        case SERVICE.kind if child.component == edge.COMPONENT:
+            found = Entry(instance, child, way=edge.state_of(manifest))
         case CONFIG_MAP.kind:
             found = _config_map_entry(instance, child, manifest)
     return found

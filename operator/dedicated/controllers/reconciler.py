@@ -26,6 +26,7 @@ from dedicated.contract.reading import facts_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
+from dedicated.controllers.edge import CertificateReader
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
@@ -98,6 +99,7 @@ class Reconciler:
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
+        self._certificates = CertificateReader(client=client, find=world.secret, dated=clock.of)
         self._namespaces = Namespaces(client=client, informer=world.marks)
         self._executor = Executor(
             client=client,
@@ -268,8 +270,8 @@ class Reconciler:
 
     async def _observe(self, instance: Instance | InvalidInstance, memory: _Memory) -> Observed:
         key = instance.meta.key
-        if isinstance(instance, Instance) and instance.spec.database.engine != "external":
-            self._world.seek_engines()
+        if isinstance(instance, Instance):
+            self._world.seek(instance.spec)
         known = self._world.snapshot(key)
         observed = Observed(
             children=known.children,
@@ -310,6 +312,9 @@ class Reconciler:
         )
         if isinstance(instance, InvalidInstance):
             return observed
+        if not instance.meta.deleting:
+            seen = replace(known.edge, certificate=await self._certificates.read(instance))
+            observed = replace(observed, edge=seen)
         if not instance.meta.deleting or instance.spec.key_bundle is not None:
             masterkey, database = await self._secrets.read(instance, known.identity)
             observed = replace(
@@ -382,6 +387,7 @@ class Reconciler:
         self._auditor.forget(key)
         self._reporter.forget(key)
         self._secrets.forget(key)
+        self._certificates.forget(key)
         self._world.forget(key)
         self._memories.pop(key, None)
         # The roll may still hold the key itself, and would hold it for ever if this pass woke itself without

@@ -40,6 +40,7 @@ from dedicated.contract.recovery.proof import Verdict
 from dedicated.parts import escrow
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
+from dedicated.parts.edge.entry import EdgeState
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.metadata import image_of
@@ -145,6 +146,7 @@ class Observed:
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
     engine: EngineState = field(default_factory=EngineState)
+    edge: EdgeState = field(default_factory=EdgeState)
     service: ServiceReading | None = None
     mail: bool | None = None
     failures: tuple[Failure, ...] = ()

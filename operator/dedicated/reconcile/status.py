@@ -128,11 +128,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "import": judgement.arrival.status,
         "keyBundle": judgement.escrow.status,
         "deletion": confirmed,
+        "edge": judgement.way.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at)
+             judgement.escrow.wake_at, judgement.way.wake_at)
     changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
 
