@@ -63,8 +63,8 @@ class Sight:
     """All that the five conditions are judged by.
 
     `policy_hash` and `thresholds` are those in force by the contract, `content` is the digest of the files
-    that the replicas are to run, empty where it is not known; `since` is since when all this is wanted. `reports`
-    are those of the replicas wanted. `stands`: the limiter was ready once.
+    that the replicas are to run, empty where it is not known; `since` is since when all this is wanted.
+    `reports` are those of the replicas wanted. `stands`: the limiter was ready once.
     """
 
     enforcement: Enforcement

@@ -33,7 +33,7 @@ from dedicated.contract.limits_sight import ClientSource, Enforcement, Sight, fr
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
-from dedicated.parts.limiter.names import service_ref
+from dedicated.parts.limiter.names import MOST_REPLICAS, service_ref
 from dedicated.reconcile.limits_status import last_proof, limits, load_told, observed, replicas
 from dedicated.reconcile.observed import Observed
 
@@ -66,7 +66,7 @@ CODES: dict[tuple[str, str], tuple[str, Party, str]] = {
         "ClientAddressUntrusted", "Customer", "name the proxies' ranges in spec.edge.clientAddress.trusted",
     ),
     (CLIENT_ADDRESS_TRUSTED, "HeaderSpoofable"): (
-        "ClientAddressUntrusted", "Customer", "name no more than the proxies in spec.edge.clientAddress.trusted",
+        "ClientAddressUntrusted", "Customer", "name only the proxies in spec.edge.clientAddress.trusted",
     ),
     (CLIENT_ADDRESS_TRUSTED, "SharedAddress"): (
         "ClientAddressUntrusted", "Customer",
@@ -97,6 +97,11 @@ class Asked:
 
     replicas: int
     content: str = ""
+
+
+def asked_of(zones: int) -> Asked:
+    """What the limiter of an instance in so many zones is to be."""
+    return Asked(replicas=min(MOST_REPLICAS, max(2, zones)))
 
 
 def judge(
