@@ -25,8 +25,8 @@ from dedicated.contract.prerequisites import Platform
 from dedicated.contract.reading import facts_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
+from dedicated.controllers.certificates import CertificateReader
 from dedicated.controllers.contract_time import ContractTime
-from dedicated.controllers.edge import CertificateReader
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
@@ -306,6 +306,7 @@ class Reconciler:
             export_report=known.export_report,
             import_report=known.import_report,
             limiter=known.limiter,
+            limiter_hash=known.limiter_hash,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
