@@ -314,6 +314,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         catalogue=CATALOGUE,
         atlas=built_in(),
         agent_image="",
+        limiter_image="",
         user="operator",
         audit_every=timedelta(hours=10),
         clock=ContractTime(wall=lambda: clock[0]),
