@@ -40,7 +40,7 @@ from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
 from reconcile.api_server import Server
-from reconcile.simulation import rolled_out
+from reconcile.rolling import rolled_out
 
 KEY = Key("acme-ns", "acme")
 SOON = 60.0
@@ -314,6 +314,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         catalogue=CATALOGUE,
         atlas=built_in(),
         agent_image="",
+        limiter_image="",
         user="operator",
         audit_every=timedelta(hours=10),
         clock=ContractTime(wall=lambda: clock[0]),
