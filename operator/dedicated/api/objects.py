@@ -49,6 +49,7 @@ SECRET = Kind("v1", "Secret", "secrets")
 SERVICE = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 JOB = Kind("batch/v1", "Job", "jobs")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -76,6 +77,11 @@ CNPG_CLUSTER = Kind("postgresql.cnpg.io/v1", "Cluster", "clusters")
 CNPG_SCHEDULE = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups")
 CNPG_BACKUP = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
 BARMAN_STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
+
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
+CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
 
 ENGINE_KINDS = (
     PERCONA_CLUSTER,
