@@ -41,6 +41,11 @@ ENGINE_VERIFIED = "EngineVerified"
 BACKUP_POLICY_SATISFIED = "BackupPolicySatisfied"
 FAILOVER_READY = "FailoverReady"
 KEYS_ESCROWED = "KeysEscrowed"
+RATE_LIMIT_CONFIGURED = "RateLimitConfigured"
+RATE_LIMIT_ENFORCED = "RateLimitEnforced"
+RATE_LIMIT_EXACT = "RateLimitExact"
+CLIENT_ADDRESS_TRUSTED = "ClientAddressTrusted"
+RATE_LIMIT_CAPACITY = "RateLimitCapacity"
 TEST_CLOCK = "TestClock"
 """Stands, and is True, only where an operator of a test reckons with a clock of its own."""
 
@@ -73,6 +78,11 @@ TYPES = (
     ENGINE_VERIFIED,
     BACKUP_POLICY_SATISFIED,
     KEYS_ESCROWED,
+    RATE_LIMIT_CONFIGURED,
+    RATE_LIMIT_ENFORCED,
+    RATE_LIMIT_EXACT,
+    CLIENT_ADDRESS_TRUSTED,
+    RATE_LIMIT_CAPACITY,
 )
 ALARMS = frozenset({STALLED, ESCALATION_DUE, TERMINATION_PERMITTED})
 """Types that are good news when they are False."""

@@ -132,6 +132,8 @@ class Report:
     room: int = 0
     requests: Counts = Counts()
     refused: Refused = Refused()
+    failed: Counts = Counts()
+    apart: int = 0
     p50: float | None = None
     p99: float | None = None
     from_cluster: float = 0.0
@@ -201,6 +203,7 @@ def material(report: Report) -> Report:
         bans=_rounded(report.bans),
         tracked=_rounded(report.tracked),
         requests=_rounded(report.requests),
+        failed=_rounded(report.failed),
         refused=Refused(
             *(
                 two_digits(number)

@@ -5,7 +5,7 @@ Of most kinds metadata is enough; of some their progress is kept too, never the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ from dedicated.api.objects import (
     Ref,
 )
 from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.limiter_report import Report, report_name, reports_in
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.recovery.escrow import Attempt
@@ -56,6 +57,8 @@ from dedicated.reconcile.observed import (
     server_of,
 )
 
+LIMITERS = 3
+"""Replicas of a limiter at most."""
 FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
 """Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
 T = TypeVar("T")
@@ -78,8 +81,12 @@ class Entry:
     verdict: Verdict | None = None
     escrowed: escrow.Kept | None = None
     escrowing: Attempt | None = None
+    limiter: tuple[Report, ...] | None = None
     export_report: str = ""
     import_report: str = ""
+
+
+NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,4 +300,13 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             found = Entry(instance, child, import_report=export.told_in(manifest))
         case export.COMPONENT:
             found = Entry(instance, child, export_report=export.told_in(manifest))
+        case _ if child.ref.name == report_name(instance):
+            found = Entry(instance, child, limiter=_limiter_reports(manifest))
     return found
+
+
+def _limiter_reports(manifest: Manifest) -> tuple[Report, ...]:
+    """What the limiter's replicas tell, but for the top paths, which only a command shows."""
+    data = {key: get_str(manifest, "data", key) for key in get_map(manifest, "data")}
+    found = reports_in(data, replicas=LIMITERS)
+    return tuple(replace(report, top_paths=()) for report in found)

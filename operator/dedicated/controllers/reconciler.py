@@ -299,6 +299,7 @@ class Reconciler:
             exports=known.exports,
             export_report=known.export_report,
             import_report=known.import_report,
+            limiter=known.limiter,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

@@ -33,6 +33,8 @@ from dedicated.api.objects import (
 )
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report, report_name
+from dedicated.contract.limits_sight import is_news
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
@@ -41,6 +43,7 @@ from dedicated.contract.recovery.proof import Verdict
 from dedicated.contract.recovery.restore import database_in
 from dedicated.controllers.gathered import Gathered
 from dedicated.controllers.informers import (
+    NO_ENTRY,
     Entry,
     PodEntry,
     asked_informer,
@@ -103,6 +106,7 @@ class Snapshot:
     exports: tuple[ExportOrder, ...]
     export_report: str
     import_report: str
+    limiter: tuple[Report, ...]
 
 
 About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
@@ -248,15 +252,16 @@ class World:
             months=self.months(key),
             orders=self.orders(key),
             engine=engine,
-            recovery=self._recovery(key),
+            recovery=self._record(key, record_name(key.name)).recovery,
             restores=self.restores(key),
             tasks=found.tasks,
             verdicts=found.verdicts,
-            escrowed=self._escrowed(key),
+            escrowed=self._record(key, escrow.record_name(key.name)).escrowed,
             escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
             exports=self.exports(key),
             export_report=found.export_report,
             import_report=found.import_report,
+            limiter=self._record(key, report_name(key.name)).limiter or (),
         )
 
     def _gathered(self, key: Key) -> Gathered:
@@ -306,16 +311,10 @@ class World:
             entry.month for entry in entries if entry.instance == key.name and entry.month is not None
         )
 
-    def _recovery(self, key: Key) -> Kept | None:
-        """The recovery agent's record."""
-        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
-        return entry.recovery if entry is not None and entry.instance == key.name else None
-
-    def _escrowed(self, key: Key) -> escrow.Kept | None:
-        """The key bundle's record."""
-        name = escrow.record_name(key.name)
+    def _record(self, key: Key, name: str) -> Entry:
+        """One of the ConfigMaps in which others tell of an instance; an empty one where there is none."""
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
-        return entry.escrowed if entry is not None and entry.instance == key.name else None
+        return entry if entry is not None and entry.instance == key.name else NO_ENTRY
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -361,6 +360,8 @@ class World:
         for instance in self._interests.get(key, ()) if entry.child.ref.kind == SECRET.kind else ():
             self._wake(instance)
         if not entry.instance:
+            return
+        if old and new and old.limiter is not None and not is_news(old.limiter, new.limiter or ()):
             return
         owner = Key(key.namespace, entry.instance)
         if new is None and old is not None:

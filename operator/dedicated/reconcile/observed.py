@@ -29,6 +29,8 @@ from dedicated.api.resource import Meta
 from dedicated.contract import downtime
 from dedicated.contract.downtime import Span
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report as LimiterReport
+from dedicated.contract.limits_sight import Ways
 from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
@@ -200,6 +202,10 @@ class Observed:
     escrowed: escrow.Kept | None = None
     escrowing: tuple[Attempt, ...] = ()
     bundled: Mapping[str, str] = field(default_factory=dict)
+    limiter: tuple[LimiterReport, ...] = ()
+    """What the replicas of the limiter have reported."""
+    ways: Ways = field(default_factory=Ways)
+    """Ways to server and login past the limiter."""
     volumes: tuple[Child, ...] | None = None
     """Claims of clusters that are taken away (`deletion.claims_wanted`); None where they were not read."""
     senior: str = ""
