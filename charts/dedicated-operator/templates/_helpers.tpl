@@ -98,7 +98,7 @@ app.kubernetes.io/part-of: dedicated-operator
   resources: [pods]
   verbs: [list, watch]
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
