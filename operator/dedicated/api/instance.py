@@ -14,8 +14,10 @@ from dedicated.api.backup import OBJECTIVE_RULES, Backup, SecretName
 from dedicated.api.compute import Resources
 from dedicated.api.database import Database
 from dedicated.api.deletion import Deletion
+from dedicated.api.edge import Edge
 from dedicated.api.key_bundle import KEY_BUNDLE_RULES, KeyBundle
 from dedicated.api.maintenance import SPEC_RULES, MaintenancePolicy
+from dedicated.api.rate_limit import EDGE_RULES, RateLimit
 from dedicated.api.rules import ApiModel, Rule, immutable, list_map, list_set
 from dedicated.api.source import SOURCE_RULES, Source
 
@@ -302,6 +304,7 @@ class InstanceSpec(ApiModel):
         *OBJECTIVE_RULES,
         *KEY_BUNDLE_RULES,
         *SOURCE_RULES,
+        *EDGE_RULES,
         Rule(
             cel="self.infrastructure.zones.minimum >= 3 || self.agreements.exists(a, a.clause == 'S-2')",
             message="infrastructure.zones.minimum below 3 is looser than contract clause S-2: "
@@ -374,6 +377,12 @@ class InstanceSpec(ApiModel):
     )
     maintenance: MaintenancePolicy | None = Field(
         None, description="When maintenance may run. Default: the provider's window on plan Standard."
+    )
+    edge: Edge | None = Field(
+        None, description="How the world comes in. Absent: by a way of the user's own, without rate limits."
+    )
+    rate_limit: RateLimit | None = Field(
+        None, description="How the rate limits are enforced. Absent, with edge: as published (RL-1)."
     )
     deletion: Deletion | None = Field(None, description="What is done before the instance may go (T-1).")
 

@@ -79,6 +79,11 @@ CNPG_SCHEDULE = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbacku
 CNPG_BACKUP = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
 BARMAN_STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
 
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
+CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+
 ENGINE_KINDS = (
     PERCONA_CLUSTER,
     PERCONA_BACKUP,

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
+from pydantic.alias_generators import to_snake
 
 from dedicated.api.duration import Duration
 from dedicated.api.recorded_database import (
@@ -23,6 +24,7 @@ from dedicated.api.recorded_database import (
     RecordedRestore,
 )
 from dedicated.api.recorded_import import RecordedImport
+from dedicated.api.recorded_limits import RecordedLoadTest, RecordedOverride
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.words import ObjectName, Sentence, Time, Words, instant
 
@@ -34,7 +36,7 @@ OperatorFact = Literal[
 CustomerFact = Literal["Permitted", "Refused", "Withdrawn"]
 ProviderFact = Literal[
     "Blocked", "Retracted", "Escalated", "TerminationNotice", "TerminationWithdrawn", "Waiver", "Agreement",
-    "Instruction", "ForceMajeure",
+    "Instruction", "ForceMajeure", "Override", "LoadTest", "OverrideWithdrawn",
 ]  # fmt: skip
 SharedFact = Literal["Notified", "Delivered"]
 EitherFact = Literal["KeysOpened", "DeletionConfirmed", "DeletionWithdrawn"]
@@ -73,11 +75,17 @@ FIELDS: Mapping[str, tuple[Fact, ...]] = {
     "incarnation": ("DeletionConfirmed", "DeletionWithdrawn", "FinalBackup", "Imported"),
     "imported": ("Imported",),
     "backup": ("FinalBackup",),
+    "override": ("Override",),
+    "loadTest": ("LoadTest",),
+    "withdraws": ("OverrideWithdrawn",),
 }
 """Field -> the facts that have it. `reference` and `reason` may stand with every fact."""
 NEEDED: Mapping[str, tuple[Fact, ...]] = {
-    "reference": ("Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure", "KeysOpened"),
-    "reason": ("Failed", "Blocked", "Instruction"),
+    "reference": (
+        "Escalated", "TerminationNotice", "Waiver", "Agreement", "ForceMajeure", "KeysOpened", "Override",
+        "LoadTest",
+    ),
+    "reason": ("Failed", "Blocked", "Instruction", "Override", "OverrideWithdrawn"),
 }
 """Field that every fact may have -> the facts that must."""
 
@@ -258,7 +266,7 @@ def _stands_with(field: str, facts: tuple[Fact, ...]) -> Rule:
         cel=f"has(self.{field}) == (self.fact in [{_quoted(facts)}])",
         message=f"{field} stands with {_listed(facts)}, and with no other: add it there, remove it elsewhere",
         field=field,
-        holds=lambda self: (getattr(self, field) is not None) == (self.fact in facts),
+        holds=lambda self: (getattr(self, to_snake(field)) is not None) == (self.fact in facts),
     )
 
 
@@ -321,3 +329,8 @@ class RecordSpec(ApiModel):
     )
     backup: RecordedBackup | None = None
     imported: RecordedImport | None = None
+    override: RecordedOverride | None = None
+    load_test: RecordedLoadTest | None = None
+    withdraws: ObjectName | None = Field(
+        None, description="Name of the Override or LoadTest that no longer holds from then on."
+    )

@@ -12,6 +12,7 @@ from dedicated.api.instance_restore import MESSAGE_LENGTH, Phase, Purpose
 from dedicated.api.key_bundle import MOST_RECIPIENTS, RecipientRole
 from dedicated.api.rules import ApiModel, list_map
 from dedicated.api.status_import import StatusImport
+from dedicated.api.status_limits import StatusEdge, StatusRateLimit
 
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Line = Annotated[str, Field(max_length=1024)]
@@ -378,3 +379,5 @@ class InstanceStatus(ApiModel):
     import_: StatusImport | None = Field(None, alias="import")
     key_bundle: StatusKeyBundle | None = None
     deletion: StatusDeletion | None = None
+    edge: StatusEdge | None = None
+    rate_limit: StatusRateLimit | None = None

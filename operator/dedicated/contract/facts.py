@@ -14,6 +14,7 @@ from typing import Literal
 from dedicated.api.record import Gate
 from dedicated.contract.calendar import Slot
 from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
+from dedicated.contract.raising import LoadTest, Override, OverrideWithdrawn
 from dedicated.contract.transfer.imported import Imported
 
 Kind = Literal["Regular", "Security", "Performance"]
@@ -279,7 +280,7 @@ class KeysOpened:
 Fact = (
     Notified | Delivered | Answer | Run | Retracted | Act | ServiceStarted | Agreed | Stretch | Instructed
     | Restored | DatabaseRemoved | Drilled | KeysOpened | DeletionConfirmed | DeletionWithdrawn
-    | FinalBackup | Imported
+    | FinalBackup | Imported | Override | LoadTest | OverrideWithdrawn
 )  # fmt: skip
 
 

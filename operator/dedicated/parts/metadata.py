@@ -4,7 +4,7 @@
 that they own our objects.
 """
 
-from dedicated.api.json import Manifest, get_list, shared
+from dedicated.api.json import JsonValue, Manifest, get_list, shared
 from dedicated.api.names import (
     API_VERSION,
     FIELD_MANAGER,
@@ -14,6 +14,7 @@ from dedicated.api.names import (
     LABEL_MANAGED_BY,
     LABEL_NAME,
     LABEL_PART_OF,
+    ZONE_LABEL,
 )
 from dedicated.api.objects import Kind
 from dedicated.api.resource import Instance
@@ -101,6 +102,13 @@ def restricted_container() -> Manifest:
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
     }
+
+
+def only_zones(names: list[str]) -> Manifest:
+    """The affinity of pods that may go to these zones alone."""
+    expression: Manifest = {"key": ZONE_LABEL, "operator": "In", "values": list(names)}
+    terms: list[JsonValue] = [{"matchExpressions": [expression]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def image_of(job: Manifest) -> str:

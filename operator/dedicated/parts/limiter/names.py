@@ -1,4 +1,4 @@
-"""Names, ports and labels of the limiter's objects: what its configuration, its agent and the way in share."""
+"""Names, ports and labels of the limiter's objects: shared by configuration, agent and edge."""
 
 from datetime import datetime
 
@@ -57,7 +57,7 @@ def peers_name(instance: str, now: datetime) -> str:
 
 
 def file_key(replica: int, file: str) -> str:
-    """Key of one replica's file in the ConfigMap; maps and lists are the same for all, under their own name."""
+    """Key of one replica's file in the ConfigMap; maps and lists are the same for all, under their names."""
     return f"r{replica}.{file}"
 
 
