@@ -14,6 +14,8 @@ from dedicated.api.schema import INSTANCE_DEFINITION, Definition
 
 ITEM = "[]"
 """Step of a path from a list to its items."""
+KEY = "key"
+"""Step of a path from a map to its values: the examples have a key that is called so."""
 RULE = "rule"
 DUPLICATES = "duplicates"
 REQUIRED = "required"
@@ -22,7 +24,8 @@ BOUNDS = frozenset(
     | {"maxItems", "maxProperties"}
 )
 NO_CONSTRAINTS = frozenset(
-    {"description", "default", "items", "properties", "x-kubernetes-preserve-unknown-fields"}
+    {"description", "default", "items", "properties", "additionalProperties"}
+    | {"x-kubernetes-preserve-unknown-fields"}
     | {"x-kubernetes-list-map-keys"}
 )
 
@@ -63,9 +66,9 @@ def nodes(schema: Manifest, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
     yield path, schema
     for name, inner in get_map(schema, "properties").items():
         yield from nodes(as_manifest(inner), (*path, name))
-    for key in ("items", "additionalProperties"):
-        if key in schema:
-            yield from nodes(get_map(schema, key), (*path, ITEM))
+    for keyword, step in (("items", ITEM), ("additionalProperties", KEY)):
+        if keyword in schema:
+            yield from nodes(get_map(schema, keyword), (*path, step))
 
 
 def constraints(definition: Definition = INSTANCE_DEFINITION) -> tuple[Constraint, ...]:

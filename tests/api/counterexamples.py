@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from api.constraints import DUPLICATES, ITEM, REQUIRED, RULE, Constraint, constraints, dotted
 from api.database_examples import DATABASE_RULES, DATABASE_TRANSITIONS, ON_VOLUME, REPOSITORY
+from api.edge_examples import EDGE_RULES, EDGE_STATUS, GATEWAY, RATE_LIMIT, RATE_LIMIT_STATUS, full_edge
 from api.key_examples import KEY_BUNDLE, KEY_BUNDLE_RULES, KEY_BUNDLE_STATUS
+from api.level_examples import LEVEL_STATUS
 from api.maintenance_examples import FREEZE, MAINTENANCE_RULES, MAINTENANCE_STATUS, WINDOW
 from api.recovery_examples import DELETION_STATUS, RECOVERY_STATUS, RESTORE_STATUS
 from api.source_examples import IMPORT_STATUS, SOURCE_RULES, SOURCE_TRANSITIONS, full_source
@@ -51,6 +53,8 @@ FULL: Manifest = {
     },
     "server": {"replicas": 2, "resources": _RESOURCES, "config": {"Log": {"Level": "info"}}},
     "login": {"replicas": 2, "resources": _RESOURCES},
+    "edge": GATEWAY,
+    "rateLimit": RATE_LIMIT,
     "deletion": {"retentionDays": 30, "confirmation": "TwoPeople"},
 }
 """A valid spec with every object and list that the schema has."""
@@ -75,21 +79,6 @@ FULL_CLUSTER: Manifest = {
 """The same with a database that an engine runs: `external` excludes it."""
 CLUSTERED = (("spec", "backup"), ("spec", "database", "cluster"))
 """Where the sections of such a spec begin."""
-MONTH: Manifest = {
-    "month": "2026-11",
-    "contract": "99.987",
-    "observed": "99.980",
-    "downtimeMinutes": 5,
-    "observedDowntimeMinutes": 8,
-    "excludedMinutes": 3,
-    "voidMinutes": 0,
-    "unknownMinutes": 0,
-    "objective": "99.9",
-    "allowedMinutes": 43,
-    "met": True,
-    "creditPercent": 10,
-    "claimBefore": TIME,
-}
 STATUS: Manifest = {
     "observedGeneration": 1,
     "summary": {"version": "v4.15.2", "zones": "3/3", "server": "3/3", "login": "3/3", "findings": "none"},
@@ -125,13 +114,9 @@ STATUS: Manifest = {
     "database": {"cluster": "acme-db-1a2b3c", "restoredFrom": "acme-database", "restoredTo": TIME},
     "keyBundle": KEY_BUNDLE_STATUS,
     "import": IMPORT_STATUS,
-    "serviceLevel": {
-        "measuredSince": TIME,
-        "measuredAt": TIME,
-        "downSince": TIME,
-        "current": MONTH,
-        "months": [MONTH],
-    },
+    "edge": EDGE_STATUS,
+    "rateLimit": RATE_LIMIT_STATUS,
+    "serviceLevel": LEVEL_STATUS,
 }
 """A valid status with every object and list that the schema has."""
 
@@ -197,6 +182,8 @@ def full_for(constraint: Constraint) -> Manifest:
     """The full spec that has a constraint's parent."""
     if source := full_source(constraint.path):
         return as_manifest(merged(SMALL, source))
+    if edge := full_edge(constraint.path):
+        return as_manifest(merged(SMALL, edge))
     clustered = any(constraint.path[: len(start)] == start for start in CLUSTERED)
     if constraint.path[:5] == ("spec", "backup", "copies", ITEM, "storage"):  # refused as a whole, too
         return as_manifest(merged(FULL_CLUSTER, {"backup": {"copies": [ON_VOLUME]}}))
@@ -249,7 +236,7 @@ def _beyond(keyword: str, bound: int, valid: JsonValue) -> JsonValue:
         "maximum": lambda: bound + 1,
         "minItems": lambda: _items(valid) * (bound - 1),
         "maxItems": lambda: _items(valid) * (bound + 1),
-        "maxProperties": lambda: {f"Key{number}": 1 for number in range(bound + 1)},
+        "maxProperties": lambda: {f"Key{number}": "1" for number in range(bound + 1)},
     }
     return values[keyword]()
 
@@ -328,6 +315,7 @@ STATE_RULES: dict[str, tuple[Manifest, ...]] = {
     **DATABASE_RULES,
     **KEY_BUNDLE_RULES,
     **SOURCE_RULES,
+    **EDGE_RULES,
     **MAINTENANCE_RULES,
     **{
         f"spec.server/rule/config.{key} is computed by the operator: remove it": (

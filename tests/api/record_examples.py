@@ -120,6 +120,11 @@ _FIELDS: dict[Fact, Manifest] = {
         }
     },
     "ForceMajeure": {"stretch": _SLOT},
+    "Override": {
+        "override": {"range": "203.0.113.0/24", "factor": 20, "validFrom": TIME, "validUntil": LATER}
+    },
+    "LoadTest": {"loadTest": {"ranges": ["203.0.113.0/24"], "from": TIME, "until": LATER}},
+    "OverrideWithdrawn": {"withdraws": "acme-override-1"},
     "KeysOpened": {},
     "DeletionConfirmed": _INCARNATION,
     "DeletionWithdrawn": _INCARNATION,
@@ -141,6 +146,8 @@ EXAMPLES: Mapping[Fact, Manifest] = {
     for fact, fields in _FIELDS.items()
 }
 """Fact -> a valid spec with every field that it may have."""
+EXEMPTION = as_manifest(merged(EXAMPLES["Override"], {"override": {"factor": None, "exempt": True}}))
+"""What an Override may have instead of a factor."""
 FULL: Manifest = EXAMPLES["ModificationRepaired"]
 EMERGENCY = "spec/rule/fact Notified of an emergency needs reference: add the advisory that it is for (M-6)"
 _ORDER = "/rule/end must be later than start"
@@ -168,6 +175,18 @@ INNER_RULES: dict[str, tuple[tuple[Fact, Manifest], ...]] = {
     f"spec.instruction{_UNTIL}, and at most 7 days (O-4)": (
         ("Instruction", {"instruction": {"validUntil": TIME}}),
         ("Instruction", {"instruction": {"validUntil": "2026-02-07T12:00:01Z"}}),
+    ),
+    "spec.override/rule/set exactly one of factor and exempt": (
+        ("Override", {"override": {"factor": None}}),
+        ("Override", {"override": {"exempt": True}}),
+    ),
+    f"spec.override{_UNTIL}, and at most a year (RL-3)": (
+        ("Override", {"override": {"validUntil": TIME}}),
+        ("Override", {"override": {"validUntil": "2027-02-01T12:00:01Z"}}),
+    ),
+    "spec.loadTest/rule/until must be later than from, and at most 7 days (RL-4)": (
+        ("LoadTest", {"loadTest": {"until": TIME}}),
+        ("LoadTest", {"loadTest": {"until": "2026-02-07T12:00:01Z"}}),
     ),
     "spec.instruction.grantee/rule/namespace stands with kind ServiceAccount, and with no other: "
     "add it there, remove it elsewhere": (
@@ -224,7 +243,7 @@ def broken(rule: str) -> list[JsonValue]:
 
 def _example_with(path: tuple[str, ...]) -> Manifest:
     """The first example in which the value at a path stands."""
-    return next(spec for spec in EXAMPLES.values() if _has({"spec": spec}, path))
+    return next(spec for spec in (*EXAMPLES.values(), EXEMPTION) if _has({"spec": spec}, path))
 
 
 def _has(value: JsonValue, path: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from api.record_examples import EXAMPLES, record
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, canonical, get_map
 from dedicated.api.record import FACTS, Fact, Gate
-from dedicated.contract import ending, facts
+from dedicated.contract import ending, facts, raising
 from dedicated.contract.calendar import Slot
 from dedicated.contract.reading import Reading, facts_in, modifications_in, read
 from dedicated.contract.transfer.imported import Imported
@@ -91,6 +91,11 @@ WANTED: Mapping[Fact, facts.Fact] = {
     "DatabaseRemoved": facts.DatabaseRemoved("r", RESTORED, BY, "acme-database", "a-1", "lost"),
     "ForceMajeure": facts.Stretch("r", RESTORED, BY, "ForceMajeure", RESTORED, UNTIL, "T-1"),
     "KeysOpened": facts.KeysOpened("r", RESTORED, BY, "T-1"),
+    "Override": raising.Override(
+        "r", RESTORED, BY, "203.0.113.0/24", 20, RESTORED, UNTIL, "T-1", "as agreed"
+    ),
+    "LoadTest": raising.LoadTest("r", RESTORED, BY, ("203.0.113.0/24",), RESTORED, UNTIL, "T-1"),
+    "OverrideWithdrawn": raising.OverrideWithdrawn("r", RESTORED, BY, "acme-override-1"),
     "DeletionConfirmed": ending.DeletionConfirmed("r", RESTORED, BY, UID),
     "DeletionWithdrawn": ending.DeletionWithdrawn("r", RESTORED, BY, UID),
     "FinalBackup": ending.FinalBackup(

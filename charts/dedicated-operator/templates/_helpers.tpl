@@ -163,7 +163,7 @@ DeletionConfirmed and DeletionWithdrawn are more than one side's. */}}
 ['Permitted', 'Refused', 'Withdrawn']
 {{- end }}
 {{- define "dedicated.providerFacts" -}}
-['Blocked', 'Retracted', 'Escalated', 'TerminationNotice', 'TerminationWithdrawn', 'Waiver', 'Agreement', 'Instruction', 'ForceMajeure']
+['Blocked', 'Retracted', 'Escalated', 'TerminationNotice', 'TerminationWithdrawn', 'Waiver', 'Agreement', 'Instruction', 'ForceMajeure', 'Override', 'LoadTest', 'OverrideWithdrawn']
 {{- end }}
 
 {{/* CEL: facts that the operator never rolls up, and so may not delete: what they say has no month, or is the roll-up. */}}

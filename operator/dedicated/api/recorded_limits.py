@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dedicated.api.addresses import Cidr
-from dedicated.api.rules import ApiModel, Rule, list_set
+from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.words import Time, instant
 
 HIGHEST_FACTOR = 100
@@ -56,7 +56,7 @@ class RecordedLoadTest(ApiModel):
             holds=lambda self: timedelta(0) < instant(self.until) - instant(self.from_) <= LONGEST_TEST,
         ),
     )
-    ranges: Annotated[list[Cidr], Field(min_length=1, max_length=50, json_schema_extra=list_set())] = Field(
+    ranges: Annotated[list[Cidr], Field(min_length=1, max_length=50)] = Field(
         description="Where its requests come from, in CIDR notation."
     )
     from_: Time = Field(

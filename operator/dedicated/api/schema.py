@@ -142,6 +142,8 @@ INSTANCE_DEFINITION = Definition(
     ),
     selectable=(".spec.domain", ".spec.plan", ".spec.infrastructure.class"),
 )
+_STRETCHES = "'slot','stretch','agreement','instruction','override','loadTest'"
+"""Fields of a record that have a begin and an end; a record has one of them at most."""
 RECORD_DEFINITION = Definition(
     kind=RECORD,
     short_name="crec",
@@ -164,8 +166,8 @@ RECORD_DEFINITION = Definition(
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("By", "string", ".spec.by", 0),
         ("Recorded-At", "string", ".metadata.creationTimestamp", 1),
-        ("From", "string", ".spec['slot','stretch','agreement','instruction']['start','validFrom']", 1),
-        ("Until", "string", ".spec['slot','stretch','agreement','instruction']['end','validUntil']", 1),
+        ("From", "string", f".spec[{_STRETCHES}]['start','validFrom','from']", 1),
+        ("Until", "string", f".spec[{_STRETCHES}]['end','validUntil','until']", 1),
         ("Reference", "string", ".spec.reference", 1),
         ("Reason", "string", ".spec.reason", 1),
         ("Restored-At", "string", ".spec.at", 1),

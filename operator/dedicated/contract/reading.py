@@ -28,6 +28,7 @@ from dedicated.api.record import (
 )
 from dedicated.api.recorded_database import RecordedBackup, RecordedDrill, RecordedRemoval, RecordedRestore
 from dedicated.api.recorded_import import RecordedImport
+from dedicated.api.recorded_limits import RecordedLoadTest, RecordedOverride
 from dedicated.api.words import instant
 from dedicated.contract.calendar import Slot
 from dedicated.contract.ending import DeletionConfirmed, DeletionWithdrawn, FinalBackup
@@ -51,6 +52,7 @@ from dedicated.contract.facts import (
     Stretch,
 )
 from dedicated.contract.modifications import Modification
+from dedicated.contract.raising import LoadTest, Override, OverrideWithdrawn
 from dedicated.contract.records import Record
 from dedicated.contract.transfer.imported import Imported
 
@@ -170,8 +172,27 @@ def _of_contract(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
             fact = Agreed(name, at, by, agreed.clause, agreed.value, reference, since, until)
         case RecordSpec(instruction=RecordedInstruction() as given):
             fact = _instructed(name, at, spec, given)
+        case RecordSpec(fact="Override" | "LoadTest" | "OverrideWithdrawn"):
+            fact = _of_limits(name, at, spec)
         case _:
             fact = _of_database(name, at, spec)
+    return fact
+
+
+def _of_limits(name: str, at: datetime, spec: RecordSpec) -> Fact | None:
+    """A fact about rate limits."""
+    by, reference = _kept(spec.by), _kept(spec.reference)
+    fact: Fact | None = None
+    match spec:
+        case RecordSpec(override=RecordedOverride() as raised):
+            since = instant(raised.valid_from) if raised.valid_from else None
+            until, reason = instant(raised.valid_until), spec.reason or ""
+            fact = Override(name, at, by, raised.range, raised.factor, since, until, reference, reason)
+        case RecordSpec(load_test=RecordedLoadTest() as test):
+            ranges = tuple(map(_kept, test.ranges))
+            fact = LoadTest(name, at, by, ranges, instant(test.from_), instant(test.until), reference)
+        case RecordSpec(withdraws=str() as record):
+            fact = OverrideWithdrawn(name, at, by, record)
     return fact
 
 

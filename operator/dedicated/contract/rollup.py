@@ -2,7 +2,7 @@
 
 It keeps the ledger small and changes nothing that is computed from it: a month reads as the records in it did
 (see `reading`). So what is open is no matter of right, but of what people look for in the list of records: a
-month stays while a maintenance or an instruction in it is open, at most half a year.
+month stays while a maintenance, an instruction or an override in it is open, at most half a year.
 
 The roll-up is created first, and what is in it is deleted then. `tasks` tells what is left of both from the
 objects alone, so that a process may end between any two requests. A record is deleted only where a
@@ -30,6 +30,7 @@ from dedicated.contract.facts import (
     Run,
     history,
 )
+from dedicated.contract.raising import LoadTest, Override
 from dedicated.contract.reading import Reading, facts_in, read
 from dedicated.contract.records import Statement
 
@@ -149,8 +150,9 @@ def _waits(at: datetime, found: Iterable[Reading], open_requests: frozenset[str]
     for fact in facts_in(found):
         if isinstance(fact, Notified | Delivered | Answer | Run | Retracted):
             yield LONGEST - GRACE if fact.request in open_requests else timedelta(0)
-        elif isinstance(fact, Instructed):
-            yield max(timedelta(0), min(fact.valid_until - at, LONGEST - GRACE))
+        elif isinstance(fact, Instructed | Override | LoadTest):
+            until = fact.end if isinstance(fact, LoadTest) else fact.valid_until
+            yield max(timedelta(0), min(until - at, LONGEST - GRACE))
 
 
 def _offset(identity: str) -> timedelta:
