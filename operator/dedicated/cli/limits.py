@@ -6,22 +6,24 @@ is over now. What replicas report is read from their ConfigMap; conditions and f
 it wrote them. No address of a client is known anywhere that this reads (RL-2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import click
-
-from dedicated.api.conditions import RATE_LIMIT_CONDITIONS, RATE_LIMIT_ENFORCED, condition_in, rfc3339
+from dedicated.api.conditions import RATE_LIMIT_ENFORCED, condition_in, rfc3339
 from dedicated.api.duration import duration_text
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
-from dedicated.cli.frame import App, Cluster, cluster_options, output
+from dedicated.cli.frame import Cluster
+from dedicated.cli.raised import problem_told
 from dedicated.cli.source import Source, source_from
-from dedicated.cli.terminal import Output, emit, pairs, say, show, table
+from dedicated.cli.terminal import pairs, say, show, table
 from dedicated.cli.words import utc, wall
 from dedicated.contract.limiter_report import Report, report_name, reports_in
+from dedicated.contract.limits_conditions import JUDGED
+from dedicated.contract.limits_guarantee import load_of
+from dedicated.contract.limits_sight import STALE, fresh
 from dedicated.contract.rate_limits import (
     BAN,
     BAN_WINDOW,
@@ -34,15 +36,13 @@ from dedicated.contract.rate_limits import (
     policy_hash,
     policy_in_force,
 )
-from dedicated.reconcile.limits import CODES, STALE
+from dedicated.parts.limiter.names import MOST_REPLICAS, replica_name
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
 KINDS: tuple[Kind, ...] = ("ui", "api")
 PATHS = {"ui": "/ui/ and below", "api": "everything else"}
-MOST = 3
-"""Replicas that there may be."""
 NOTHING_STANDS = {
     "NoEdge": "nothing is enforced: spec.edge is not set, so no limiter stands",
     "External": "spec.rateLimit.enforcement is External: no limiter stands, the customer's own edge enforces it",
@@ -106,7 +106,7 @@ def in_cluster(name: str, cluster: Cluster, now: datetime) -> Sight:
 def sight_of(body: Manifest, records: list[Manifest], told: Manifest, *, now: datetime) -> Sight:
     """What an instance, its ledger and its replicas tell at a time. Raises Failure if it is not valid."""
     data = {key: value for key, value in get_map(told, "data").items() if isinstance(value, str)}
-    return Sight(source_from(body, records), reports_in(data, replicas=MOST), now)
+    return Sight(source_from(body, records), reports_in(data, replicas=MOST_REPLICAS), now)
 
 
 def told(sight: Sight) -> None:
@@ -156,7 +156,7 @@ def _ranges(sight: Sight) -> None:
         ]
         show(table(["RANGE", "UI", "API", "UNTIL (UTC)", zone, "RECORD"], rows))
     for problem in sight.in_force.problems:
-        say(f"  no effect: {problem}", "yellow")
+        say(f"  {problem_told(problem)}", "yellow")
 
 
 def limits_of(entry: Entry) -> tuple[str, str]:
@@ -173,12 +173,13 @@ def _replicas(sight: Sight) -> None:
         show(table(["REPLICA", "REPORTED", "PHASE", "POLICY", "PROVEN", "CLIENTS UI/API"], rows))
     for report in sight.reports:
         if report.message:
-            say(f"  {report.replica}: {report.message}", "yellow")
+            name = replica_name(sight.source.instance.name, report.replica)
+            say(f"  {name}: {report.message}", "yellow")
 
 
 def _replica(report: Report, sight: Sight) -> Iterator[str]:
     stale = " (says nothing of now)" if sight.now - report.measured_at > STALE else ""
-    yield f"{sight.source.instance.name}-limiter-{report.replica}"
+    yield replica_name(sight.source.instance.name, report.replica)
     yield _ago(report.measured_at, sight.now) + stale
     yield report.phase
     yield "in force" if report.policy_hash == policy_hash(sight.policy) else f"another: {report.policy_hash}"
@@ -200,14 +201,9 @@ def _proven(report: Report, now: datetime) -> str:
     return f"{_ago(proof.at, now)}{old}: {numbers}"
 
 
-def fresh(sight: Sight) -> list[Report]:
-    """Reports that tell of now."""
-    return [report for report in sight.reports if sight.now - report.measured_at <= STALE]
-
-
 def _observed(sight: Sight) -> None:
     """Requests are each replica's own, bans all replicas' (one table): the sum of those, the most of these."""
-    reports = fresh(sight)
+    reports = fresh(sight.reports, now=sight.now)
     if not reports:
         return
     word = "WOULD BE " if sight.policy.mode == "Shadow" else ""
@@ -221,7 +217,7 @@ def _observed(sight: Sight) -> None:
         show(table(["PATH", "REFUSED"], [[path, str(count)] for path, count in paths]))
 
 
-def observed(reports: list[Report], kind: Kind) -> Manifest:
+def observed(reports: Sequence[Report], kind: Kind) -> Manifest:
     """What all replicas saw of a class in the last minute."""
     if kind == "ui":
         each = [(one.requests.ui, one.refused.ui_limited, one.refused.ui_banned) for one in reports]
@@ -232,24 +228,16 @@ def observed(reports: list[Report], kind: Kind) -> Manifest:
     return {"class": kind, "requests": requests, "limited": limited, "banned": banned, "bans": bans}
 
 
-def _latencies(reports: list[Report]) -> Iterator[tuple[str, str]]:
+def _latencies(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     """The slowest replica's: quantiles cannot be added."""
-    halves, most = ([found for one in reports if (found := value(one)) is not None] for value in (_p50, _p99))
-    if halves and most:
-        yield "answered within", f"{max(halves):g} ms (p50), {max(most):g} ms (p99), in the slowest replica"
+    load = load_of(reports)
+    if load.p50 is not None and load.p99 is not None:
+        yield "answered within", f"{load.p50:g} ms (p50), {load.p99:g} ms (p99), in the slowest replica"
     share = max(one.from_cluster for one in reports)
     yield "not a client's address", f"{share:.0%} of requests came from the cluster or a trusted proxy itself"
 
 
-def _p50(report: Report) -> float | None:
-    return report.p50
-
-
-def _p99(report: Report) -> float | None:
-    return report.p99
-
-
-def refused_paths(reports: list[Report]) -> list[tuple[str, int]]:
+def refused_paths(reports: Sequence[Report]) -> list[tuple[str, int]]:
     """The paths that were refused most, over all replicas."""
     counts: dict[str, int] = {}
     for one in (path for report in reports for path in report.top_paths):
@@ -274,17 +262,18 @@ def _to_do(sight: Sight) -> None:
 
 def conditions(sight: Sight) -> list[JsonValue]:
     """The five conditions, as the operator wrote them."""
-    return [found for kind in RATE_LIMIT_CONDITIONS if (found := condition_in(sight.status, kind))]
+    return [found for kind in JUDGED if (found := condition_in(sight.status, kind))]
 
 
 def findings(sight: Sight) -> list[JsonValue]:
     """Findings of rate limits, as the operator wrote them."""
-    return [item for item in get_list(sight.status, "findings") if get_str(item, "code") in CODES]
+    found = get_list(sight.status, "findings")
+    return [item for item in found if get_str(item, "code") in CODES]
 
 
 def as_json(sight: Sight) -> Manifest:
     """All of it, for programs."""
-    policy, reports = sight.policy, fresh(sight)
+    policy, reports = sight.policy, fresh(sight.reports, now=sight.now)
     return {
         "instance": sight.source.owner,
         "at": rfc3339(sight.now),

@@ -25,6 +25,7 @@ from dedicated.contract.facts import (
     ServiceStarted,
     Stretch,
 )
+from dedicated.contract.raising import LoadTest, Override, OverrideWithdrawn
 from dedicated.contract.transfer.imported import Imported
 
 
@@ -85,6 +86,8 @@ def fact_told(fact: Fact, zone: str) -> str:
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
         case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
+        case Override() | LoadTest() | OverrideWithdrawn():
+            text = _limits_told(fact, zone)
         case (
             ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed()
             | DeletionWithdrawn() | FinalBackup()
@@ -118,6 +121,17 @@ def _database_told(fact: Restored | DatabaseRemoved | Drilled | Imported) -> str
         return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}){of}"
     point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
     return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
+
+
+def _limits_told(fact: Override | LoadTest | OverrideWithdrawn, zone: str) -> str:
+    match fact:
+        case Override():
+            limits = "no rate limits" if fact.factor is None else f"{fact.factor} times the rate limits"
+            return f"Override: {fact.range} has {limits}, {span(fact.since, fact.valid_until, zone)}"
+        case LoadTest():
+            return f"LoadTest from {', '.join(fact.ranges)}: {span(fact.start, fact.end, zone)}"
+        case OverrideWithdrawn():
+            return f"OverrideWithdrawn {fact.record}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:
