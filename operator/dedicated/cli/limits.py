@@ -1,5 +1,4 @@
-"""`dedicated limits`: the rate limits in force, what the limiter's replicas tell of them, and what holds for one
-client.
+"""What `dedicated limits` shows: the rate limits in force, and what the limiter's replicas tell of them.
 
 The policy is reckoned here from the spec and the records, at the time of the call: an override that ends now
 is over now. What replicas report is read from their ConfigMap; conditions and findings are the operator's, as
@@ -37,15 +36,18 @@ from dedicated.contract.rate_limits import (
     policy_in_force,
 )
 from dedicated.parts.limiter.names import MOST_REPLICAS, replica_name
+from dedicated.reconcile.limits import CODES
 
 if TYPE_CHECKING:
     from dedicated.cluster.client import Client
 
 KINDS: tuple[Kind, ...] = ("ui", "api")
 PATHS = {"ui": "/ui/ and below", "api": "everything else"}
+FURTHER = ("RecordWithoutEffect", "GuaranteeMissed")
+"""Findings that stand for no condition."""
 NOTHING_STANDS = {
     "NoEdge": "nothing is enforced: spec.edge is not set, so no limiter stands",
-    "External": "spec.rateLimit.enforcement is External: no limiter stands, the customer's own edge enforces it",
+    "External": "spec.rateLimit.enforcement is External: no limiter stands, the customer's edge is to limit",
     "Shadow": "mode Shadow: requests are counted, and none is refused",
 }
 
@@ -121,8 +123,8 @@ def told(sight: Sight) -> None:
 
 def _head(sight: Sight) -> None:
     found = condition_in(sight.status, RATE_LIMIT_ENFORCED)
-    state = f"{RATE_LIMIT_ENFORCED}={get_str(found, 'status') or 'Unknown'} {get_str(found, 'reason')}".rstrip()
-    say(f"{sight.source.owner}: {state}", "bold")
+    state = f"{get_str(found, 'status') or 'Unknown'} {get_str(found, 'reason')}".rstrip()
+    say(f"{sight.source.owner}: {RATE_LIMIT_ENFORCED}={state}", "bold")
     say(f"  {get_str(found, 'message') or 'no operator has seen it yet'}")
     if sight.standing:
         say(f"  {NOTHING_STANDS[sight.standing]}", "yellow")
@@ -202,7 +204,7 @@ def _proven(report: Report, now: datetime) -> str:
 
 
 def _observed(sight: Sight) -> None:
-    """Requests are each replica's own, bans all replicas' (one table): the sum of those, the most of these."""
+    """Of the replicas that told of it lately."""
     reports = fresh(sight.reports, now=sight.now)
     if not reports:
         return
@@ -218,7 +220,10 @@ def _observed(sight: Sight) -> None:
 
 
 def observed(reports: Sequence[Report], kind: Kind) -> Manifest:
-    """What all replicas saw of a class in the last minute."""
+    """What all replicas saw of a class in the last minute.
+
+    Requests are each one's own and add up; bans are in one table, which all have.
+    """
     if kind == "ui":
         each = [(one.requests.ui, one.refused.ui_limited, one.refused.ui_banned) for one in reports]
     else:
@@ -267,8 +272,8 @@ def conditions(sight: Sight) -> list[JsonValue]:
 
 def findings(sight: Sight) -> list[JsonValue]:
     """Findings of rate limits, as the operator wrote them."""
-    found = get_list(sight.status, "findings")
-    return [item for item in found if get_str(item, "code") in CODES]
+    codes = {*FURTHER, *(code for code, _, _ in CODES.values())}
+    return [item for item in get_list(sight.status, "findings") if get_str(item, "code") in codes]
 
 
 def as_json(sight: Sight) -> Manifest:

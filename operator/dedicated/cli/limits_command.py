@@ -1,6 +1,7 @@
-"""`dedicated limits NAME`, and `dedicated limits check NAME ADDRESS PATH`: what holds for one client and why."""
+"""`dedicated limits NAME`, and `limits check NAME ADDRESS PATH`: what holds for one client, and why."""
 
 import ipaddress
+from collections.abc import Iterator
 
 import click
 
@@ -10,9 +11,10 @@ from dedicated.cli.frame import App, Cluster, cluster_options, output
 from dedicated.cli.limits import NOTHING_STANDS, PATHS, Sight, as_json, in_cluster, told
 from dedicated.cli.terminal import Output, emit, pairs, say, show
 from dedicated.cli.words import utc, wall
-from dedicated.contract.rate_limits import BAN, BAN_WINDOW, WINDOW, applied, class_of
+from dedicated.contract.rate_limits import BAN, BAN_WINDOW, WINDOW, Applied, Kind, applied, class_of
 
 SHOW = "show"
+NO_CLASS = "400: the path walks up, or has an escape that means nothing; no client may ask so"
 
 
 class _Named(click.Group):
@@ -25,22 +27,24 @@ class _Named(click.Group):
 
 
 @click.group(
-    cls=_Named, subcommand_metavar="NAME | check NAME ADDRESS PATH", short_help="Rate limits: in force, proven, used."
+    cls=_Named,
+    subcommand_metavar="NAME | check NAME ADDRESS PATH",
+    short_help="Rate limits: in force, proven, used; and for one client.",
 )
 def limits() -> None:
     """The rate limits of an instance NAME: in force, proven by replica, what was refused, and who must act.
 
-    It reads the DedicatedInstance, its records and the ConfigMap NAME-limiter-report.
+    It reads the DedicatedInstance, its records and the ConfigMap NAME-limiter-report, and asks no limiter.
     """
 
 
-@limits.command(SHOW, short_help="All of it on one screen; the word may be left out.")
+@limits.command(SHOW, short_help="All on one screen. The word may be left out.")
 @click.argument("name")
 @output
 @cluster_options
 @click.pass_obj
 def show_limits(app: App, *, name: str, cluster: Cluster, output: Output) -> None:
-    """The policy in force by class, other ranges, replicas and their proofs, the last minute, and who must act."""
+    """The policy by class, other ranges, replicas with their proofs, the last minute, and who must act."""
     sight = in_cluster(name, cluster, app.now())
     if output == "table":
         told(sight)
@@ -48,7 +52,7 @@ def show_limits(app: App, *, name: str, cluster: Cluster, output: Output) -> Non
         emit(as_json(sight), output)
 
 
-@limits.command("check", short_help="What would apply to a client, and by which record.")
+@limits.command("check", short_help="What applies to a client, and by which record.")
 @click.argument("name")
 @click.argument("address")
 @click.argument("path")
@@ -56,21 +60,22 @@ def show_limits(app: App, *, name: str, cluster: Cluster, output: Output) -> Non
 @cluster_options
 @click.pass_obj
 def check_limits(app: App, *, name: str, address: str, path: str, cluster: Cluster, output: Output) -> None:
-    """Which limits hold now for requests from ADDRESS to PATH, as what client they are counted, and why.
+    """Which limits hold now for requests from ADDRESS to PATH, as what client they count, and why.
 
-    ADDRESS is the client's own, as the trusted proxies tell it. Nothing is sent to the instance.
+    ADDRESS is the client's own, as trusted proxies tell it. Nothing is sent to the instance.
     """
     client = _address(address)
-    asked = path.partition("?")[0]
-    if not asked.startswith("/"):
+    if not path.startswith("/"):
         raise click.UsageError(f"PATH {path!r} is no path: write it from its first slash, as in /ui/login")
-    sight = in_cluster(name, cluster, app.now())
-    found = explained(sight, client, asked)
+    sight, kind = in_cluster(name, cluster, app.now()), class_of(path)
     if output != "table":
-        emit(found, output)
+        emit(_as_json(sight, client, path, kind), output)
         return
-    say(f"{sight.source.owner}: {client} {asked}", "bold")
-    show(pairs([(key, str(value)) for key, value in found.items() if value not in (None, "")]))
+    say(f"{sight.source.owner}: {client} {path}", "bold")
+    if kind is None:
+        say(f"  {NO_CLASS}")
+        return
+    show(pairs([*_explained(sight, kind, applied(sight.policy, client, kind))]))
 
 
 def _address(text: str) -> str:
@@ -78,29 +83,43 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError as error:
-        example = "203.0.113.7 or 2001:db8::7; a range has no limit of its own, its addresses have"
+        example = "203.0.113.7 or 2001:db8::7; of a range, write one of its addresses"
         raise click.UsageError(f"ADDRESS {text!r} is no IP address: write one as in {example}") from error
 
 
-def explained(sight: Sight, address: str, path: str) -> Manifest:
-    """What holds for a client, as names and words."""
-    kind = class_of(path)
+def _explained(sight: Sight, kind: Kind, found: Applied) -> Iterator[tuple[str, str]]:
+    """What holds, in words."""
+    threshold, entry, zone = found.threshold, found.entry, sight.source.zone
+    yield "counted as", found.key
+    yield "class", f"{kind}: {PATHS[kind]}"
+    if found.exempt:
+        yield "limit", "none: it is not counted"
+    else:
+        yield "limit", f"{threshold.limit} admitted in {WINDOW} s; then 429, and retry-after says how long"
+        yield "ban", f"{BAN} s, for more than {threshold.ban} sent in {BAN_WINDOW} s"
+    if entry is None:
+        yield "because of", "the published policy, and 1 % in the client's favour (RL-1)"
+    else:
+        yield "because of", f"{entry.record}, on {entry.range} (RL-3)"
+        yield "until", f"{utc(entry.until)} ({wall(entry.until, zone)} {zone})"
+    if sight.standing:
+        yield "but now", NOTHING_STANDS[sight.standing]
+
+
+def _as_json(sight: Sight, client: str, path: str, kind: Kind | None) -> Manifest:
+    asked: Manifest = {"instance": sight.source.owner, "address": client, "path": path, "class": kind}
     if kind is None:
-        return {"answer": "400: the path has /../ or /./ when it is decoded", "class": None}
-    found = applied(sight.policy, address, kind)
-    threshold, zone = found.threshold, sight.source.zone
-    why = "the published policy, and 1 % in the client's favour (RL-1)"
-    if found.entry is not None:
-        ends = f"until {utc(found.entry.until)} ({wall(found.entry.until, zone)} {zone})"
-        why = f"record {found.entry.record} on {found.entry.range}, {ends}"
-    said: Manifest = {
-        "counted as": found.key,
-        "class": f"{kind}: {PATHS[kind]}",
-        "limit": "none: not counted" if found.exempt else f"{threshold.limit} admitted in {WINDOW} s",
-        "ban": "none" if found.exempt else f"{BAN} s, beyond {threshold.ban} sent in {BAN_WINDOW} s",
-        "because of": why,
-        "refused with": "" if found.exempt else "429; retry-after says when to come again",
-        "but": NOTHING_STANDS.get(sight.standing, ""),
-        "as of": rfc3339(sight.now),
+        return {**asked, "refused": NO_CLASS}
+    found = applied(sight.policy, client, kind)
+    entry = found.entry
+    return {
+        **asked,
+        "client": found.key,
+        "exempt": found.exempt,
+        "limit": None if found.exempt else found.threshold.limit,
+        "ban": None if found.exempt else found.threshold.ban,
+        "record": entry.record if entry else None,
+        "range": entry.range if entry else None,
+        "until": rfc3339(entry.until) if entry else None,
+        "notEnforced": sight.standing,
     }
-    return said

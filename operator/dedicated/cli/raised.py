@@ -38,7 +38,8 @@ def _granted(grant: Grant, zone: str) -> str:
     if grant.factor is not None:
         ui, api = UI.times(grant.factor).limit, API.times(grant.factor).limit
         limits = f"{ui} requests a minute to /ui/, {api} to everything else"
-    return f"{grant.network}: {limits}, {span(grant.since, grant.until, zone)} {zone} (until {rfc3339(grant.until)})"
+    stretch = span(grant.since, grant.until, zone)
+    return f"{grant.network}: {limits}, {stretch} {zone} (until {rfc3339(grant.until)})"
 
 
 def problem_told(found: Problem) -> str:

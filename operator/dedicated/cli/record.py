@@ -123,7 +123,7 @@ def _valid(times: Mapping[str, str]) -> Manifest:
 def _raised(factor: Value, *, exempt: bool) -> Manifest:
     """How far the limits are raised. Raises click.UsageError."""
     if (factor is None) != exempt:
-        raise click.UsageError("name one of --factor and --exempt: by how much limits are raised, or no limits")
+        raise click.UsageError("name one of --factor, by how much limits are raised, and --exempt, no limits")
     return {"exempt": True} if exempt else {"factor": factor if isinstance(factor, int) else None}
 
 
@@ -160,7 +160,8 @@ def _option(name: str, *, required: bool) -> click.Option:
         case "exempt":
             return click.Option(["--exempt", name], is_flag=True, help=OPTIONS[name])
         case "factor":
-            return click.Option(["--factor", name], type=click.IntRange(2, HIGHEST_FACTOR), help=OPTIONS[name])
+            kind = click.IntRange(2, HIGHEST_FACTOR)
+            return click.Option(["--factor", name], type=kind, help=OPTIONS[name])
     return click.Option(
         [REPEATED.get(name, f"--{name}"), name],
         required=required,

@@ -78,16 +78,14 @@ def fact_told(fact: Fact, zone: str) -> str:
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
-        case Stretch():
-            text = f"{fact.word}: {span(fact.start, fact.end, zone)}"
         case Instructed():
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
+        case Stretch() | Override() | LoadTest() | OverrideWithdrawn():
+            text = _stretch_told(fact, zone)
         case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
-        case Override() | LoadTest() | OverrideWithdrawn():
-            text = _limits_told(fact, zone)
         case (
             ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed()
             | DeletionWithdrawn() | FinalBackup()
@@ -123,8 +121,10 @@ def _database_told(fact: Restored | DatabaseRemoved | Drilled | Imported) -> str
     return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
 
 
-def _limits_told(fact: Override | LoadTest | OverrideWithdrawn, zone: str) -> str:
+def _stretch_told(fact: Stretch | Override | LoadTest | OverrideWithdrawn, zone: str) -> str:
     match fact:
+        case Stretch():
+            return f"{fact.word}: {span(fact.start, fact.end, zone)}"
         case Override():
             limits = "no rate limits" if fact.factor is None else f"{fact.factor} times the rate limits"
             return f"Override: {fact.range} has {limits}, {span(fact.since, fact.valid_until, zone)}"
