@@ -52,11 +52,11 @@ from dedicated.reconcile.observed import (
     PodState,
     ServiceReading,
     child_of,
-    deployment_of,
     job_of,
 )
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.removal import removal_patch
+from dedicated.reconcile.rollouts import deployment_of
 from dedicated.reconcile.turns import FREE, Turn
 from reconcile.api_server import Server
 from reconcile.made_once import secret_of

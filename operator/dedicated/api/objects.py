@@ -83,6 +83,10 @@ INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+INGRESS_CLASS = Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", namespaced=False)
+
+EDGE_KINDS = (INGRESS, HTTP_ROUTE, GRPC_ROUTE, CERTIFICATE)
+"""Kinds that ways in are made of. All but the first may be missing, and come while the operator runs."""
 
 ENGINE_KINDS = (
     PERCONA_CLUSTER,
@@ -99,6 +103,7 @@ KIND_BY_NAME = {
     for kind in (
         *CHILD_KINDS,
         *ENGINE_KINDS,
+        *EDGE_KINDS,
         INSTANCE,
         INSTANCE_BACKUP,
         INSTANCE_EXPORT,

@@ -105,7 +105,8 @@ class StatusRateLimit(ApiModel):
     enforcement: Enforcement = "Embedded"
     mode: Mode
     policy_hash: Hash | None = Field(None, description="Of the policy that is to be in force.")
-    policy_since: Time | None = Field(None, description="When the operator first saw it in force.")
+    configuration: Hash | None = Field(None, description="Of the files that every replica is to run.")
+    wanted_since: Time | None = Field(None, description="Since when this policy and these files are wanted.")
     limits: StatusLimits | None = None
     overrides: int = Field(0, description="Ranges with higher limits or none, by records in force.")
     next_change: Time | None = Field(None, description="When a record begins or ends next.")

@@ -44,7 +44,7 @@ class CertificateReading:
 def judge(
     reading: CertificateReading, *, domain: str, party: Party, issuer: str, zone: str, now: datetime
 ) -> Iterator[Finding]:
-    """The findings about a certificate. `issuer` is what cert-manager says, where it keeps the certificate."""
+    """The findings about a certificate. `issuer` is what cert-manager says, where it keeps it."""
     chain, said = reading.chain, f"; cert-manager: {issuer}" if issuer else ""
     if chain is None:
         yield Finding(
@@ -67,8 +67,8 @@ def judge(
         yield Finding(
             code=EXPIRING,
             responsible=party,
-            message=f"the {which} in Secret {reading.secret} {runs} until {when(chain.not_after, zone)}; it is "
-            f"to be renewed {CERTIFICATE_LEFT.days} days before (P-5){said}",
+            message=f"the {which} in Secret {reading.secret} {runs} until {when(chain.not_after, zone)}; it "
+            f"is to be renewed {CERTIFICATE_LEFT.days} days before (P-5){said}",
             action="renew it, or find out why its renewal fails",
             deadline=chain.not_after,
         )

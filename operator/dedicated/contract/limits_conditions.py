@@ -50,7 +50,7 @@ WIDEST = {4: 8, 6: 16}
 SHOWN = 3
 
 NO_EDGE = "nothing limits the way in, since it is not stated: set spec.edge"
-EXTERNAL = "spec.rateLimit.enforcement is External: the customer enforces the limits, and nothing here proves it"
+EXTERNAL = "spec.rateLimit.enforcement is External: the customer enforces the limits, nothing here proves it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,10 @@ def _changes(sight: Sight) -> Iterator[datetime]:
         yield report.measured_at + STALE + just_after
         if report.proof is not None:
             yield report.proof.at + PROOF_FRESH + just_after
-    if sight.since is not None and any(not _is_current(sight, one) for one in sight.reports):
-        yield sight.since + GRACE
-        yield sight.since + LONGEST
+    for report in sight.reports:
+        if not _is_current(sight, report):
+            yield _begun(sight, report) + GRACE
+            yield _begun(sight, report) + LONGEST
 
 
 def _nobody(sight: Sight) -> _Verdict | None:
@@ -143,12 +144,18 @@ def _configured(sight: Sight, heard: tuple[Report, ...], now: datetime) -> _Verd
     behind = [report for report in heard if not _is_current(sight, report)]
     if not behind:
         return _Verdict("True", "Applied", f"what is wanted is in force in all {sight.replicas} replicas")
-    if sight.since is None or now < sight.since + LONGEST:
+    late = [report for report in behind if now >= _begun(sight, report) + LONGEST]
+    if not late:
         waiting = all(report.phase == "Waiting" for report in behind)
         text = f"{_named(behind)} still to apply what is wanted"
         return _Verdict("Unknown", "Waiting" if waiting else "Applying", text)
-    text = f"{_named(behind)} what is wanted since {when(sight.since, sight.zone)} is not in force"
+    text = f"{_named(late)} what is wanted since {when(sight.since, sight.zone)} is not in force"
     return _Verdict("False", "NotApplied", f"{text}. Provider must act")
+
+
+def _begun(sight: Sight, report: Report) -> datetime:
+    """Since when a replica has had what is wanted before it: a pod that is new begins anew."""
+    return max(sight.since, report.started_at)
 
 
 def _is_current(sight: Sight, report: Report) -> bool:
@@ -195,16 +202,18 @@ def _is_other(sight: Sight, report: Report, now: datetime) -> bool:
     same = report.policy_hash == sight.policy_hash
     if same and (report.thresholds == sight.thresholds or report.phase in ("Waiting", "Applying")):
         return False
-    if sight.since is None or now >= sight.since + LONGEST:
+    begun = _begun(sight, report)
+    if now >= begun + LONGEST:
         return True
     moving = report.phase in ("Waiting", "Applying")
-    return not moving and (same or report.phase == "Rejected" or now >= sight.since + GRACE)
+    return not moving and (same or report.phase == "Rejected" or now >= begun + GRACE)
 
 
 def _difference(sight: Sight, other: list[Report]) -> str:
     first = other[0]
     if first.policy_hash == sight.policy_hash:
-        return f"{_named(other)} the maps say {_words(first.thresholds)}; the policy {_words(sight.thresholds)}"
+        told, wanted = _words(first.thresholds), _words(sight.thresholds)
+        return f"{_named(other)} the maps say {told}; the policy is {wanted}"
     return f"{_named(other)} holds to policy {first.policy_hash or 'unknown'} instead of {sight.policy_hash}"
 
 
@@ -305,7 +314,7 @@ _LASTING: dict[tuple[str, str], Status] = {
 def _capacity(heard: tuple[Report, ...], before: Manifest) -> _Verdict:
     known = [report for report in heard if report.room > 0]
     if len(known) < len(heard):
-        return _Verdict("Unknown", "NotMeasured", "a replica does not tell how many addresses it has room for")
+        return _Verdict("Unknown", "NotMeasured", "a replica does not tell how many addresses it can track")
     room = min(report.room for report in known)
     was = get_str(condition_in(before, RATE_LIMIT_CAPACITY), "status")
     bound = ROOM_AGAIN if was == "False" else FULL

@@ -68,6 +68,10 @@ def load_guarantee(load: Load, promised: Objectives, *, booked: int | None) -> G
         return Guarantee("NotApplicable", f"more than the {booked} requests a second that are booked (S-3)")
     if load.admitted < JUDGED:
         return Guarantee("Unknown", f"fewer than {JUDGED} requests a minute tell nothing")
+    return _kept(load)
+
+
+def _kept(load: Load) -> Guarantee:
     if load.failed * 100 > load.admitted * FAILED_PERCENT:
         return Guarantee("Missed", f"more than {FAILED_PERCENT} % of requests below the limits fail (RL-5)")
     if load.p99 is not None and load.p99 > SLOWEST:

@@ -1,8 +1,8 @@
 """What is seen of ways in: an informer per kind of their objects, and the certificate behind a Secret's name.
 
 The kinds of the Gateway API and of cert-manager may be missing; they are looked for once an instance wants a
-way in. IngressClasses tell whose a class is, and belong to the cluster: without the right to list them a class
-is known by its name alone. A Secret comes whole from the API server; only `tls.crt` is looked at.
+way in. IngressClasses tell whose a class is, and belong to the cluster: without the right to list them a
+class is known by its name alone. A Secret comes whole from the API server; only `tls.crt` is looked at.
 """
 
 import asyncio
@@ -109,8 +109,8 @@ class _Known:
 
 
 class CertificateReader:
-    """Reads the certificates of ways in, once per version of their Secret. `find` tells the version, and whose
-    changes wake the instance; `dated` gives a date in the contract's time."""
+    """Reads the certificates of ways in, once per version of their Secret. What `find` was asked for wakes
+    the instance when it changes; `dated` gives a date in the contract's time."""
 
     def __init__(
         self,

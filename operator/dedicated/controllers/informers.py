@@ -20,6 +20,8 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    SERVICE,
+    STATEFUL_SET,
     Key,
     Kind,
     Ref,
@@ -39,16 +41,16 @@ from dedicated.parts.database.engine import (
     instance_of_cluster,
 )
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
+from dedicated.parts.edge import entry as edge
+from dedicated.parts.edge.entry import EntryState
 from dedicated.parts.keys import Identity
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Child,
-    DeploymentState,
     PodState,
     child_of,
-    deployment_of,
     instance_of,
     job_of,
     mark_of,
@@ -56,11 +58,13 @@ from dedicated.reconcile.observed import (
     pod_of,
     server_of,
 )
+from dedicated.reconcile.rollouts import DeploymentState, deployment_of, stateful_set_of
 
 LIMITERS = 3
 """Replicas of a limiter at most."""
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
-"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB, SERVICE})
+"""Kinds of which more than the metadata is needed: the identity's data, how far work is, and
+the address of a load balancer."""
 T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
@@ -72,6 +76,7 @@ class Entry:
     instance: str
     child: Child
     deployment: DeploymentState | None = None
+    stateful_set: DeploymentState | None = None
     job: JobState | None = None
     identity: Identity | None = None
     month: KeptMonth | None = None
@@ -84,6 +89,7 @@ class Entry:
     limiter: tuple[Report, ...] | None = None
     export_report: str = ""
     import_report: str = ""
+    way: EntryState | None = None
 
 
 NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
@@ -268,16 +274,21 @@ def entry_of(manifest: Manifest) -> Entry:
     child = child_of(manifest)
     if not instance:  # somebody's own Secret: only that it changed is of interest
         return Entry("", Child(child.ref, child.uid, child.resource_version))
+    found = Entry(instance, child)
     match child.ref.kind:
         case DEPLOYMENT.kind:
-            return Entry(instance, child, deployment=deployment_of(manifest))
+            found = Entry(instance, child, deployment=deployment_of(manifest))
+        case STATEFUL_SET.kind:
+            found = Entry(instance, child, stateful_set=stateful_set_of(manifest))
         case JOB.kind if child.component == escrow.COMPONENT:
-            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
+            found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
-            return Entry(instance, child, job=job_of(manifest))
+            found = Entry(instance, child, job=job_of(manifest))
+        case SERVICE.kind if child.component == edge.COMPONENT:
+            found = Entry(instance, child, way=edge.state_of(manifest))
         case CONFIG_MAP.kind:
-            return _config_map_entry(instance, child, manifest)
-    return Entry(instance, child)
+            found = _config_map_entry(instance, child, manifest)
+    return found
 
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:

@@ -26,6 +26,7 @@ from dedicated.contract.reading import facts_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
 from dedicated.controllers.contract_time import ContractTime
+from dedicated.controllers.edge import CertificateReader
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
@@ -81,6 +82,7 @@ class Reconciler:
         catalogue: Catalogue,
         atlas: Atlas,
         agent_image: str,
+        limiter_image: str,
         user: str,
         audit_every: timedelta,
         clock: ContractTime,
@@ -93,9 +95,11 @@ class Reconciler:
         self._catalogue = catalogue
         self._atlas = atlas
         self._agent_image = agent_image
+        self._limiter_image = limiter_image
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
+        self._certificates = CertificateReader(client=client, find=world.secret, dated=clock.of)
         self._namespaces = Namespaces(client=client, informer=world.marks)
         self._executor = Executor(
             client=client,
@@ -266,18 +270,20 @@ class Reconciler:
 
     async def _observe(self, instance: Instance | InvalidInstance, memory: _Memory) -> Observed:
         key = instance.meta.key
-        if isinstance(instance, Instance) and instance.spec.database.engine != "external":
-            self._world.seek_engines()
+        if isinstance(instance, Instance):
+            self._world.seek(instance.spec)
         known = self._world.snapshot(key)
         observed = Observed(
             children=known.children,
             deployments=known.deployments,
+            stateful_sets=known.stateful_sets,
             jobs=known.jobs,
             pods=known.pods,
             nodes=self._world.nodes,
             platform=self._platform(),
             atlas=self._atlas,
             agent_image=self._agent_image,
+            limiter_image=self._limiter_image,
             identity=known.identity,
             service=self._answers.of(key),
             mail=self._writes.mail(key),
@@ -306,6 +312,9 @@ class Reconciler:
         )
         if isinstance(instance, InvalidInstance):
             return observed
+        if not instance.meta.deleting:
+            seen = replace(known.edge, certificate=await self._certificates.read(instance))
+            observed = replace(observed, edge=seen)
         if not instance.meta.deleting or instance.spec.key_bundle is not None:
             masterkey, database = await self._secrets.read(instance, known.identity)
             observed = replace(
@@ -378,6 +387,7 @@ class Reconciler:
         self._auditor.forget(key)
         self._reporter.forget(key)
         self._secrets.forget(key)
+        self._certificates.forget(key)
         self._world.forget(key)
         self._memories.pop(key, None)
         # The roll may still hold the key itself, and would hold it for ever if this pass woke itself without

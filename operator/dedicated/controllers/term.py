@@ -17,7 +17,7 @@ from time import monotonic
 import aiohttp
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.objects import INSTANCE, NAMESPACE, NODE, Key
+from dedicated.api.objects import INGRESS_CLASS, INSTANCE, NAMESPACE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
@@ -80,6 +80,7 @@ class Term:
             client=self._client,
             namespaces=namespaces,
             with_nodes=await self._client.can_i(NODE, "list"),
+            with_classes=await self._client.can_i(INGRESS_CLASS, "list"),
             with_marks=namespaces is None and await self._client.can_i(NAMESPACE, "list"),
             wake=self._wake_soon,
             wake_all=self._wake_all,
@@ -118,6 +119,7 @@ class Term:
                 catalogue=self._catalogue,
                 atlas=self._atlas,
                 agent_image=self._settings.agent_image,
+                limiter_image=self._settings.limiter_image,
                 user=await self._client.user_name(),
                 audit_every=timedelta(hours=self._settings.audit_hours),
                 clock=self._clock,

@@ -9,8 +9,8 @@ one name a gateway may accept the older one alone, and the one for HTTP carries 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.findings import Finding
@@ -18,13 +18,18 @@ from dedicated.api.json import Manifest
 from dedicated.api.objects import INGRESS, SERVICE, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract import certificate as certificates
+from dedicated.contract.dates import earliest
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts.edge import certificate, gateway, ingress
 from dedicated.parts.edge.entries import manifests, requirements
 from dedicated.parts.edge.entry import COMPONENT, Attachment, EntryState
+from dedicated.parts.limiter.names import service_ref
+from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.observed import Observed
 
 NOT_ACCEPTED = "RouteNotAccepted"
+PATIENCE = timedelta(minutes=1)
+"""Until then a gateway may take its time with a new route."""
 RETIRED = "IngressControllerRetired"
 
 
@@ -37,43 +42,38 @@ class Edge:
     wake_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Objects that should exist now, those that are left as they are, and those to be made again."""
-
-    manifests: tuple[Manifest, ...] = ()
-    untouched: frozenset[Ref] = frozenset()
-    replaced: frozenset[Ref] = frozenset()
+NO_EDGE = Edge()
 
 
-NOTHING = Edge()
-
-
-def steps(instance: Instance, observed: Observed, *, stands: bool) -> Steps:
-    """The objects of the way in. `stands`: there is a limiter to lead to."""
+def with_way(desired: Desired, instance: Instance, observed: Observed) -> Desired:
+    """What should exist, with the objects of the way in. The limiter's Service tells that it stands."""
     if instance.spec.edge is None:
-        return Steps()
+        return desired
     kept = [item for item in certificate.render(instance) if _is_known(item, observed)]
     ways = [item for item in manifests(instance) if _is_known(item, observed)]
-    refs = frozenset(map(ref_of, ways))
-    if not stands:
-        return Steps(tuple(kept), untouched=refs & observed.children.keys())
-    grpc = gateway.grpc_ref(instance)
-    if grpc not in refs or gateway.http_ref(instance) in observed.children:
-        return Steps((*kept, *ways))
-    first = tuple(item for item in ways if ref_of(item) != grpc)
-    return Steps((*kept, *first), replaced=frozenset({grpc}))
+    untouched, replaced = desired.untouched, desired.replaced
+    grpc, http = gateway.grpc_ref(instance), gateway.http_ref(instance)
+    if service_ref(instance.name) not in observed.children:
+        untouched |= frozenset(map(ref_of, ways))
+        ways = []
+    elif http not in observed.children:
+        replaced |= {grpc}
+        ways = [item for item in ways if ref_of(item) != grpc]
+    return replace(
+        desired, manifests=(*desired.manifests, *kept, *ways), untouched=untouched, replaced=replaced
+    )
 
 
 def judge(instance: Instance, observed: Observed, *, zone: str, now: datetime) -> Edge:
     """Findings and status. `zone` is the contract's."""
     wanted, seen = instance.spec.edge, observed.edge
     if wanted is None:
-        return NOTHING
+        return NO_EDGE
     reading = seen.certificate
     findings = (
         *_missing(instance, observed),
         *_routes(instance, observed),
+        *_untaken(instance, observed, now=now),
         *_retired(instance, observed),
         *_certificate(instance, observed, zone=zone, now=now),
     )
@@ -84,7 +84,8 @@ def judge(instance: Instance, observed: Observed, *, zone: str, now: datetime) -
         status["address"] = address
     if until is not None:
         status["certificateNotAfter"] = rfc3339(until)
-    return Edge(findings, status, certificates.change(reading, now=now))
+    changes = (certificates.change(reading, now=now), _patient_until(instance, observed, now=now))
+    return Edge(findings, status, earliest(*changes))
 
 
 def _is_known(manifest: Manifest, observed: Observed) -> bool:
@@ -98,14 +99,14 @@ def _missing(instance: Instance, observed: Observed) -> Iterator[Finding]:
             yield Finding(
                 code=requirement.code,
                 responsible=responsible("Networking", instance.spec.infrastructure),
-                message=f"the API server has no {', '.join(absent)} ({requirement.kinds[0].group}): the way in "
-                "is not made, and what there is goes on serving",
+                message=f"the API server has no {', '.join(absent)} ({requirement.kinds[0].group}): none is "
+                "made, and what there is goes on serving",
                 action=f"{requirement.install}; it is looked for once a minute",
             )
 
 
 def _routes(instance: Instance, observed: Observed) -> Iterator[Finding]:
-    """Routes that a gateway refuses, or that none has taken up."""
+    """Routes that a gateway refuses. One for gRPC is not missed where the one for HTTP carries it."""
     if (edge := instance.spec.edge) is None or edge.gateway is None:
         return
     http, grpc = (
@@ -117,7 +118,14 @@ def _routes(instance: Instance, observed: Observed) -> Iterator[Finding]:
             spared = route is grpc and item.accepted == "False" and item.parent in carried
             if "False" in (item.accepted, item.resolved) and not spared:
                 yield _refused(instance, route, item)
-    if http is not None and not http.attachments:
+
+
+def _untaken(instance: Instance, observed: Observed, *, now: datetime) -> Iterator[Finding]:
+    """A route that no gateway has taken up."""
+    edge, http = instance.spec.edge, observed.edge.objects.get(gateway.http_ref(instance))
+    if edge is None or edge.gateway is None or http is None or http.attachments:
+        return
+    if _patient_until(instance, observed, now=now) is None:
         parents = ", ".join(
             "/".join(part for part in (ref.namespace or instance.namespace, ref.name) if part)
             for ref in edge.gateway.parent_refs
@@ -130,6 +138,14 @@ def _routes(instance: Instance, observed: Observed) -> Iterator[Finding]:
         )
 
 
+def _patient_until(instance: Instance, observed: Observed, *, now: datetime) -> datetime | None:
+    """Until when it is too early to miss a gateway's answer; None where it is not."""
+    http = observed.edge.objects.get(gateway.http_ref(instance))
+    if http is None or http.attachments or http.made is None or now >= http.made + PATIENCE:
+        return None
+    return http.made + PATIENCE
+
+
 def _refused(instance: Instance, route: EntryState | None, item: Attachment) -> Finding:
     what = route.ref if route else ""
     why = f"{item.reason}: {item.message}" if item.message else item.reason or "no reason given"
@@ -137,8 +153,8 @@ def _refused(instance: Instance, route: EntryState | None, item: Attachment) -> 
         code=NOT_ACCEPTED,
         responsible=responsible("Networking", instance.spec.infrastructure),
         message=f"Gateway {item.parent} does not accept {what}: {why}",
-        action="let routes of this namespace attach (the listener's allowedRoutes, hostname and protocol), or "
-        "correct spec.edge.gateway.parentRefs",
+        action="let routes of this namespace attach (the listener's allowedRoutes, hostname and protocol), "
+        "or correct spec.edge.gateway.parentRefs",
     )
 
 
@@ -155,8 +171,8 @@ def _retired(instance: Instance, observed: Observed) -> Iterator[Finding]:
         yield Finding(
             code=RETIRED,
             responsible=responsible("Networking", instance.spec.infrastructure),
-            message=f"IngressClass {name} is of ingress-nginx, which is retired since 2026-03-24: its flaws are "
-            "not mended any more",
+            message=f"IngressClass {name} is of ingress-nginx, which is retired since 2026-03-24: its flaws "
+            "are not mended any more",
             action="move to a controller that is maintained, or to the Gateway API (docs/edge.md)",
         )
 

@@ -19,7 +19,7 @@ from dedicated.api.objects import ENGINE_KINDS, JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.parts import server
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import turns
+from dedicated.reconcile import edge, turns
 from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired, compose
@@ -70,7 +70,7 @@ class Sight:
         lacking = self.judgement.arrival.waiting or self.judgement.database.waiting
         ready = self.judgement.first("Rollout") is None and not lacking
         desired = compose(wanted, self.observed, database_ready=ready, waiting_for=lacking)
-        desired = replace(desired, beside=self.beside)
+        desired = edge.with_way(replace(desired, beside=self.beside), self.instance, self.observed)
         return desired, changes(self.instance, desired, self.observed, settled=self.settled, now=self.now)
 
     @property

@@ -12,7 +12,6 @@ from dedicated.api.conditions import (
     AVAILABLE,
     FAILOVER_READY,
     HIGHLY_AVAILABLE,
-    PREREQUISITES_MET,
     READY,
     RECONCILING,
     STALLED,
@@ -30,22 +29,24 @@ from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.dates import earliest, when
-from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
+from dedicated.contract.dates import earliest
+from dedicated.contract.prerequisites import zones_of
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
 from dedicated.parts.database.engine import COMPONENT as DATABASE
 from dedicated.parts.wanted import public_url
-from dedicated.reconcile import databases, service_level
+from dedicated.reconcile import databases, limits, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
-from dedicated.reconcile.observed import DeploymentState, Observed
+from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.prerequisites_status import prerequisites_met
+from dedicated.reconcile.rollouts import DeploymentState
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
     "restore", "database", "import",
-    "keyBundle",
+    "keyBundle", "edge", "rateLimit",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -86,10 +87,13 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
-    required = _prerequisites(facts)
+    required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    findings = (*judgement.findings, *level.findings)
+    limited = limits.judge(
+        instance, observed, limits.asked_of(judgement.zones), promised, zone=owed.terms.zone, now=now
+    )
+    findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
@@ -103,6 +107,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
         *_of_data(instance, judgement),
+        *limited.conditions,
         *_test_clock(observed),
     )
     status: Manifest = {
@@ -127,11 +132,13 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "import": judgement.arrival.status,
         "keyBundle": judgement.escrow.status,
         "deletion": confirmed,
+        "edge": judgement.way.status,
+        "rateLimit": limited.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at)
+             judgement.escrow.wake_at, judgement.way.wake_at, limited.wake_at)
     changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
 
@@ -305,30 +312,6 @@ def _database_survives(facts: Facts) -> tuple[Status, str]:
     spread, servers = availability.survives_any_zone(zone_uses(facts.observed, DATABASE))
     found = recovery.condition(FAILOVER_READY)
     return found.status if spread else "False", f"{servers}; {found.message}"
-
-
-def _prerequisites(facts: Facts) -> Condition:
-    found = [item for item in facts.judgement.findings if item.code in prerequisites.CODES]
-    failed = [item for item in found if item.code not in prerequisites.UNKNOWN]
-    text = "; ".join(f"{item.message}. {item.responsible}: {item.action}" for item in (failed or found))
-    if failed:
-        return Condition(PREREQUISITES_MET, "False", failed[0].code, text)
-    if found:
-        return Condition(PREREQUISITES_MET, "Unknown", found[0].code, text)
-    sized = "" if prerequisites.CLAUSE in facts.judgement.obligations.agreed else _SIZE
-    text = f"{facts.judgement.zones} zones have schedulable nodes{sized}, {_PLATFORM}{_certificate(facts)}"
-    return Condition(PREREQUISITES_MET, "True", "Met", text)
-
-
-_SIZE = f" of at least {NODE_CPUS} CPUs and {NODE_GIGABYTES} GB"
-_PLATFORM = f"Kubernetes is {'.'.join(map(str, KUBERNETES))} or newer, clocks agree"
-
-
-def _certificate(facts: Facts) -> str:
-    reading = facts.observed.service
-    until = reading.entry.certificate_until if reading else None
-    zone = facts.judgement.obligations.terms.zone
-    return f", the certificate is good until {when(until, zone)}" if until else ""
 
 
 def _up_to_date(facts: Facts) -> Condition:

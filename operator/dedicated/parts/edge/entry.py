@@ -7,8 +7,10 @@ ingress's, or the Gateway's listener's; the operator then only watches the one t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
+from dedicated.api.conditions import parse_time
 from dedicated.api.edge import Edge, EdgeKind
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str, shared
 from dedicated.api.objects import Kind, Ref, ref_of
@@ -69,6 +71,7 @@ class EntryState:
     attachments: tuple[Attachment, ...] = ()
     issuance: Issuance | None = None
     address: str = ""
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def edge_of(instance: Instance) -> Edge:
 
 
 def tls_secret(instance: Instance) -> str:
-    """The Secret of the certificate: the user's own, or the one that cert-manager keeps; empty: none is named."""
+    """The Secret of the certificate: the user's own, or the one that cert-manager keeps; empty: none."""
     tls = instance.spec.edge.tls if instance.spec.edge else None
     if tls is None:
         return ""
@@ -111,6 +114,7 @@ def state_of(manifest: Manifest) -> EntryState:
         if ready
         else None,
         address=_address(get_list(status, "loadBalancer", "ingress")),
+        made=parse_time(get_str(manifest, "metadata", "creationTimestamp")),
     )
 
 

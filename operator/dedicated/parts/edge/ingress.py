@@ -44,7 +44,7 @@ def render(instance: Instance) -> tuple[Manifest, ...]:
 
 
 def is_retired(name: str, controller: str | None) -> bool:
-    """Whether a class is of a controller that nobody maintains; `controller` is None where it is not known."""
+    """Whether a class is of a controller that nobody maintains; `controller` None: it is not known."""
     return name in RETIRED_CLASSES if controller is None else controller in RETIRED
 
 

@@ -8,7 +8,7 @@ makes it empty, its data is the agents', which their Role and the protection of 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.objects import CONFIG_MAP, DISRUPTION_BUDGET, SERVICE
 from dedicated.api.resource import Instance
 from dedicated.contract.limiter_report import MANAGER
@@ -42,6 +42,12 @@ class LimiterWanted:
     peers: str = ""
     peers_mark: str = ""
     stands: bool = False
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Of the Service that all traffic enters by, where that is the whole way in."""
+        edge = self.instance.spec.edge
+        return edge.service.annotations if edge is not None and edge.service is not None else {}
 
 
 def is_report(component: str, manager: str, fields: Manifest) -> bool:
@@ -100,7 +106,10 @@ def way_in(wanted: LimiterWanted) -> Manifest:
                 "appProtocol": "https",
             }
         ]
+    head = child(SERVICE, wanted.instance, COMPONENT, COMPONENT)
+    if wanted.annotations:
+        head["metadata"] = {**get_map(head, "metadata"), "annotations": {**wanted.annotations}}
     return {
-        **child(SERVICE, wanted.instance, COMPONENT, COMPONENT),
+        **head,
         "spec": {"selector": selector(wanted.instance, COMPONENT), "ports": ports},
     }
