@@ -79,10 +79,10 @@ class Sight:
     def standing(self) -> str:
         """Why nothing is refused: a key of NOTHING_STANDS; empty: requests are refused at the limits."""
         spec = self.source.instance.spec
-        if spec.edge is None:
-            return "NoEdge"
         if spec.rate_limit is not None and spec.rate_limit.enforcement == "External":
             return "External"
+        if spec.edge is None:
+            return "NoEdge"
         return "Shadow" if self.policy.mode == "Shadow" else ""
 
 
@@ -150,7 +150,7 @@ def _bounds(found: Threshold) -> tuple[str, str]:
 def _ranges(sight: Sight) -> None:
     entries, zone = sight.policy.entries, sight.source.zone
     later = sight.in_force.wake_at
-    change = f"; the next change is at {utc(later)}" if later else ""
+    change = f"; next date {utc(later)}" if later else ""
     say(f"\nOther limits by record (RL-3, RL-4): {len(entries) or 'none'}{change}", "bold")
     if entries:
         rows = [
@@ -172,7 +172,7 @@ def _replicas(sight: Sight) -> None:
     say(f"\nReplicas that report: {len(sight.reports) or 'none'}", "bold")
     if sight.reports:
         rows = [[*_replica(report, sight)] for report in sight.reports]
-        show(table(["REPLICA", "REPORTED", "PHASE", "POLICY", "PROVEN", "CLIENTS UI/API"], rows))
+        show(table(["REPLICA", "REPORTED", "PHASE", "POLICY", "PROVEN: REFUSED, BANNED AT", "CLIENTS UI/API"], rows))
     for report in sight.reports:
         if report.message:
             name = replica_name(sight.source.instance.name, report.replica)
@@ -196,7 +196,7 @@ def _proven(report: Report, now: datetime) -> str:
     if not proof.passed:
         return f"FAILED {_ago(proof.at, now)}: {proof.detail}"
     numbers = "; ".join(
-        f"{kind} refused at {found.first_refused}, banned at {found.banned_at} for {found.ban_seconds} s"
+        f"{kind} {found.first_refused}, {found.banned_at}"
         for kind, found in (("ui", proof.ui), ("api", proof.api))
     )
     old = "" if proof.content == report.content else ", of what was in force before"
@@ -239,7 +239,7 @@ def _latencies(reports: Sequence[Report]) -> Iterator[tuple[str, str]]:
     if load.p50 is not None and load.p99 is not None:
         yield "answered within", f"{load.p50:g} ms (p50), {load.p99:g} ms (p99), in the slowest replica"
     share = max(one.from_cluster for one in reports)
-    yield "not a client's address", f"{share:.0%} of requests came from the cluster or a trusted proxy itself"
+    yield "clients unknown", f"{share:.0%} of requests have an address of the cluster or of a trusted proxy"
 
 
 def refused_paths(reports: Sequence[Report]) -> list[tuple[str, int]]:

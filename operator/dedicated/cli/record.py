@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import click
 
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import Manifest, array
+from dedicated.api.json import Manifest, array, get_list, get_str
+from dedicated.api.rate_limit import RateLimit
 from dedicated.api.record import ProviderFact, SharedFact
 from dedicated.api.recorded_limits import HIGHEST_FACTOR
 from dedicated.cli.frame import Cluster, cluster_options, instant_in, output
 from dedicated.cli.recording import write
-from dedicated.cli.source import in_cluster
+from dedicated.cli.source import Source, in_cluster
 from dedicated.cli.terminal import Output
+from dedicated.contract.raised_ranges import range_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,17 @@ def _raised(factor: Value, *, exempt: bool) -> Manifest:
     return {"exempt": True} if exempt else {"factor": factor if isinstance(factor, int) else None}
 
 
+def _check_ranges(said: Manifest, source: Source) -> None:
+    """A range that nobody could raise is a slip of the pen, and no fact. Raises click.UsageError."""
+    rate_limit = source.instance.spec.rate_limit or RateLimit()
+    named = [get_str(said, "override", "range"), *map(str, get_list(said, "loadTest", "ranges"))]
+    for text in filter(None, named):
+        fault = range_fault(text, ipv6_prefix=rate_limit.ipv6_prefix)
+        if fault is not None:
+            reason, fix = fault
+            raise click.UsageError(f"--range {text}: {reason}; {fix}")
+
+
 def _grantee(text: str) -> Manifest:
     kind, _, name = text.partition(":")
     if kind == "ServiceAccount":
@@ -149,6 +162,7 @@ def _command(name: str, form: Form) -> click.Command:
     ) -> None:
         source = in_cluster(instance, cluster)
         said = fields_of(form, values, zone=source.zone)
+        _check_ranges(said, source)
         write(source, form.fact, said, cluster=cluster, dry_run=dry_run, output=output)
 
     stated.params[1:1] = [_option(name, required=name in form.must) for name in (*form.must, *form.may)]
