@@ -15,7 +15,6 @@ from dedicated.api.duration import duration_text
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
 from dedicated.cli.frame import Cluster
-from dedicated.cli.raised import problem_told
 from dedicated.cli.source import Source, source_from
 from dedicated.cli.terminal import pairs, say, show, table
 from dedicated.cli.words import utc, wall
@@ -158,7 +157,8 @@ def _ranges(sight: Sight) -> None:
         ]
         show(table(["RANGE", "UI", "API", "UNTIL (UTC)", zone, "RECORD"], rows))
     for problem in sight.in_force.problems:
-        say(f"  {problem_told(problem)}", "yellow")
+        text = f"{problem.field} {problem.value}: {problem.reason}; {problem.fix}"
+        say(f"  {problem.record} has no effect: {text}", "yellow")
 
 
 def limits_of(entry: Entry) -> tuple[str, str]:

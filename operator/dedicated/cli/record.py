@@ -6,15 +6,12 @@ from dataclasses import dataclass
 import click
 
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import Manifest, array, get_list, get_str
-from dedicated.api.rate_limit import RateLimit
+from dedicated.api.json import Manifest, array
 from dedicated.api.record import ProviderFact, SharedFact
-from dedicated.api.recorded_limits import HIGHEST_FACTOR
 from dedicated.cli.frame import Cluster, cluster_options, instant_in, output
 from dedicated.cli.recording import write
-from dedicated.cli.source import Source, in_cluster
+from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import Output
-from dedicated.contract.raised_ranges import range_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +35,9 @@ OPTIONS: Mapping[str, str] = {
     "until": "End, no longer in it.",
     "to": "Who is instructed: User:NAME, Group:NAME or ServiceAccount:NAMESPACE:NAME.",
     "object": "Kind/name of a managed object that may be changed (repeatable); default: all of them.",
-    "range": "Range of client addresses in CIDR notation, such as 203.0.113.0/28.",
-    "ranges": "Range of client addresses that its requests come from, in CIDR notation (repeatable).",
-    "factor": "So many times the published limits, of both classes; or --exempt.",
-    "exempt": "No limits at all; or --factor.",
-    "record": "Name of the record that is taken back.",
 }
 PLAIN = ("issue", "request", "reference", "reason")
 """Options that are fields of the record as they stand."""
-REPEATED = {"object": "--object", "ranges": "--range"}
-"""Options that may be given more than once, and how each is written."""
 FORMS: Mapping[str, Form] = {
     "escalation": Form("Escalated", "A failure to permit was raised with the customer (M-8).",
                        ("issue", "reference"), ("reason",)),
@@ -68,15 +58,8 @@ FORMS: Mapping[str, Form] = {
     "retracted": Form("Retracted", "A request is taken back (M-6).", ("request",), ("reference", "reason")),
     "delivered": Form("Delivered", "The notice of a request reached the agreed channel (M-6).",
                       ("request",), ("reference",)),
-    "override": Form("Override", "A range of clients has higher rate limits, or none (RL-3).",
-                     ("range", "until", "reference", "reason"), ("factor", "exempt", "from")),
-    "load-test": Form("LoadTest", "A load test is approved: its ranges have no limits meanwhile (RL-4).",
-                      ("ranges", "from", "until", "reference"), ("reason",)),
-    "override-withdrawn": Form("OverrideWithdrawn", "An override or a load test is taken back (RL-3).",
-                               ("record", "reason"), ("reference",)),
 }  # fmt: skip
-Value = str | int | tuple[str, ...] | None
-Values = Mapping[str, Value]
+Values = Mapping[str, str | tuple[str, ...] | None]
 
 
 @click.group(short_help="State a fact of the contract (provider).")
@@ -103,41 +86,14 @@ def fields_of(form: Form, values: Values, *, zone: str) -> Manifest:
             said["instruction"] = {"grantee": _grantee(given["to"]), **scope, **_valid(times)}
         case "ForceMajeure":
             said["stretch"] = {"start": times["from"], "end": times["until"]}
-        case "Override":
-            raised = _raised(values.get("factor"), exempt=bool(values.get("exempt")))
-            said["override"] = {"range": given["range"], **raised, **_valid(times)}
-        case "LoadTest":
-            ranges = values.get("ranges")
-            test: Manifest = {"ranges": array([*ranges]) if isinstance(ranges, tuple) else [], **times}
-            said["loadTest"] = test
-        case "OverrideWithdrawn":
-            said["withdraws"] = given["record"]
         case _:
             pass
     return said
 
 
 def _valid(times: Mapping[str, str]) -> Manifest:
-    fields = {"from": "validFrom", "until": "validUntil"}
-    return {fields[name]: time for name, time in times.items()}
-
-
-def _raised(factor: Value, *, exempt: bool) -> Manifest:
-    """How far the limits are raised. Raises click.UsageError."""
-    if (factor is None) != exempt:
-        raise click.UsageError("name one of --factor, by how much limits are raised, and --exempt, no limits")
-    return {"exempt": True} if exempt else {"factor": factor if isinstance(factor, int) else None}
-
-
-def _check_ranges(said: Manifest, source: Source) -> None:
-    """A range that nobody could raise is a slip of the pen, and no fact. Raises click.UsageError."""
-    rate_limit = source.instance.spec.rate_limit or RateLimit()
-    named = [get_str(said, "override", "range"), *map(str, get_list(said, "loadTest", "ranges"))]
-    for text in filter(None, named):
-        fault = range_fault(text, ipv6_prefix=rate_limit.ipv6_prefix)
-        if fault is not None:
-            reason, fix = fault
-            raise click.UsageError(f"--range {text}: {reason}; {fix}")
+    until: Manifest = {"validUntil": times["until"]} if "until" in times else {}
+    return {"validFrom": times["from"], **until}
 
 
 def _grantee(text: str) -> Manifest:
@@ -158,31 +114,20 @@ def _command(name: str, form: Form) -> click.Command:
     @output
     @cluster_options
     def stated(
-        *, instance: str, cluster: Cluster, dry_run: bool, output: Output, **values: Value
+        *, instance: str, cluster: Cluster, dry_run: bool, output: Output, **values: str | tuple[str, ...]
     ) -> None:
         source = in_cluster(instance, cluster)
         said = fields_of(form, values, zone=source.zone)
-        _check_ranges(said, source)
         write(source, form.fact, said, cluster=cluster, dry_run=dry_run, output=output)
 
-    stated.params[1:1] = [_option(name, required=name in form.must) for name in (*form.must, *form.may)]
+    stated.params[1:1] = [
+        click.Option(
+            [f"--{option}", option], required=option in form.must, multiple=option == "object",
+            metavar="TIME" if option in {"from", "until"} else "TEXT", help=OPTIONS[option],
+        )
+        for option in (*form.must, *form.may)
+    ]  # fmt: skip
     return stated
-
-
-def _option(name: str, *, required: bool) -> click.Option:
-    match name:
-        case "exempt":
-            return click.Option(["--exempt", name], is_flag=True, help=OPTIONS[name])
-        case "factor":
-            kind = click.IntRange(2, HIGHEST_FACTOR)
-            return click.Option(["--factor", name], type=kind, help=OPTIONS[name])
-    return click.Option(
-        [REPEATED.get(name, f"--{name}"), name],
-        required=required,
-        multiple=name in REPEATED,
-        metavar="TIME" if name in {"from", "until"} else "TEXT",
-        help=OPTIONS[name],
-    )
 
 
 for called, made_of in FORMS.items():

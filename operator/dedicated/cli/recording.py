@@ -19,13 +19,11 @@ from dedicated.api.objects import RECORD
 from dedicated.api.record import RecordSpec
 from dedicated.cli.facts import Record, records_about
 from dedicated.cli.frame import Cluster
-from dedicated.cli.raised import raised_told
 from dedicated.cli.source import Source
 from dedicated.cli.terminal import USAGE, Failure, Output, emit, say
 from dedicated.cli.words import utc
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.facts import history
-from dedicated.contract.raising import OverrideWithdrawn
 from dedicated.contract.timeline import replay
 
 if TYPE_CHECKING:
@@ -49,8 +47,7 @@ class Recorded:
         source = Source(self.source.body, self.source.instance, (*others, self.record))
         at = self.record.at
         moment = next(replay(source.facts, source.owed(at).terms, start=at, end=at))
-        changes = (change.what for change in moment.changes)
-        return [*_overruled(source, self.record), *changes, *raised_told(source, self.record)]
+        return [*_overruled(source, self.record), *(change.what for change in moment.changes)]
 
 
 def _overruled(source: Source, record: Record) -> Iterator[str]:
@@ -99,7 +96,6 @@ def said_before(source: Source, fact: str, said: Manifest) -> Record | None:
     if not found:
         return None
     rejected = {item.record for item in source.owed(source.records[-1].at).clocks.rejected}
-    rejected |= {one.record for one in source.facts if isinstance(one, OverrideWithdrawn)}
     standing = found[-1:] if fact in ANSWERS else [record for record in found if record.name not in rejected]
     spec: Manifest = {"instance": source.instance.name, "fact": fact, "by": "anyone", **said}
     return next((record for record in reversed(standing) if record.says(spec)), None)

@@ -25,7 +25,6 @@ from dedicated.contract.facts import (
     ServiceStarted,
     Stretch,
 )
-from dedicated.contract.raising import LoadTest, Override, OverrideWithdrawn
 from dedicated.contract.transfer.imported import Imported
 
 
@@ -78,12 +77,12 @@ def fact_told(fact: Fact, zone: str) -> str:
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
+        case Stretch():
+            text = f"{fact.word}: {span(fact.start, fact.end, zone)}"
         case Instructed():
             what = ", ".join(fact.scope) or "all managed objects"
             who = f"{fact.grantee.kind} {fact.grantee.name}"
             text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
-        case Stretch() | Override() | LoadTest() | OverrideWithdrawn():
-            text = _stretch_told(fact, zone)
         case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
         case (
@@ -119,19 +118,6 @@ def _database_told(fact: Restored | DatabaseRemoved | Drilled | Imported) -> str
         return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}){of}"
     point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
     return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
-
-
-def _stretch_told(fact: Stretch | Override | LoadTest | OverrideWithdrawn, zone: str) -> str:
-    match fact:
-        case Stretch():
-            return f"{fact.word}: {span(fact.start, fact.end, zone)}"
-        case Override():
-            limits = "no rate limits" if fact.factor is None else f"{fact.factor} times the rate limits"
-            return f"Override: {fact.range} has {limits}, {span(fact.since, fact.valid_until, zone)}"
-        case LoadTest():
-            return f"LoadTest from {', '.join(fact.ranges)}: {span(fact.start, fact.end, zone)}"
-        case OverrideWithdrawn():
-            return f"OverrideWithdrawn {fact.record}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:
