@@ -1,4 +1,7 @@
-"""`python -m limiters NAMESPACE`: play the limiter's agents of a namespace, until stopped, on the testbed that is up."""
+"""`python -m limiters NAMESPACE`: play the agents of a namespace's limiters, until stopped.
+
+On the testbed that is up.
+"""
 
 import sys
 import time

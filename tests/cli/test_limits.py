@@ -1,4 +1,4 @@
-"""`dedicated limits`: the limits in force, as a person and as a program read them; and those of one client."""
+"""`dedicated limits`: the limits in force, and those of one client, for a person and for a program."""
 
 import json
 from dataclasses import replace
@@ -44,7 +44,12 @@ def judged(**spec: JsonValue) -> Manifest:
         )
     ]
     findings: list[JsonValue] = [
-        {"code": "RecordWithoutEffect", "responsible": "Provider", "message": "m", "action": "record it again"},
+        {
+            "code": "RecordWithoutEffect",
+            "responsible": "Provider",
+            "message": "m",
+            "action": "record it again",
+        },
         {"code": "TooFewZones", "responsible": "Customer", "message": "m", "action": "add nodes"},
     ]
     return {
@@ -54,12 +59,14 @@ def judged(**spec: JsonValue) -> Manifest:
 
 
 def say(
-    monkeypatch: pytest.MonkeyPatch, body: Manifest, reports: Manifest, *records: Manifest, ask: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch,
+    body: Manifest,
+    reports: Manifest,
+    *records: Manifest,
+    ask: tuple[str, ...],
 ) -> str:
     """What the command says of an instance, its records and its reports."""
-    monkeypatch.setattr(
-        command, "in_cluster", lambda *_: sight_of(body, list(records), reports, now=NOW)
-    )
+    monkeypatch.setattr(command, "in_cluster", lambda *_: sight_of(body, list(records), reports, now=NOW))
     ended = run("limits", *ask)
     assert ended.code == 0, ended.err
     return ended.out
@@ -126,7 +133,7 @@ def test_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_holds_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = say(monkeypatch, judged(), {}, OFFICE, ask=("check", "acme", "203.0.113.7", "/oauth/v2/token?a=/ui/"))
+    found = say(monkeypatch, judged(), {}, OFFICE, ask=("check", "acme", "203.0.113.7", "/v2/token?a=/ui/"))
     assert "203.0.113.7/32" in found
     assert "api: everything else" in found
     assert "3030 admitted in 60 s" in found

@@ -172,7 +172,12 @@ def _replicas(sight: Sight) -> None:
     say(f"\nReplicas that report: {len(sight.reports) or 'none'}", "bold")
     if sight.reports:
         rows = [[*_replica(report, sight)] for report in sight.reports]
-        show(table(["REPLICA", "REPORTED", "PHASE", "POLICY", "PROVEN: REFUSED, BANNED AT", "CLIENTS UI/API"], rows))
+        show(
+            table(
+                ["REPLICA", "REPORTED", "PHASE", "POLICY", "PROVEN: REFUSED, BANNED AT", "CLIENTS UI/API"],
+                rows,
+            )
+        )
     for report in sight.reports:
         if report.message:
             name = replica_name(sight.source.instance.name, report.replica)
