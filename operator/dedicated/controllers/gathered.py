@@ -36,6 +36,7 @@ class Gathered:
     escrowing: list[Attempt] = field(default_factory=list)
     export_report: str = ""
     import_report: str = ""
+    limiter_hash: str = ""
     identity: Identity | None = None
 
     def add(self, ref: Ref, entry: Entry) -> None:
@@ -52,6 +53,8 @@ class Gathered:
             self.verdicts[entry.verdict.restore] = entry.verdict
         elif entry.escrowing is not None:
             self.escrowing.append(entry.escrowing)
+        elif entry.limiter_hash:
+            self.limiter_hash = entry.limiter_hash
         elif entry.import_report:
             self.import_report = entry.import_report
         elif entry.export_report:
@@ -89,3 +92,4 @@ class Snapshot:
     export_report: str
     import_report: str
     limiter: tuple[Report, ...]
+    limiter_hash: str

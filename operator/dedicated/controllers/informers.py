@@ -44,6 +44,7 @@ from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
 from dedicated.parts.edge import entry as edge
 from dedicated.parts.edge.entry import EntryState
 from dedicated.parts.keys import Identity
+from dedicated.parts.limiter import names as limiter
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
@@ -87,6 +88,7 @@ class Entry:
     escrowed: escrow.Kept | None = None
     escrowing: Attempt | None = None
     limiter: tuple[Report, ...] | None = None
+    limiter_hash: str = ""
     export_report: str = ""
     import_report: str = ""
     way: EntryState | None = None
@@ -311,6 +313,8 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             found = Entry(instance, child, import_report=export.told_in(manifest))
         case export.COMPONENT:
             found = Entry(instance, child, export_report=export.told_in(manifest))
+        case limiter.COMPONENT if child.ref == limiter.files_ref(instance):
+            found = Entry(instance, child, limiter_hash=get_str(manifest, "data", limiter.HASH_KEY))
         case _ if child.ref.name == report_name(instance):
             found = Entry(instance, child, limiter=_limiter_reports(manifest))
     return found

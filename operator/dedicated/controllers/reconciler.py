@@ -306,6 +306,7 @@ class Reconciler:
             export_report=known.export_report,
             import_report=known.import_report,
             limiter=known.limiter,
+            limiter_hash=known.limiter_hash,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,

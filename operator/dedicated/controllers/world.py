@@ -238,6 +238,7 @@ class World:
             exports=self.exports(key),
             export_report=found.export_report,
             import_report=found.import_report,
+            limiter_hash=found.limiter_hash,
             limiter=self._record(key, report_name(key.name)).limiter or (),
         )
 

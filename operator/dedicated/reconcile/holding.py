@@ -24,6 +24,7 @@ from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement
+from dedicated.reconcile.limiting import out_of_slots
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.requests import is_announced
 from dedicated.reconcile.turns import Turn
@@ -146,9 +147,11 @@ def _in_run(sight: Sight, on: Upkeep) -> Doing:
 
 
 def _in_slots(sight: Sight, desired: Desired, found: Changes) -> tuple[Ref, ...]:
-    """What changes, but for an engine's objects: a schedule follows the zone's clock on the day itself."""
+    """What changes, but for an engine's objects, whose schedules follow the zone's clock on the day itself,
+    and for what the limiter takes over as it runs."""
     changing = turns.changing(sight.observed, desired, found.actions)
-    return tuple(ref for ref in changing if ref.kind not in ENGINE_NAMES)
+    spared = frozenset(out_of_slots(desired.manifests))
+    return tuple(ref for ref in changing if ref.kind not in ENGINE_NAMES and ref not in spared)
 
 
 def _without(found: Changes, later: tuple[Ref, ...]) -> Changes:

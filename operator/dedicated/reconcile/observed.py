@@ -172,6 +172,8 @@ class Observed:
     bundled: Mapping[str, str] = field(default_factory=dict)
     limiter: tuple[LimiterReport, ...] = ()
     """What the replicas of the limiter have reported."""
+    limiter_hash: str = ""
+    """Of the policy that its ConfigMap holds."""
     ways: Ways = field(default_factory=Ways)
     """Ways to server and login past the limiter."""
     volumes: tuple[Child, ...] | None = None

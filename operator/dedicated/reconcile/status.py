@@ -10,8 +10,6 @@ from datetime import datetime
 
 from dedicated.api.conditions import (
     AVAILABLE,
-    FAILOVER_READY,
-    HIGHLY_AVAILABLE,
     READY,
     RECONCILING,
     STALLED,
@@ -19,7 +17,6 @@ from dedicated.api.conditions import (
     TYPES,
     UP_TO_DATE,
     Condition,
-    Status,
     condition_list,
     rfc3339,
     transition_time,
@@ -30,10 +27,9 @@ from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
 from dedicated.contract.dates import earliest
-from dedicated.contract.prerequisites import zones_of
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
-from dedicated.parts.database.engine import COMPONENT as DATABASE
+from dedicated.parts.limiter.names import limiter_name
 from dedicated.parts.wanted import public_url
 from dedicated.reconcile import databases, limits, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
@@ -42,6 +38,7 @@ from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.prerequisites_status import prerequisites_met
 from dedicated.reconcile.rollouts import DeploymentState
+from dedicated.reconcile.spread import highly_available, spread_over_zones, zone_uses, zones_status
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
@@ -81,7 +78,7 @@ class Facts:
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
-    uses = zone_uses(observed, server.COMPONENT, login.COMPONENT)
+    uses = zone_uses(observed, *spread_over_zones(observed))
     modified = modifications.newest(record.modification for record in observed.records)
     unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
@@ -99,7 +96,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         _reconciling(facts),
         _stalled(judgement.stalled),
         available,
-        _highly_available(facts, uses, installed=installed),
+        highly_available(observed, judgement.recovery, uses, installed=installed),
         required,
         _up_to_date(facts),
         unmodified,
@@ -114,7 +111,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "observedGeneration": meta.generation,
         "url": public_url(instance.spec.domain),
         **_in_short(instance, facts, uses, findings),
-        "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
+        "zones": zones_status(uses, observed, allowed=instance.spec.infrastructure.zones.names),
         "conditions": condition_list(conditions, previous=meta.status, generation=meta.generation, now=now),
         "responsibilities": responsibilities(instance.spec),
         "findings": finding_list(findings, instance.spec.contacts),
@@ -158,12 +155,14 @@ def _in_short(
     """The columns of `kubectl get`, and the releases."""
     on_server = facts.observed.deployment(instance.name, server.COMPONENT)
     on_login = facts.observed.deployment(instance.name, login.COMPONENT)
+    on_limiter = facts.observed.stateful_sets.get(limiter_name(instance.name))
     return {
         "summary": {
             "version": _version_text(facts, on_server, on_login),
             "zones": f"{min(use.zones for use in uses)}/{facts.judgement.zones}",
             "server": _count(on_server),
             "login": _count(on_login),
+            **({"limiter": _count(on_limiter)} if on_limiter else {}),
             "findings": _findings_text(findings),
         },
         "versions": _versions(instance, facts, on_server, on_login),
@@ -224,19 +223,6 @@ def _test_clock(observed: Observed) -> tuple[Condition, ...]:
     return (Condition(TEST_CLOCK, "True", "Test", text),)
 
 
-def zone_uses(observed: Observed, *components: str) -> tuple[ZoneUse, ...]:
-    """Ready pods of each component by zone. Whether a database's servers follow their primary is told by the
-    recovery agent: a pod that is ready proves nothing of it."""
-    zone_of = {node.name: node.zone for node in observed.nodes or ()}
-    counted: dict[str, dict[str, int]] = {component: {} for component in components}
-    for pod in observed.pods:
-        zone = zone_of.get(pod.node, "")
-        if pod.component in counted and pod.ready and not pod.deleting and zone:
-            counts = counted[pod.component]
-            counts[zone] = counts.get(zone, 0) + 1
-    return tuple(ZoneUse(component, counts) for component, counts in counted.items())
-
-
 def _ready(facts: Facts, uses: tuple[ZoneUse, ...], available: Condition) -> Condition:
     stalled = facts.judgement.stalled
     if stalled is not None:
@@ -284,34 +270,6 @@ def _available(facts: Facts, *, installed: bool) -> Condition:
     return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
 
 
-def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: bool) -> Condition:
-    if facts.observed.nodes is None:
-        return Condition(HIGHLY_AVAILABLE, "Unknown", "ZonesUnknown", "the operator may not list nodes")
-    if not installed:
-        return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
-    survives, figures = availability.survives_any_zone(uses)
-    database, told = _database_survives(facts)
-    text = f"{figures}; {told}"
-    if not survives:
-        text = f"{text}; {READY_ZONES} zones are needed"
-        return Condition(HIGHLY_AVAILABLE, "False", "ZoneLossNotSurvived", text)
-    match database:
-        case "True":
-            return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
-        case "False":
-            return Condition(HIGHLY_AVAILABLE, "False", "DatabaseZoneLossNotSurvived", text)
-        case _:
-            return Condition(HIGHLY_AVAILABLE, "Unknown", "DatabaseUnknown", text)
-
-
-def _database_survives(facts: Facts) -> tuple[Status, str]:
-    """Whether the database would survive the loss of a zone, and why; an external one is not judged."""
-    recovery = facts.judgement.recovery
-    if not recovery.managed:
-        return "True", "the external database's zones are its owner's duty"
-    spread, servers = availability.survives_any_zone(zone_uses(facts.observed, DATABASE))
-    found = recovery.condition(FAILOVER_READY)
-    return found.status if spread else "False", f"{servers}; {found.message}"
 
 
 def _up_to_date(facts: Facts) -> Condition:
@@ -354,16 +312,6 @@ def _versions(
         "login": on_login.version if on_login and on_login.rolled_out else "",
     }
     return {key: value for key, value in found.items() if value}
-
-
-def _zones(
-    uses: tuple[ZoneUse, ...], observed: Observed, *, allowed: list[str] | None
-) -> list[JsonValue]:
-    names = set(zones_of(observed.nodes or (), allowed=allowed)) | set(uses[0].ready) | set(uses[1].ready)
-    return [
-        {"name": name, "server": uses[0].ready.get(name, 0), "login": uses[1].ready.get(name, 0)}
-        for name in sorted(names)[:9]
-    ]
 
 
 def _count(state: DeploymentState | None) -> str:
