@@ -25,8 +25,8 @@ from dedicated.contract.prerequisites import Platform
 from dedicated.contract.reading import facts_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
+from dedicated.controllers.certificates import CertificateReader
 from dedicated.controllers.contract_time import ContractTime
-from dedicated.controllers.edge import CertificateReader
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer

@@ -270,8 +270,6 @@ def _available(facts: Facts, *, installed: bool) -> Condition:
     return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
 
 
-
-
 def _up_to_date(facts: Facts) -> Condition:
     wanted = facts.judgement.wanted
     if wanted is None:
