@@ -2,8 +2,8 @@
 
 Services that select their pods, Ingresses and routes to their Services, and NetworkPolicies of others that
 let somebody in: policies add up, so that one more opens what ours closes. A Service of ours leads past it
-only where it is open to the outside. Limits: objects of other kinds (a mesh's, a network plugin's own policies)
-are not known; what they open is seen by the connection that must fail.
+only where it is open to the outside. Limits: objects of other kinds (a mesh's, a network plugin's own
+policies) are not known; what they open is seen by the connection that must fail.
 """
 
 import re
