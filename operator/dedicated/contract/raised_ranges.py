@@ -33,8 +33,12 @@ class Problem:
 
     def finding(self) -> Finding:
         """The problem as the provider's to mend: they stated the record."""
-        said = f"{self.record} has no effect: {self.field} {self.value}: {self.reason}"
-        return Finding("RecordWithoutEffect", "Provider", said, self.fix)
+        return Finding(
+            code="RecordWithoutEffect",
+            responsible="Provider",
+            message=f"{self.record} has no effect: {self.field} {self.value}: {self.reason}",
+            action=self.fix,
+        )
 
 
 @dataclass(frozen=True, slots=True)
