@@ -11,7 +11,7 @@ from dedicated.parts.limiter.site import HTTP_PORT, HTTPS_PORT, PROBE_PORT, Site
 from dedicated.parts.limiter.window import DIE, LOGGED
 
 LOGIN = "/ui/v2/login"
-BAD_ESCAPE = "%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
+BAD_ESCAPE = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
 IS_ODD = found("p")
 IS_LOGGED = f"{{ var(txn.die) -m int {LOGGED} }}"
 
@@ -80,10 +80,12 @@ def _source(site: Site) -> list[str]:
 
 
 def _client(policy: Policy) -> list[str]:
-    """`txn.real`: the client's address, `txn.v6`: it is of IPv6, `txn.k`: what is counted as one client."""
+    """`txn.real`: the client's address, `txn.v6`: it is of IPv6, `txn.k`: what is counted as one client.
+
+    A mask makes an IPv4 address of one that is written as IPv6.
+    """
     return [
-        source("src,regsub(^::ffff:,)", "{ src,ipmask(32,96) ::ffff:0:0 }"),
-        put("real", "src"),
+        put("real", "src,ipmask(32,128)"),
         put("v6", "bool(true)", "{ src,ipmask(32,0) :: }"),
         put("k", f"src,ipmask(32,{policy.ipv6_prefix})", f"!{{ src -f {EXEMPT} }}"),
         put("die", f"rand({DIE})"),
@@ -92,8 +94,9 @@ def _client(policy: Policy) -> list[str]:
 
 def _classes() -> list[str]:
     return [
+        "http-request deny deny_status 405 if { method CONNECT TRACE }",
         put("p", "path,url_dec,regsub(/+,/,g)", "{ path -m sub % // /. }"),
-        f"http-request deny deny_status 400 if {IS_ODD} {{ path -m reg {BAD_ESCAPE} }}",
+        f"http-request deny deny_status 400 if {{ path -m sub % }} {{ path -m reg {BAD_ESCAPE} }}",
         f"http-request deny deny_status 400 if {IS_ODD} {{ var(txn.p) -m sub /../ /./ }}",
         f"http-request deny deny_status 400 if {IS_ODD} {{ var(txn.p) -m end /.. /. }}",
         "acl ui path -m beg /ui/",
