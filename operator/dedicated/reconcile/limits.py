@@ -33,7 +33,7 @@ from dedicated.contract.limits_sight import ClientSource, Enforcement, Sight, fr
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
-from dedicated.parts.limiter.names import MOST_REPLICAS, service_ref
+from dedicated.reconcile.limiting import Limiting
 from dedicated.reconcile.limits_status import last_proof, limits, load_told, observed, replicas
 from dedicated.reconcile.observed import Observed
 
@@ -93,15 +93,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the limiter is to be: replicas, and the digest of its files; empty where it is not known."""
+    """What the limiter is to be: replicas, whether it stood once, and the digest of its files; empty where
+    that is not known."""
 
     replicas: int
+    stands: bool
     content: str = ""
 
 
-def asked_of(zones: int) -> Asked:
-    """What the limiter of an instance in so many zones is to be."""
-    return Asked(replicas=min(MOST_REPLICAS, max(2, zones)))
+def asked_of(found: Limiting) -> Asked:
+    """The limiter that is wanted, in short."""
+    return Asked(found.wanted.replicas if found.wanted else 0, found.stands)
 
 
 def judge(
@@ -173,7 +175,7 @@ def _sight(
         client=_client(edge.client_address) if edge else ClientSource(),
         reports=tuple(report for report in seen.limiter if report.replica < asked.replicas),
         ways=seen.ways,
-        stands=service_ref(instance.name) in seen.children,
+        stands=asked.stands,
         zone=zone,
     )
 

@@ -87,9 +87,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    limited = limits.judge(
-        instance, observed, limits.asked_of(judgement.zones), promised, zone=owed.terms.zone, now=now
-    )
+    asked = limits.asked_of(judgement.limiting)
+    limited = limits.judge(instance, observed, asked, promised, zone=owed.terms.zone, now=now)
     findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
