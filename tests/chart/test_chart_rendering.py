@@ -227,7 +227,10 @@ def test_network_policy_names_every_port() -> None:
     assert get_map(policy, "spec")["policyTypes"] == ["Ingress", "Egress"]
     rules = get_list(policy, "spec", "egress")
     ports = {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")}
-    assert ports == {53, 443, 6443, 8443}
+    assert ports == {53, 443, 6443, 8080, 8443}
+    (closed,) = of_kind(operator(networkPolicy={"tryWays": False}), "NetworkPolicy")
+    rules = get_list(closed, "spec", "egress")
+    assert {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")} == {53, 443, 6443}
     assert not of_kind(operator(networkPolicy={"enabled": False}), "NetworkPolicy")
 
 

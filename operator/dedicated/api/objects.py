@@ -82,6 +82,8 @@ BARMAN_STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
+TLS_ROUTE = Kind("gateway.networking.k8s.io/v1", "TLSRoute", "tlsroutes")
+TCP_ROUTE = Kind("gateway.networking.k8s.io/v1", "TCPRoute", "tcproutes")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
 INGRESS_CLASS = Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", namespaced=False)
 

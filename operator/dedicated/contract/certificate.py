@@ -51,7 +51,9 @@ def judge(
             code=MISSING,
             responsible=party,
             message=f"Secret {reading.secret} {reading.problem}{said}",
-            action=f"bring a certificate of {domain} in key tls.crt, with its key in tls.key",
+            action=f"let cert-manager through the protection (docs/edge.md), or see what keeps it: {issuer}"
+            if issuer
+            else f"bring a certificate of {domain} in key tls.crt, with its key in tls.key",
         )
         return
     if not covers(chain.names, domain):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dedicated.contract.limiter_report import Report, Thresholds, material
+from dedicated.contract.limiter_report import NEVER, Report, Thresholds, material
 
 STALE = timedelta(minutes=5)
 """A report that is older says nothing of now; at rest one comes every two minutes."""
@@ -40,11 +40,13 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """The ways past the limiter. `looked` is False while the objects were not listed."""
+    """The ways past the limiter. `looked` is False while the objects were not listed; `early`: the operator
+    has just begun to look."""
 
     objects: tuple[Way, ...] = ()
     direct: Direct = "Unknown"
     looked: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ class ClientSource:
 class Sight:
     """All that the five conditions are judged by.
 
-    `policy_hash` and `thresholds` are those in force by the contract, `since` from when on; `content` is the
-    digest of the files that the replicas are to run, empty where it is not known. `reports` are those of the
-    replicas wanted; `rolling` while pods are replaced.
+    `policy_hash` and `thresholds` are those in force by the contract, `content` is the digest of the files
+    that the replicas are to run, empty where it is not known; `since` is since when all this is wanted.
+    `reports` are those of the replicas wanted. `stands`: the limiter was ready once.
     """
 
     enforcement: Enforcement
@@ -71,7 +73,7 @@ class Sight:
     policy_hash: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
     content: str = ""
-    since: datetime | None = None
+    since: datetime = NEVER
     client: ClientSource = field(default_factory=ClientSource)
     reports: tuple[Report, ...] = ()
     ways: Ways = field(default_factory=Ways)

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from dedicated.api.conditions import (
     AVAILABLE,
-    PREREQUISITES_MET,
     READY,
     RECONCILING,
     STALLED,
@@ -27,24 +26,24 @@ from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.dates import earliest, when
-from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES
+from dedicated.contract.dates import earliest
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
 from dedicated.parts.limiter.names import limiter_name
 from dedicated.parts.wanted import public_url
-from dedicated.reconcile import databases, service_level
+from dedicated.reconcile import databases, limits, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
 from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.prerequisites_status import prerequisites_met
 from dedicated.reconcile.rollouts import DeploymentState
 from dedicated.reconcile.spread import highly_available, spread_over_zones, zone_uses, zones_status
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
     "restore", "database", "import",
-    "keyBundle",
+    "keyBundle", "edge", "rateLimit",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -85,10 +84,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
-    required = _prerequisites(facts)
+    required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    findings = (*judgement.findings, *level.findings)
+    asked = limits.asked_of(judgement.limiting)
+    limited = limits.judge(instance, observed, asked, promised, zone=owed.terms.zone, now=now)
+    findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
@@ -102,6 +103,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
         *_of_data(instance, judgement),
+        *limited.conditions,
         *_test_clock(observed),
     )
     status: Manifest = {
@@ -127,11 +129,12 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "keyBundle": judgement.escrow.status,
         "deletion": confirmed,
         "edge": judgement.way.status,
+        "rateLimit": limited.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
     expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
     wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at, judgement.way.wake_at)
+             judgement.escrow.wake_at, judgement.way.wake_at, limited.wake_at)
     changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
 
@@ -264,30 +267,6 @@ def _available(facts: Facts, *, installed: bool) -> Condition:
     if reading.ok:
         return Condition(AVAILABLE, "True", "PublicNameAnswers", reading.detail)
     return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
-
-
-def _prerequisites(facts: Facts) -> Condition:
-    found = [item for item in facts.judgement.findings if item.code in prerequisites.CODES]
-    failed = [item for item in found if item.code not in prerequisites.UNKNOWN]
-    text = "; ".join(f"{item.message}. {item.responsible}: {item.action}" for item in (failed or found))
-    if failed:
-        return Condition(PREREQUISITES_MET, "False", failed[0].code, text)
-    if found:
-        return Condition(PREREQUISITES_MET, "Unknown", found[0].code, text)
-    sized = "" if prerequisites.CLAUSE in facts.judgement.obligations.agreed else _SIZE
-    text = f"{facts.judgement.zones} zones have schedulable nodes{sized}, {_PLATFORM}{_certificate(facts)}"
-    return Condition(PREREQUISITES_MET, "True", "Met", text)
-
-
-_SIZE = f" of at least {NODE_CPUS} CPUs and {NODE_GIGABYTES} GB"
-_PLATFORM = f"Kubernetes is {'.'.join(map(str, KUBERNETES))} or newer, clocks agree"
-
-
-def _certificate(facts: Facts) -> str:
-    reading = facts.observed.service
-    until = reading.entry.certificate_until if reading else None
-    zone = facts.judgement.obligations.terms.zone
-    return f", the certificate is good until {when(until, zone)}" if until else ""
 
 
 def _up_to_date(facts: Facts) -> Condition:
