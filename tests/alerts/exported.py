@@ -73,6 +73,7 @@ STATUS: Manifest = {
         "newestRecoverablePoint": "2026-03-08T00:58:30Z",
         "lastDrill": {"at": "2026-03-07T03:20:00Z", "passed": True, "took": "2m"},
     },
+    "edge": {"kind": "Gateway", "certificateNotAfter": "2026-05-30T12:00:00Z"},
 }
 AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)
 HELD = Gate(gate="ReplicasHealthy", result="Failed", reason="server 2/3 ready")

@@ -68,7 +68,7 @@ class InstanceFigures:
     """What metrics say of one instance.
 
     Conditions by type, findings by code and party, the next date by clause and party, and the begin of the
-    next slot (Unix times). A field that the status does not tell is empty or None.
+    next slot and the end of the certificate (Unix times). A field that the status does not tell is empty or None.
     """
 
     conditions: Mapping[str, ConditionFigures]
@@ -78,6 +78,7 @@ class InstanceFigures:
     maintenance: MaintenanceFigures
     service_level: ServiceLevelFigures | None
     recovery: RecoveryFigures | None
+    certificate: float | None
     version: str
     plan: str
 
@@ -103,6 +104,7 @@ def figures_of(
         maintenance=maintenance_figures(status, requests, gates),
         service_level=_service_level(get_map(status, "serviceLevel")),
         recovery=recovery_figures(get_map(status, "recovery")),
+        certificate=_timestamp(get_str(status, "edge", "certificateNotAfter")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
     )
@@ -175,6 +177,7 @@ class InstanceCollector(Collector):
         yield from maintenance_families({key: found.maintenance for key, found in figures.items()})
         yield from _service_level_families(figures)
         yield from recovery_families({key: found.recovery for key, found in figures.items()})
+        yield _certificate(figures)
 
 
 def _info(instances: Mapping[Key, InstanceFigures]) -> Metric:
@@ -245,6 +248,18 @@ def _date_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Me
         if figures.slot is not None:
             slot.add_metric((key.namespace, key.name), figures.slot)
     return date, slot
+
+
+def _certificate(instances: Mapping[Key, InstanceFigures]) -> Metric:
+    until = GaugeMetricFamily(
+        "dedicated_instance_certificate_not_after_timestamp_seconds",
+        "Until when the certificate of the way in is valid; absent where there is none, or it is not known.",
+        labels=LABELS,
+    )
+    for key, figures in instances.items():
+        if figures.certificate is not None:
+            until.add_metric((key.namespace, key.name), figures.certificate)
+    return until
 
 
 def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, ...]:
