@@ -93,6 +93,7 @@ STATUS: Manifest = {
         },
         "guarantee": "Kept",
     },
+    "edge": {"kind": "Gateway", "certificateNotAfter": "2026-05-30T12:00:00Z"},
 }
 AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)
 HELD = Gate(gate="ReplicasHealthy", result="Failed", reason="server 2/3 ready")

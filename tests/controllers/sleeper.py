@@ -41,7 +41,7 @@ from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
 from reconcile.api_server import Server
-from reconcile.simulation import rolled_out
+from reconcile.rolling import rolled_out
 
 KEY = Key("acme-ns", "acme")
 SOON = 60.0

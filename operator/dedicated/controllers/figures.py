@@ -69,7 +69,7 @@ class InstanceFigures:
     """What metrics say of one instance.
 
     Conditions by type, findings by code and party, the next date by clause and party, and the begin of the
-    next slot (Unix times). A field that the status does not tell is empty or None.
+    next slot and the end of the certificate (Unix times). A field that the status does not tell is empty or None.
     """
 
     conditions: Mapping[str, ConditionFigures]
@@ -80,6 +80,7 @@ class InstanceFigures:
     service_level: ServiceLevelFigures | None
     recovery: RecoveryFigures | None
     limits: LimitFigures | None
+    certificate: float | None
     version: str
     plan: str
 
@@ -106,6 +107,7 @@ def figures_of(
         service_level=_service_level(get_map(status, "serviceLevel")),
         recovery=recovery_figures(get_map(status, "recovery")),
         limits=limit_figures(get_map(status, "rateLimit")),
+        certificate=_timestamp(get_str(status, "edge", "certificateNotAfter")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
     )
@@ -179,6 +181,7 @@ class InstanceCollector(Collector):
         yield from _service_level_families(figures)
         yield from recovery_families({key: found.recovery for key, found in figures.items()})
         yield from limit_families({key: found.limits for key, found in figures.items()})
+        yield _certificate(figures)
 
 
 def _info(instances: Mapping[Key, InstanceFigures]) -> Metric:
@@ -249,6 +252,18 @@ def _date_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Me
         if figures.slot is not None:
             slot.add_metric((key.namespace, key.name), figures.slot)
     return date, slot
+
+
+def _certificate(instances: Mapping[Key, InstanceFigures]) -> Metric:
+    until = GaugeMetricFamily(
+        "dedicated_instance_certificate_not_after_timestamp_seconds",
+        "Until when the certificate of the way in is valid; absent where there is none, or it is not known.",
+        labels=LABELS,
+    )
+    for key, figures in instances.items():
+        if figures.certificate is not None:
+            until.add_metric((key.namespace, key.name), figures.certificate)
+    return until
 
 
 def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, ...]:

@@ -1,0 +1,117 @@
+"""Where requests go, once they are counted: server and login, and the agent's probes to nowhere."""
+
+from dedicated.contract.rate_limits import Kind, Policy
+from dedicated.parts.limiter import refusals, window
+from dedicated.parts.limiter.frontends import LOGIN
+from dedicated.parts.limiter.maps import thresholds
+from dedicated.parts.limiter.site import Backend, Site
+from dedicated.parts.limiter.tables import KINDS
+
+FORGED = (
+    "forwarded",
+    "x-zitadel-instance-host",
+    "x-zitadel-public-host",
+    "x-real-ip",
+    "x-rewrite-url",
+    "upgrade",
+)
+FORGED_PREFIXES = ("x-forwarded-", "x-original-", "x-http-method")
+"""Headers by which somebody outside could name another instance, origin, address or request."""
+RESOLVERS = "cluster"
+
+
+def backends(policy: Policy, site: Site, replica: int) -> list[str]:
+    """All of them."""
+    return [
+        *_traffic("ui", "ui", policy, site, replica),
+        *_traffic("login", "ui", policy, site, replica),
+        *_traffic("api", "api", policy, site, replica),
+        *(line for kind in KINDS for line in _probe(kind, policy, site, replica)),
+    ]
+
+
+def _traffic(name: str, kind: Kind, policy: Policy, site: Site, replica: int) -> list[str]:
+    floor = thresholds(policy, kind)
+    refused = refusals.answers(kind, floor.limit) if policy.mode == "Enforce" else []
+    rules = [
+        *window.counting(kind, floor, replica=replica, replicas=site.replicas),
+        *refusals.refusing(),
+        *refusals.counted(kind),
+        *refused,
+        *(_hidden() if name == "api" else []),
+        *_headers(),
+        *_servers(name, site),
+    ]
+    return [f"backend {name}", *(f"    {rule}" for rule in rules)]
+
+
+def _probe(kind: Kind, policy: Policy, site: Site, replica: int) -> list[str]:
+    rules = [
+        *window.counting(kind, thresholds(policy, kind), replica=replica, replicas=site.replicas),
+        *refusals.refusing(),
+        *refusals.probe_answers(kind),
+    ]
+    return [f"backend probe_{kind}", *(f"    {rule}" for rule in rules)]
+
+
+def _hidden() -> list[str]:
+    """What the server tells its own cluster only."""
+    return [
+        f"http-request return status 404 if {{ {path} -m {match} }}"
+        for path in ("path", "var(txn.p)")
+        for match in ("str /debug /metrics", "beg /debug/ /metrics/")
+    ]
+
+
+def _headers() -> list[str]:
+    return [
+        *(f"http-request del-header {name}" for name in FORGED),
+        *(f"http-request del-header {prefix} -m beg" for prefix in FORGED_PREFIXES),
+        "http-request set-header x-forwarded-for %[var(txn.real)]",
+        "http-request set-header x-forwarded-proto https",
+        "http-request set-header x-forwarded-host %[req.hdr(host)]",
+    ]
+
+
+def _servers(name: str, site: Site) -> list[str]:
+    if name == "login":
+        return [*_check(f"{LOGIN}/healthy", site), _pods("login", site.login, "")]
+    return [
+        "http-request set-timeout server 1h if { req.hdr(content-type) -m beg application/grpc }",
+        *_check("/debug/ready", site),
+        _pods("server", site.server, "proto h2 "),
+    ]
+
+
+def _check(path: str, site: Site) -> list[str]:
+    """The host matters: servers answer for hosts they know, and HTTP/2 has none otherwise."""
+    return [
+        "option httpchk",
+        f"http-check send meth GET uri {path} hdr host {site.domain}",
+        "http-check expect status 200",
+    ]
+
+
+def _pods(name: str, backend: Backend, protocol: str) -> str:
+    """Pods by their headless Service; a reload knows those of before by the state that the agent saved."""
+    checks = f"{protocol}check inter 2s fall 2 rise 1"
+    if backend.host.replace(".", "").isdigit():
+        return f"server {name}1 {backend.host}:{backend.port} {checks}"
+    return (
+        f"server-template {name} {backend.slots} {backend.host}:{backend.port} {checks}"
+        f" resolvers {RESOLVERS} resolve-prefer ipv4 init-addr last,none"
+    )
+
+
+def resolvers() -> list[str]:
+    """The cluster's name servers."""
+    return [
+        f"resolvers {RESOLVERS}",
+        "    parse-resolv-conf",
+        "    accepted_payload_size 8192",
+        "    resolve_retries 3",
+        "    timeout resolve 1s",
+        "    timeout retry 1s",
+        "    hold valid 2s",
+        "    hold obsolete 5s",
+    ]
