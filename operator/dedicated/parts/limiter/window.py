@@ -68,7 +68,7 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
         *_mark_offered(kind, floor.ban, replicas),
         *_numbered(kind, replica, others),
         *_limit(kind, floor.limit),
-        *_admitted(kind, replica, others),
+        *_admitted(kind, replica),
         *_mark_admitted(kind, floor.limit, replicas),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind)),
@@ -174,14 +174,10 @@ def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     ]
 
 
-def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
+def _admitted(kind: Kind, replica: int) -> list[str]:
     """`txn.i`: the number of this request among those that this replica let through, from 1."""
-    counts = f"{{ var(txn.n) -m found }} !{IS_OVER}"
     own = tables.admitted(kind, replica)
-    return [
-        *_keep("admkept", [tables.admitted(kind, other) for other in others], counts),
-        f"http-request set-var(txn.i) src_inc_gpc0({own}) if {counts}{_unless('admkept', others)}",
-    ]
+    return [f"http-request set-var(txn.i) src_inc_gpc0({own}) if {{ var(txn.n) -m found }} !{IS_OVER}"]
 
 
 def _mark_admitted(kind: Kind, floor: int, replicas: int) -> list[str]:
