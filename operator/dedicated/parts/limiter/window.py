@@ -78,7 +78,7 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
         *_numbered(kind, replica, others),
         *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
         *_alive("wait", "lj", tables.marks(kind)),
-        *_admitted(kind, replica, others),
+        *_admitted(kind, replica),
         *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, last=last_admitted),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind)),
@@ -157,14 +157,9 @@ def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     ]
 
 
-def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
+def _admitted(kind: Kind, replica: int) -> list[str]:
     """`txn.i`: how many requests this replica let through, with this one."""
-    counts = f"{found('n')} !{IS_OVER}"
-    own = tables.admitted(kind, replica)
-    return [
-        *_keep("akept", [tables.admitted(kind, other) for other in others], counts),
-        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
-    ]
+    return [put("i", f"src_inc_gpc0({tables.admitted(kind, replica)})", f"{found('n')} !{IS_OVER}")]
 
 
 def _number(others: list[int]) -> str:
