@@ -19,6 +19,12 @@ PODS = Ref(STATEFUL_SET.kind, "acme-limiter")
 WAY_IN = Ref(SERVICE.kind, "acme-limiter")
 FILES = Ref(CONFIG_MAP.kind, "acme-limiter")
 TO_SERVER, TO_LOGIN = (Ref(NETWORK_POLICY.kind, f"acme-{name}") for name in ("server", "login"))
+MONTHLY: Manifest = {
+    "plan": "Advanced",
+    "maintenance": {
+        "windows": [{"recurrence": "FREQ=MONTHLY;BYDAY=2SU", "start": "02:00", "duration": "4h"}]
+    },
+}
 PEERS = f"acme-limiter-peers-{NOW:%Y%m}"
 
 
@@ -132,11 +138,11 @@ def test_a_way_in_that_goes_opens_the_ways_before_the_limiter_goes() -> None:
 def override(cluster: Cluster, until: timedelta = timedelta(days=30)) -> None:
     """The provider raises a range."""
     now = cluster.server.now
-    stated: Manifest = {
+    raised: Manifest = {
         "range": "198.51.100.0/24", "factor": 3, "validUntil": f"{now + until:%Y-%m-%dT%H:%M:%SZ}",
-        "reference": "T-1", "reason": "an office behind one address",
     }  # fmt: skip
-    cluster.state(Statement("acme-raised", "acme", "RateLimitOverride", {"rateLimitOverride": stated}))
+    told: Manifest = {"override": raised, "reference": "T-1", "reason": "an office behind one address"}
+    cluster.state(Statement("acme-raised", "acme", "Override", told))
 
 
 def held_hash(cluster: Cluster) -> str:
@@ -148,8 +154,7 @@ def wanted_hash(cluster: Cluster) -> str:
     return policy_hash(policy_in_force(limit, cluster.facts.values(), now=now).policy)
 
 
-@pytest.mark.parametrize("waits", [{}, {"maintenance": {"windows": [
-    {"recurrence": "FREQ=MONTHLY;BYDAY=2SU", "start": "02:00", "duration": "4h"}]}}])  # fmt: skip
+@pytest.mark.parametrize("waits", [{}, MONTHLY])
 def test_a_policy_that_changes_is_applied_at_once_and_rolls_no_pod(waits: Manifest) -> None:
     cluster = stood(**waits)
     pods = cluster.server.objects[PODS].generation
@@ -168,8 +173,7 @@ def test_a_policy_that_changes_is_applied_at_once_and_rolls_no_pod(waits: Manife
 
 
 def test_pods_wait_for_a_slot_and_the_configuration_does_not() -> None:
-    monthly: JsonValue = {"recurrence": "FREQ=MONTHLY;BYDAY=2SU", "start": "02:00", "duration": "4h"}
-    cluster = stood(maintenance={"windows": [monthly]})
+    cluster = stood(**MONTHLY)
     cluster.limiter_image = "haproxy:3.4"
     cluster.settle()
     assert cluster.condition("UpToDate") == ("False", "MaintenancePending")
@@ -189,7 +193,6 @@ def test_the_link_is_renewed_each_year_under_a_new_name() -> None:
     assert [action for action in cluster.done if isinstance(action, CreatePeers)] == [made]
     cluster.pass_time(days=40)
     cluster.settle()
-    renewed = cluster.done[-1] if isinstance(cluster.done[-1], CreatePeers) else None
     renewed = next(a for a in reversed(cluster.done) if isinstance(a, CreatePeers))
     assert renewed.before == PEERS
     volumes = get_list(cluster.server.objects[PODS].manifest, "spec", "template", "spec", "volumes")

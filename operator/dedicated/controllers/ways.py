@@ -24,8 +24,7 @@ from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.limits_sight import Ways
 from dedicated.controllers.dialer import Dialer, Targets
 from dedicated.parts import server
-from dedicated.parts.limiter.names import COMPONENT, HTTP_PORT
-from dedicated.parts.limiter.objects_network import BACKENDS
+from dedicated.parts.limiter.names import BACKENDS, COMPONENT, HTTP_PORT
 from dedicated.parts.limiter.ways import Leads, instances_of, leads_of, ways_of
 from dedicated.reconcile.observed import PodState
 

@@ -132,7 +132,9 @@ def reclaimed(
 
 
 def stamp(manifest: Manifest) -> Manifest:
-    """The manifest with the hash of itself."""
+    """The manifest with the hash of itself, unless it brings one along."""
+    if mark_of(manifest):
+        return manifest
     metadata = get_map(manifest, "metadata")
     annotations = {**get_map(metadata, "annotations"), ANNOTATION_APPLIED: digest(manifest)}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}

@@ -3,23 +3,17 @@
 from datetime import datetime
 
 from dedicated.api.objects import CONFIG_MAP, NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET, Ref
+from dedicated.parts.limiter import site
 
 COMPONENT = "limiter"
 """Label of all objects of the limiter, and the suffix of their names."""
-HTTP_PORT, TLS_PORT, PROBE_PORT, METRICS_PORT, AGENT_PORT, PEERS_PORT = 8080, 8443, 8406, 8407, 8408, 7000
+HTTP_PORT, TLS_PORT, METRICS_PORT, PEERS_PORT = (
+    site.HTTP_PORT, site.HTTPS_PORT, site.METRICS_PORT, site.PEER_PORT,
+)  # fmt: skip
+AGENT_PORT = 8408
 MOST_REPLICAS = 3
-
-FILES_DIRECTORY = "/run/limiter/files"
-"""Written by the agent, read by HAProxy."""
-SOCKET_DIRECTORY = "/run/limiter/sockets"
-"""Admin and master socket of HAProxy, and the log socket of the agent."""
-SHARED_DIRECTORY = "/run/limiter"
-"""The volume that both containers see."""
-PEERS_DIRECTORY = "/etc/limiter/peers"
-"""`PEER_PEM` (certificate and key) and `TRUSTED_PEM` of the link between the replicas."""
-TLS_DIRECTORY = "/etc/limiter/tls"
-"""The Secret of the public name, where HAProxy terminates TLS."""
-PEER_PEM, TRUSTED_PEM, NEXT_PEM = "peer.pem", "trusted.pem", "next.pem"
+BACKENDS = {"server": 8080, "login": 3000}
+"""Who is behind the limiter, and at which port."""
 
 POLICY_FILE = "policy.json"
 """Key of the ConfigMap: the canonical policy; `HASH_KEY` is its hash."""

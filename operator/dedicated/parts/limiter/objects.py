@@ -5,15 +5,17 @@ is a change of the running HAProxy and rolls no pod. What the replicas tell is a
 makes it empty, its data is the agents', which their Role and the protection of the instance hold them to.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from dedicated.api.json import JsonValue, Manifest, get_map
+from dedicated.api.json import JsonValue, Manifest, digest, get_map
+from dedicated.api.names import ANNOTATION_APPLIED
 from dedicated.api.objects import CONFIG_MAP, DISRUPTION_BUDGET, SERVICE
 from dedicated.api.resource import Instance
 from dedicated.contract.limiter_report import MANAGER
+from dedicated.parts.edge.entries import service_annotations
 from dedicated.parts.limiter import names
 from dedicated.parts.limiter.names import COMPONENT, HTTP_PORT, MOST_REPLICAS
+from dedicated.parts.limiter.objects_files import Files
 from dedicated.parts.metadata import child, selector
 from dedicated.parts.process import is_word, rights
 
@@ -25,7 +27,7 @@ KEYS = tuple(f"r{ordinal}" for ordinal in range(MOST_REPLICAS))
 class LimiterWanted:
     """Input of the limiter's manifests. `agent_image` is the operator's own.
 
-    `files` is the whole data of its ConfigMap. `memory` are the bytes that HAProxy may take. `tls_secret` is
+    `memory` are the bytes that HAProxy may take. `tls_secret` is
     the Secret of the public name where HAProxy terminates TLS, else empty. `peers` is the Secret of the link
     between the replicas, empty while there is none; `peers_mark` changes when it was made anew. `stands` says
     that the limiter was ready once: from then on server and login are reached by nobody else.
@@ -37,17 +39,11 @@ class LimiterWanted:
     replicas: int
     zones: int
     memory: int
-    files: Mapping[str, str] = field(repr=False)
+    files: Files
     tls_secret: str = ""
     peers: str = ""
     peers_mark: str = ""
     stands: bool = False
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        """Of the Service that all traffic enters by, where that is the whole way in."""
-        edge = self.instance.spec.edge
-        return edge.service.annotations if edge is not None and edge.service is not None else {}
 
 
 def is_report(component: str, manager: str, fields: Manifest) -> bool:
@@ -62,7 +58,11 @@ def report(instance: Instance) -> Manifest:
 
 def files(wanted: LimiterWanted) -> Manifest:
     """The ConfigMap that the agents read."""
-    return {**child(CONFIG_MAP, wanted.instance, COMPONENT, COMPONENT), "data": {**wanted.files}}
+    head = child(CONFIG_MAP, wanted.instance, COMPONENT, COMPONENT)
+    # It brings its mark along: to take it of all the text would be most of a pass.
+    mark: Manifest = {ANNOTATION_APPLIED: digest([head, wanted.files.mark])}
+    head["metadata"] = {**get_map(head, "metadata"), "annotations": mark}
+    return {**head, "data": {**wanted.files.data}}
 
 
 def standing(wanted: LimiterWanted) -> tuple[Manifest, ...]:
@@ -107,8 +107,8 @@ def way_in(wanted: LimiterWanted) -> Manifest:
             }
         ]
     head = child(SERVICE, wanted.instance, COMPONENT, COMPONENT)
-    if wanted.annotations:
-        head["metadata"] = {**get_map(head, "metadata"), "annotations": {**wanted.annotations}}
+    if annotations := service_annotations(wanted.instance):
+        head["metadata"] = {**get_map(head, "metadata"), "annotations": {**annotations}}
     return {
         **head,
         "spec": {"selector": selector(wanted.instance, COMPONENT), "ports": ports},

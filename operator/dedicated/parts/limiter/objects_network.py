@@ -11,14 +11,12 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import NETWORK_POLICY, SERVICE
 from dedicated.parts.limiter import names
-from dedicated.parts.limiter.names import COMPONENT
+from dedicated.parts.limiter.names import BACKENDS, COMPONENT
 from dedicated.parts.limiter.objects import LimiterWanted
 from dedicated.parts.metadata import child, selector
 from dedicated.parts.process import tcp, ways_out
 
 POD_NAME = "statefulset.kubernetes.io/pod-name"
-BACKENDS = {"server": 8080, "login": 3000}
-"""Who is behind the limiter, and at which port."""
 
 
 def services(wanted: LimiterWanted) -> Iterator[Manifest]:

@@ -6,12 +6,16 @@ comes back from the others. HAProxy drains: endpoints forget the pod while it sl
 their time. Only the agent's containers hold a token. What is configured is no part of the template.
 """
 
+from collections.abc import Iterator
+
 from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import GROUP, ZONE_LABEL
 from dedicated.api.objects import STATEFUL_SET
 from dedicated.parts.limiter import names
 from dedicated.parts.limiter.names import COMPONENT
 from dedicated.parts.limiter.objects import LimiterWanted
+from dedicated.parts.limiter.peers import MOUNTED
+from dedicated.parts.limiter.site import Directories
 from dedicated.parts.metadata import (
     child,
     labels,
@@ -21,6 +25,7 @@ from dedicated.parts.metadata import (
     selector,
 )
 
+PLACES = Directories()
 PRE_STOP_SECONDS = 10
 GRACE_SECONDS = PRE_STOP_SECONDS + 65
 """Longer than the sleep and HAProxy's `hard-stop-after`."""
@@ -97,8 +102,8 @@ def _haproxy(wanted: LimiterWanted) -> Manifest:
         "image": wanted.image,
         "command": ["haproxy", "-W", "-db"],
         "args": [
-            *("-S", f"{names.SOCKET_DIRECTORY}/master.sock,mode,600"),
-            *("-f", f"{names.FILES_DIRECTORY}/haproxy.cfg"),
+            *("-S", f"{PLACES.run}/master.sock,mode,600"),
+            *("-f", f"{PLACES.config}/haproxy.cfg"),
         ],
         "ports": [
             {"name": name, "containerPort": number, "protocol": "TCP"} for name, number in ports.items()
@@ -107,7 +112,7 @@ def _haproxy(wanted: LimiterWanted) -> Manifest:
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": memory}},
         "securityContext": restricted_container(),
         "volumeMounts": [
-            {"name": "shared", "mountPath": names.SHARED_DIRECTORY},
+            *_shared(),
             *_secrets_mounted(wanted),
         ],
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
@@ -127,7 +132,7 @@ def _agent(wanted: LimiterWanted, name: str) -> Manifest:
         "resources": {"requests": {"cpu": "10m", "memory": "80Mi"}, "limits": {"memory": "160Mi"}},
         "securityContext": restricted_container(),
         "volumeMounts": [
-            {"name": "shared", "mountPath": names.SHARED_DIRECTORY},
+            *_shared(),
             {"name": "token", "mountPath": TOKEN_DIRECTORY, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             *_secrets_mounted(wanted),
@@ -148,23 +153,29 @@ def _probe(port: str, *, period: int, failures: int) -> Manifest:
     }
 
 
+def _shared() -> list[JsonValue]:
+    """Files and sockets, which both containers see."""
+    return [
+        {"name": "config", "mountPath": PLACES.config},
+        {"name": "run", "mountPath": PLACES.run},
+    ]
+
+
 def _secrets_mounted(wanted: LimiterWanted) -> list[JsonValue]:
     """The agent looks at them too: HAProxy's own check of a configuration reads what it names."""
-    found = {"peers": names.PEERS_DIRECTORY, **({"tls": names.TLS_DIRECTORY} if wanted.tls_secret else {})}
+    found = {"peers": PLACES.peers, **({"tls": PLACES.tls} if wanted.tls_secret else {})}
     return [{"name": name, "mountPath": place, "readOnly": True} for name, place in found.items()]
 
 
 def _volumes(wanted: LimiterWanted) -> list[JsonValue]:
-    files = (names.PEER_PEM, names.TRUSTED_PEM)
     found: list[JsonValue] = [
-        {"name": "shared", "emptyDir": {"sizeLimit": "64Mi"}},
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        *_empty("config", "run", "tmp"),
         {"name": "token", "projected": {"sources": _token()}},
         {
             "name": "peers",
             "secret": {
                 "secretName": wanted.peers,
-                "items": [{"key": key, "path": key} for key in files],
+                "items": [{"key": key, "path": key} for key in MOUNTED],
                 "defaultMode": 0o440,
             },
         },
@@ -172,6 +183,11 @@ def _volumes(wanted: LimiterWanted) -> list[JsonValue]:
     if wanted.tls_secret:
         found.append({"name": "tls", "secret": {"secretName": wanted.tls_secret, "defaultMode": 0o440}})
     return found
+
+
+def _empty(*volumes: str) -> Iterator[JsonValue]:
+    for name in volumes:
+        yield {"name": name, "emptyDir": {"sizeLimit": "64Mi"}}
 
 
 def _token() -> list[JsonValue]:

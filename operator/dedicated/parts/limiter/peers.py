@@ -16,9 +16,12 @@ from datetime import datetime
 from dedicated.api.json import Manifest
 from dedicated.api.objects import SECRET
 from dedicated.api.resource import Instance
-from dedicated.parts.limiter.names import COMPONENT, NEXT_PEM, PEER_PEM, TRUSTED_PEM, peers_name, peers_prefix
+from dedicated.parts.limiter.names import COMPONENT, peers_name, peers_prefix
 from dedicated.parts.metadata import child
 
+CERTIFICATE, KEY, TRUSTED = MOUNTED = ("tls.crt", "tls.key", "ca.crt")
+"""What pods see of it."""
+NEXT_CERTIFICATE, NEXT_KEY = "next.crt", "next.key"
 MONTHS = 12
 """A Secret is in use for so long; the certificates are good for longer (`GOOD_FOR_DAYS`)."""
 GOOD_FOR_DAYS = 4 * 366
@@ -59,9 +62,11 @@ def secret(instance: Instance, name: str, *, own: Pair, following: Pair, before:
     """The Secret. `before` are the certificates that the one before it trusts: pods show them for a while."""
     trusted = before if own.certificate in before else before + own.certificate
     data = {
-        PEER_PEM: own.certificate + own.key,
-        TRUSTED_PEM: trusted + following.certificate,
-        NEXT_PEM: following.certificate + following.key,
+        CERTIFICATE: own.certificate,
+        KEY: own.key,
+        TRUSTED: trusted + following.certificate,
+        NEXT_CERTIFICATE: following.certificate,
+        NEXT_KEY: following.key,
     }
     suffix = name.removeprefix(f"{instance.name}-")
     return {
@@ -74,14 +79,14 @@ def secret(instance: Instance, name: str, *, own: Pair, following: Pair, before:
 
 def following_in(data: Mapping[str, bytes]) -> Pair | None:
     """The pair that a Secret keeps for the one after it; None where it keeps none."""
-    begin = data.get(NEXT_PEM, b"").find(b"-----BEGIN PRIVATE KEY-----")
-    return None if begin <= 0 else Pair(data[NEXT_PEM][:begin], data[NEXT_PEM][begin:])
+    certificate, key = data.get(NEXT_CERTIFICATE), data.get(NEXT_KEY)
+    return Pair(certificate, key) if certificate and key else None
 
 
 def trusted_in(data: Mapping[str, bytes]) -> bytes:
     """The two newest certificates that a Secret trusts: its own and the next one's."""
     end = b"-----END CERTIFICATE-----\n"
-    return b"".join(part + end for part in data.get(TRUSTED_PEM, b"").split(end)[:-1][-2:])
+    return b"".join(part + end for part in data.get(TRUSTED, b"").split(end)[:-1][-2:])
 
 
 def _is_month(text: str) -> bool:

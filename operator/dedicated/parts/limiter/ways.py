@@ -19,8 +19,7 @@ from dedicated.api.names import (
 )
 from dedicated.api.objects import INGRESS, NETWORK_POLICY, SERVICE, Key
 from dedicated.contract.limits_sight import Way
-from dedicated.parts.limiter.names import pods_service
-from dedicated.parts.limiter.objects_network import BACKENDS
+from dedicated.parts.limiter.names import BACKENDS, pods_service
 from dedicated.parts.metadata import labels_of
 
 VARYING = frozenset({LABEL_APP_VERSION, "pod-template-hash"})
