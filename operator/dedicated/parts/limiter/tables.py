@@ -16,7 +16,7 @@ from dedicated.parts.limiter.site import PEER_PORT, Site, peer_address, replica_
 PEERS = "rl"
 KINDS: tuple[Kind, ...] = ("ui", "api")
 REFUSED = "refused"
-"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow what would be."""
+"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow too."""
 TOP_PATHS = "toppaths"
 """Table of this replica alone: two segments of the paths of refused requests."""
 ADMITTED_KEPT = f"{WINDOW + 1}s"
