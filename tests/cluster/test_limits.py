@@ -90,7 +90,7 @@ def test_a_replica_that_admits_too_much_is_found(stage: Limited) -> None:
     assert "700 admitted, not 606" in get_str(condition(body, "RateLimitEnforced"), "message")
     codes = [get_str(one, "code") for one in get_list(body, "status", "findings")]
     assert "LimitProofFailed" in codes
-    assert condition(body, "Ready")["status"] == "True", "the instance serves"
+    assert condition(body, "Stalled")["status"] == "False", "the instance serves on"
 
 
 def test_a_configuration_that_is_refused_is_told_and_the_old_one_stays(stage: Limited) -> None:
