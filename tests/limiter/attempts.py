@@ -19,7 +19,14 @@ HIDDEN_UI = (
     *("/ui/x?a=/../", "/x?/ui/x", "/ui/../oauth", "/ui/%2e%2e/oauth", "/ui/x/..", "/ui/.", "/ui/.."),
     *("/ui/v2/login/x", "/ui/v2/%6cogin/x", "/ui/v2//login/x", "/ui/v2/login%2fx", "/ui/v2/login;x"),
     *("/ui/v2/login/../../x", "/ui/v2/loginx", "/ui/v2/login", "//ui/v2/login/x", "/ui/%76%32/login"),
-    *("/debug/metrics", "/%64ebug/metrics", "//debug/metrics", "/debug//metrics", "/metrics", "/debug/../debug/x"),
+    *(
+        "/debug/metrics",
+        "/%64ebug/metrics",
+        "//debug/metrics",
+        "/debug//metrics",
+        "/metrics",
+        "/debug/../debug/x",
+    ),
 )
 SPOOFS = (
     ("x-forwarded-for", "203.0.113.9"),
@@ -46,7 +53,7 @@ FORGED = frozenset(name for name, _ in SPOOFS) - {"x-forwarded-for", "x-forwarde
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request, of HTTP/1.1 as raw text, of HTTP/2 as headers, body and trailers."""
+    """One request: of HTTP/1.1 as raw text up to its last header, of HTTP/2 as headers; then the body."""
 
     name: str
     raw: str = ""
@@ -117,15 +124,17 @@ def by_header() -> Iterator[Attempt]:
         yield Attempt(f"h2 {name} {path}", headers=(*h2(path), (name, value)))
         yield Attempt(f"h2 twice {name} {path}", headers=(*h2(path), (name, value), (name, value)))
         post = h2(path, method="POST")
-        yield Attempt(f"h2 trailer {name} {path}", "", post, b"x", ((name, value),))
+        yield Attempt(f"h2 trailer {name} {path}", headers=post, body=b"x", trailers=((name, value),))
     for pseudo in (":path", ":authority", ":method"):
-        yield Attempt(f"h2 trailer {pseudo}", "", h2("/oauth/x", method="POST"), b"x", ((pseudo, "/ui/x"),))
+        post = h2("/oauth/x", method="POST")
+        yield Attempt(f"h2 trailer {pseudo}", headers=post, body=b"x", trailers=((pseudo, "/ui/x"),))
     smuggled = ("transfer-encoding", "chunked"), ("content-length", "0"), ("connection", "x-forwarded-for")
     for name, value in smuggled:
-        yield Attempt(f"h2 {name}", "", (*h2("/oauth/x", method="POST"), (name, value)), b"0\r\n\r\nGET /ui/x")
-    both = ("Content-Length: 4", "Transfer-Encoding: chunked", "")
-    body = "0\r\n\r\nGET /ui/smuggled HTTP/1.1\r\nHost: x"
-    yield Attempt("h1 both lengths", _raw("/oauth/x", f"Host: {HOST}", *both, body, method="POST"))
+        headers = (*h2("/oauth/x", method="POST"), (name, value))
+        yield Attempt(f"h2 {name}", headers=headers, body=b"0\r\n\r\nGET /ui/x")
+    both = (f"Host: {HOST}", "Content-Length: 4", "Transfer-Encoding: chunked")
+    body = b"0\r\n\r\nGET /ui/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+    yield Attempt("h1 both lengths", _raw("/oauth/x", *both, method="POST"), body=body)
 
 
 def h2(path: str, *, host: str = HOST, method: str = "GET") -> tuple[tuple[str, str], ...]:

@@ -168,7 +168,7 @@ def standing(
     threads: int = 1,
     addresses: int = 16_384,
 ) -> Iterator[Stand]:
-    """Start everything, and leave nothing. `behind`: starts server and login at an address, in the place of ours."""
+    """Start everything, and leave nothing. `behind` starts server and login, else the fast ones do."""
     with ExitStack() as stack:
         network = stack.enter_context(own_network())
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=PLACE))
