@@ -36,8 +36,8 @@ from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import make_metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
-from dedicated.controllers.world import World
 from dedicated.controllers.ways import WayFinder
+from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
 from reconcile.api_server import Server
