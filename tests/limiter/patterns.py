@@ -15,11 +15,15 @@ UI, API = "/ui/console/x", "/oauth/v2/keys"
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """So many requests at once, at a time in windows; `replica` None: over all of them."""
+    """So many requests at once, at a time in windows; `replica` None: over all of them.
+
+    `after`: the time is that since the step before this one was over.
+    """
 
     time: float
     count: int
     replica: int | None = None
+    after: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ Pattern = tuple[Step, ...]
 
 def polite(limit: int) -> Pattern:
     """The whole budget at once, again as soon as the window is over."""
-    return tuple(Burst(number * 1.01, limit * 100 // 101) for number in range(4))
+    again = Burst(1.005, limit * 100 // 101, after=True)
+    return (Burst(0.0, again.count), again, again, again)
 
 
 def edges(limit: int) -> Pattern:
@@ -86,7 +91,8 @@ async def behave(
     request, begun, found = get(path), time.monotonic(), list[Answer]()
     async with lines(endpoints, source=source, each=2) as made:
         for step in pattern:
-            await at(begun, step.time * rules.window)
+            after = isinstance(step, Burst) and step.after
+            await at(time.monotonic() if after else begun, step.time * rules.window)
             used = chosen(made, len(endpoints), step.replica)
             match step:
                 case Burst():
