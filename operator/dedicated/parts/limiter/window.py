@@ -8,7 +8,8 @@ mark of request n - limit is alive: that request, or one at most G - 1 later, wa
 window. So no more than the limit (with its tolerance of 1 %) pass in any window, and never fewer than the
 published limit. A ban is the same over offered requests.
 
-- The last K of a group mark it, since replicas that count at once may each miss some numbers.
+- The last K of a group mark it, since replicas that count at once may each miss some numbers: a group without
+  a mark lets so many more through. The first do not, so that a client of one request leaves none.
 - A mark's key is the client's address with the group's number in it. Groups are numbered modulo 1000; at
   most about 200 live at once.
 - Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
@@ -41,9 +42,14 @@ def group(threshold: int) -> int:
     return max(1, threshold // PARTS)
 
 
-def marking(size: int, replicas: int) -> int:
-    """How many requests at the end of a group mark it."""
-    return 1 if replicas == 1 else min(size, 2 * replicas)
+def limit_marking(size: int, replicas: int) -> int:
+    """How many requests at the end of a limit's group mark it."""
+    return 1 if replicas == 1 else size - size // 5
+
+
+def ban_marking(size: int, replicas: int) -> int:
+    """How many requests at the end of a ban's group mark it: a missed one delays a ban by a group at most."""
+    return 1 if replicas == 1 else min(size, 4 * replicas)
 
 
 def limit_map(kind: Kind) -> str:
@@ -62,16 +68,18 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
     `txn.k` is the client's key, and the source; a client without a key is exempt.
     """
     others = [other for other in range(replicas) if other != replica]
+    last_offered = ban_marking(group(floor.ban), replicas)
+    last_admitted = limit_marking(group(floor.limit), replicas)
     return [
         put("ban", f"var(txn.k),table_expire({tables.banned(kind)})"),
         *_offered(kind, replica, others),
         *_ban(kind, floor.ban),
-        *_ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, replicas=replicas),
+        *_ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, last=last_offered),
         *_numbered(kind, replica, others),
         *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
         *_alive("wait", "lj", tables.marks(kind)),
-        *_admitted(kind, replica, others),
-        *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, replicas=replicas),
+        *_admitted(kind, replica),
+        *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, last=last_admitted),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind)),
     ]
@@ -149,14 +157,9 @@ def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     ]
 
 
-def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
+def _admitted(kind: Kind, replica: int) -> list[str]:
     """`txn.i`: how many requests this replica let through, with this one."""
-    counts = f"{found('n')} !{IS_OVER}"
-    own = tables.admitted(kind, replica)
-    return [
-        *_keep("akept", [tables.admitted(kind, other) for other in others], counts),
-        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
-    ]
+    return [put("i", f"src_inc_gpc0({tables.admitted(kind, replica)})", f"{found('n')} !{IS_OVER}")]
 
 
 def _number(others: list[int]) -> str:
@@ -164,14 +167,13 @@ def _number(others: list[int]) -> str:
     return f"var(txn.i){',add(txn.r)' if others else ''},sub(1)"
 
 
-def _ends_group(name: str, number: str, map_: str, *, floor: int, replicas: int) -> list[str]:
+def _ends_group(name: str, number: str, map_: str, *, floor: int, last: int) -> list[str]:
     """`txn.<name>j`: the group that this request is to mark, being of the last in it.
 
     A raised threshold's group is a multiple of the floor's, and ends with one.
     """
     size, mark = f"{name}g", f"{name}j"
     floor_size = group(floor)
-    last = marking(floor_size, replicas)
     raised = f"var(txn.real),map_ip_int({map_},{floor}),div({floor}),mul({floor_size})"
     ends = f"{number},mod(txn.{size}),add({last}),div(txn.{size}) gt 0"
     return [
