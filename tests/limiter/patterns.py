@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limiter.answers import Answer
-from limiter.http1 import Endpoint, Line, at, burst, get, lines, paced
+from limiter.http1 import Endpoint, at, burst, get, lines, paced
 from limiter.reference import Rules
 
 UI, API = "/ui/console/x", "/oauth/v2/keys"
@@ -89,24 +89,22 @@ async def behave(
 ) -> list[Answer]:
     """All answers of a client that behaves like this."""
     request, begun, found = get(path), time.monotonic(), list[Answer]()
-    async with lines(endpoints, source=source, each=2) as made:
-        for step in pattern:
-            after = isinstance(step, Burst) and step.after
-            await at(time.monotonic() if after else begun, step.time * rules.window)
-            used = chosen(made, len(endpoints), step.replica)
+    for step in pattern:
+        after = isinstance(step, Burst) and step.after
+        await at(time.monotonic() if after else begun, step.time * rules.window)
+        async with lines(chosen(endpoints, step.replica), source=source, each=2) as made:
             match step:
                 case Burst():
-                    found += await burst(used, request, step.count, piece=8)
+                    found += await burst(made, request, step.count, piece=8)
                 case Pace():
-                    seconds = step.length * rules.window
                     rate = step.rate * rules.guaranteed / rules.window
-                    found += await paced(used, request, rate=rate, seconds=seconds)
+                    found += await paced(made, request, rate=rate, seconds=step.length * rules.window)
     return found
 
 
-def chosen(made: Sequence[Line], replicas: int, replica: int | None) -> Sequence[Line]:
-    """The connections to one replica, or all."""
-    return made if replica is None else made[replica % replicas :: replicas]
+def chosen(endpoints: Sequence[Endpoint], replica: int | None) -> Sequence[Endpoint]:
+    """One replica, or all."""
+    return endpoints if replica is None else [endpoints[replica]]
 
 
 async def all_behave(
