@@ -137,12 +137,22 @@ class Stand:
         return bool(states) and all(state.startswith("UP") for state in states)
 
     def linked(self) -> bool:
-        """Whether every replica is connected to every other."""
-        wanted = self.site.replicas - 1
-        told = [replica.admin("show peers") for replica in self.replicas]
-        return all(len(re.findall(r"last_status=ESTA", text)) >= wanted for text in told)
+        """Whether every replica is connected to every other, and has learned what they knew.
+
+        A process learns for some seconds after its start, and what it is taught of its own share is older
+        than what it has counted since.
+        """
+        return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
+
+    def _linked(self, told: str) -> bool:
+        flags = re.search(r" id=rl .*? flags=0x([0-9a-f]+)", told)
+        assert flags is not None, told
+        learned = int(flags[1], 16) & LEARNED == LEARNED
+        return learned and told.count("last_status=ESTA") >= self.site.replicas - 1
 
 
+LEARNED = 0x3
+"""Flags of `show peers`: nothing more to learn from the process before, and from the other replicas."""
 SUMS = ("FRONTEND", "BACKEND")
 
 
