@@ -61,7 +61,7 @@ def sight(*reports: Report, mode: Literal["Enforce", "Shadow"] = "Enforce") -> S
         mode=mode,
         policy_hash=HASH,
         thresholds=THRESHOLDS,
-        content="c1",
+        contents=("c1",) * len(found),
         since=ago(days=1),
         client=ClientSource("XForwardedFor", ("10.0.0.0/8",)),
         reports=found,

@@ -114,9 +114,13 @@ TROUBLES: dict[str, tuple[Sight, dict[str, tuple[str, str]]]] = {
         with_one(lambda one: replace(one, apart=1)),
         {RATE_LIMIT_EXACT: ("False", "ReplicasApart")},
     ),
+    "files that are not those of its own": (
+        with_one(lambda one: replace(one, content="c9", wanted="c9", proof=replace(PROOF, content="c9"))),
+        {RATE_LIMIT_CONFIGURED: ("False", "NotApplied")},
+    ),
     "a report that is stale": (with_one(lambda one: replace(one, measured_at=ago(minutes=6))), SILENT),
     "a report from the future": (with_one(lambda one: replace(one, measured_at=ago(minutes=-6))), SILENT),
-    "a replica that never reported": (replace(sight(report(0), report(1)), replicas=3), SILENT),
+    "a replica that never reported": (replace(sight(), reports=(report(0), report(1))), SILENT),
     "a proof of other files": (
         with_one(lambda one: replace(one, proof=replace(PROOF, content="c0"))),
         {RATE_LIMIT_ENFORCED: ("Unknown", "NotProbed")},
@@ -172,6 +176,8 @@ def test_where_the_customer_enforces_nothing_is_claimed() -> None:
 
 
 def test_a_limiter_that_does_not_stand_yet() -> None:
+    nothing_wanted = replace(sight(), replicas=0, contents=())
+    assert judged(nothing_wanted) == dict.fromkeys(GOOD, ("Unknown", "NotInstalled"))
     assert judged(replace(sight(), stands=False)) == dict.fromkeys(GOOD, ("Unknown", "NotInstalled"))
 
 
@@ -181,14 +187,23 @@ def changing(one: Report) -> Report:
 
 
 def test_a_change_that_is_being_applied_is_no_mismatch() -> None:
-    what = replace(with_one(changing), content="c2", since=ago(seconds=30))
+    what = replace(with_one(changing), contents=("c1", "c2", "c1"), since=ago(seconds=30))
     found = judged(what)
     assert found[RATE_LIMIT_ENFORCED] == ("True", "Applying")
-    assert found[RATE_LIMIT_CONFIGURED] == ("Unknown", "Applying")
+    assert found[RATE_LIMIT_CONFIGURED] == ("Unknown", "Waiting")
     assert next_change(what, now=NOW) == NOW - timedelta(seconds=30) + GRACE
     late = replace(what, since=NOW - LONGEST)
     assert judged(late)[RATE_LIMIT_ENFORCED] == ("False", "HashMismatch")
     assert judged(late)[RATE_LIMIT_CONFIGURED] == ("False", "NotApplied")
+
+
+def test_a_replica_that_was_proven_stays_so_while_it_is_proven_anew() -> None:
+    proving = replace(report(1), phase="Applying", content="c2", wanted="c2")
+    what = replace(sight(report(0), proving, report(2)), contents=("c1", "c2", "c1"), since=ago(minutes=1))
+    assert judged(what)[RATE_LIMIT_ENFORCED] == ("True", "Applying")
+    assert judged(replace(what, since=NOW - LONGEST))[RATE_LIMIT_ENFORCED] == ("Unknown", "NotProbed")
+    anew = replace(what, reports=(report(0), replace(proving, proof=None), report(2)))
+    assert judged(anew)[RATE_LIMIT_ENFORCED] == ("Unknown", "NotProbed")
 
 
 def test_a_replica_that_says_it_has_applied_all_has_less_time() -> None:
@@ -223,7 +238,7 @@ def test_a_table_that_was_nearly_full_has_room_again_well_below() -> None:
 
 @given(minutes=st.integers(0, 60 * 30))
 def test_nothing_changes_before_it_is_said_to(minutes: int) -> None:
-    what = with_one(changing)
+    what = replace(with_one(changing), contents=("c1", "c2", "c1"))
     what = replace(what, since=NOW, reports=tuple(replace(one, measured_at=NOW) for one in what.reports))
     then = NOW + timedelta(minutes=minutes)
     due = next_change(what, now=NOW)

@@ -7,6 +7,7 @@ from dedicated.cli.agent_arguments import add_recovery_arguments, add_verify_arg
 from dedicated.cli.escrow_arguments import add_escrow_arguments
 from dedicated.cli.export_arguments import add_export_arguments
 from dedicated.cli.import_arguments import add_import_arguments
+from dedicated.cli.limiter_arguments import add_limiter_arguments
 
 
 def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str]) -> None:
@@ -18,5 +19,10 @@ def add_agents(parser: argparse.ArgumentParser, *, environment: Mapping[str, str
         ("escrow", "write the key bundle and the ledger beside the cluster; once", add_escrow_arguments),
         ("export", "dump the database, prove the dump, store it sealed; once", add_export_arguments),
         ("import", "read an export or a database into an empty one, and compare; once", add_import_arguments),
+        (
+            "limiter",
+            "keep one HAProxy to the rate limits, and prove them, until SIGTERM",
+            add_limiter_arguments,
+        ),
     ):
         add(agents.add_parser(name, help=text), environment=environment)

@@ -17,6 +17,7 @@ from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
 from dedicated.api.record import Gate
 from dedicated.contract.runs import Standing
+from dedicated.controllers.limit_figures import LimitFigures, limit_families, limit_figures
 from dedicated.controllers.maintenance_figures import (
     LABELS,
     MaintenanceFigures,
@@ -78,6 +79,7 @@ class InstanceFigures:
     maintenance: MaintenanceFigures
     service_level: ServiceLevelFigures | None
     recovery: RecoveryFigures | None
+    limits: LimitFigures | None
     certificate: float | None
     version: str
     plan: str
@@ -104,6 +106,7 @@ def figures_of(
         maintenance=maintenance_figures(status, requests, gates),
         service_level=_service_level(get_map(status, "serviceLevel")),
         recovery=recovery_figures(get_map(status, "recovery")),
+        limits=limit_figures(get_map(status, "rateLimit")),
         certificate=_timestamp(get_str(status, "edge", "certificateNotAfter")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
@@ -177,6 +180,7 @@ class InstanceCollector(Collector):
         yield from maintenance_families({key: found.maintenance for key, found in figures.items()})
         yield from _service_level_families(figures)
         yield from recovery_families({key: found.recovery for key, found in figures.items()})
+        yield from limit_families({key: found.limits for key, found in figures.items()})
         yield _certificate(figures)
 
 

@@ -78,7 +78,6 @@ CODES: dict[tuple[str, str], tuple[str, Party, str]] = {
 }  # fmt: skip
 """Condition and reason -> the finding's code, who must act, and how. Other reasons are no finding."""
 
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +92,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the limiter is to be: replicas, whether it stood once, and the digest of its files; empty where
-    that is not known."""
+    """What the limiter is to be: the digest of the files of each replica, and of all of them, and whether it
+    stood once."""
 
-    replicas: int
-    stands: bool
-    content: str = ""
+    contents: tuple[str, ...] = ()
+    mark: str = ""
+    stands: bool = False
 
 
 def asked_of(found: Limiting) -> Asked:
     """The limiter that is wanted, in short."""
-    return Asked(found.wanted.replicas if found.wanted else 0, found.stands)
+    if found.wanted is None:
+        return Asked(stands=found.stands)
+    files = found.wanted.files
+    return Asked(files.contents, files.mark, found.stands)
 
 
 def judge(
@@ -137,7 +139,7 @@ def judge(
         "observed": load,
     }
     status |= {
-        "configuration": sight.content or UNKNOWN,
+        "configuration": asked.mark,
         "wantedSince": rfc3339(sight.since),
         "replicas": replicas(instance.name, sight, now=now),
         "guarantee": guarantee.state,
@@ -158,22 +160,21 @@ def _sight(
     now: datetime,
 ) -> Sight:
     digest = policy_hash(policy)
-    wanted = (digest, asked.content or UNKNOWN)
-    same = (get_str(known, "policyHash"), get_str(known, "configuration")) == wanted
+    same = (get_str(known, "policyHash"), get_str(known, "configuration")) == (digest, asked.mark)
     since = parse_time(get_str(known, "wantedSince")) if same else None
     edge = instance.spec.edge
     return Sight(
         enforcement=_enforcement(instance),
-        replicas=asked.replicas,
+        replicas=len(asked.contents),
         mode=policy.mode,
         policy_hash=digest,
         thresholds=Thresholds(
             ui=Bounds(policy.ui.limit, policy.ui.ban), api=Bounds(policy.api.limit, policy.api.ban)
         ),
-        content=asked.content,
+        contents=asked.contents,
         since=since or now,
         client=_client(edge.client_address) if edge else ClientSource(),
-        reports=tuple(report for report in seen.limiter if report.replica < asked.replicas),
+        reports=tuple(report for report in seen.limiter if report.replica < len(asked.contents)),
         ways=seen.ways,
         stands=asked.stands,
         zone=zone,

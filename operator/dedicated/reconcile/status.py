@@ -78,7 +78,7 @@ class Facts:
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
-    uses = zone_uses(observed, *spread_over_zones(observed))
+    uses = zone_uses(observed, *spread_over_zones(instance, observed))
     modified = modifications.newest(record.modification for record in observed.records)
     unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)

@@ -101,7 +101,10 @@ def _metrics(policy: Policy, site: Site, replica: int) -> list[str]:
         f"    bind {site.address}:{METRICS_PORT}",
         "    monitor-uri /healthz",
         "    http-request use-service prometheus-exporter if { path /metrics }",
-        f"    http-request return status 200 content-type application/json lf-string '{told}' if {{ path /policy }}",
+        (
+            "    http-request return status 200 content-type application/json"
+            f" lf-string '{told}' if {{ path /policy }}"
+        ),
         "    http-request return status 404",
     ]
 

@@ -16,10 +16,11 @@ from dedicated.parts.limiter.site import PEER_PORT, Site, peer_address, replica_
 PEERS = "rl"
 KINDS: tuple[Kind, ...] = ("ui", "api")
 REFUSED = "refused"
-"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow what would be."""
+"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow too."""
 TOP_PATHS = "toppaths"
 """Table of this replica alone: two segments of the paths of refused requests."""
-ADMITTED_KEPT = f"{WINDOW + 1}s"
+ADMITTED_KEPT = f"{4 * WINDOW + 1}s"
+"""Longer than marks: a share of n is seldom about to be forgotten while its client goes on elsewhere."""
 OFFERED_KEPT = f"{BAN * 1000 - 500}ms"
 BANNED_SHARE = 4
 """One of so many tracked addresses may be banned at once."""

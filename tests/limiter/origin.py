@@ -1,0 +1,150 @@
+"""What stands behind the limiter: a fast server that answers all, and one that remembers what it saw."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded, TrailersReceived
+from h2.exceptions import H2Error
+
+from limiter.haproxy import Haproxy
+
+FAST = """
+global
+    stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners
+    maxconn 8000
+    nbthread 1
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 600s
+    timeout server 600s
+    timeout http-keep-alive 600s
+frontend server
+    bind {address}:8080
+    http-request return status 200 content-type text/plain string "ok"
+frontend login
+    bind {address}:3000
+    http-request return status 200 content-type text/plain string "login"
+"""
+
+
+def fast(folder: Path, address: str) -> Haproxy:
+    """Server (h2c) and login (HTTP/1.1) in one process that costs nearly nothing."""
+    folder.mkdir()
+    (folder / "haproxy.cfg").write_text(FAST.format(folder=folder, address=address))
+    made = Haproxy(folder)
+    made.start()
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as a back end saw it."""
+
+    at: str
+    """`server` or `login`."""
+    headers: tuple[tuple[str, str], ...]
+    """In their order, pseudo headers too; of HTTP/1.1 the request line as `:method` and `:path`."""
+    trailers: tuple[tuple[str, str], ...] = ()
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header or trailer."""
+        return [value for key, value in (*self.headers, *self.trailers) if key.lower() == name]
+
+    def one(self, name: str) -> str:
+        """The only value; empty where there is none."""
+        found = self.all(name)
+        assert len(found) <= 1, f"{name} came {len(found)} times: {found}"
+        return found[0] if found else ""
+
+
+@dataclass
+class Origin:
+    """Both back ends in this process. `seen` holds every request but those of health checks, in order."""
+
+    address: str
+    seen: list[Seen] = field(default_factory=list)
+
+    def note(self, seen: Seen) -> None:
+        """Remember, unless it is a health check."""
+        if seen.one(":path") not in ("/debug/ready", "/ui/v2/login/healthy"):
+            self.seen.append(seen)
+
+
+class _Server(asyncio.Protocol):
+    """ZITADEL's place: HTTP/2 without TLS."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._h2 = H2Connection(
+            H2Configuration(client_side=False, header_encoding="latin-1", validate_inbound_headers=False)
+        )
+        self._asked: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._h2.initiate_connection()
+        transport.write(self._h2.data_to_send())
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        try:
+            for event in self._h2.receive_data(data):
+                match event:
+                    case RequestReceived():
+                        self._asked[event.stream_id] = ([(str(k), str(v)) for k, v in event.headers], [])
+                    case TrailersReceived():
+                        self._asked[event.stream_id][1].extend((str(k), str(v)) for k, v in event.headers)
+                    case DataReceived():
+                        self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    case StreamEnded():
+                        self._answer(event.stream_id)
+                    case _:
+                        pass
+        except H2Error:
+            self._transport.close()
+            return
+        self._transport.write(self._h2.data_to_send())
+
+    def _answer(self, stream: int) -> None:
+        headers, trailers = self._asked.pop(stream)
+        self._origin.note(Seen("server", tuple(headers), tuple(trailers)))
+        self._h2.send_headers(stream, [(":status", "200"), ("content-length", "2"), ("x-from", "server")])
+        self._h2.send_data(stream, b"ok", end_stream=True)
+
+
+async def _login(origin: Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The login's place: HTTP/1.1. Bodies are those of a content-length."""
+    try:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+            method, path, _ = head[0].split(" ", 2)
+            pairs = [tuple(line.split(":", 1)) for line in head[1:]]
+            headers = [(name.lower(), value.strip()) for name, value in pairs]
+            length = int(dict(headers).get("content-length", "0"))
+            await reader.readexactly(length)
+            origin.note(Seen("login", ((":method", method), (":path", path), *headers)))
+            writer.write(b"HTTP/1.1 200 OK\r\nx-from: login\r\ncontent-length: 5\r\n\r\nlogin")
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+@asynccontextmanager
+async def remembering(address: str) -> AsyncIterator[Origin]:
+    """Both back ends at their ports, for as long as it is used."""
+    origin, loop = Origin(address), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Server(origin), address, 8080)
+    login = await asyncio.start_server(lambda r, w: _login(origin, r, w), address, 3000)
+    try:
+        yield origin
+    finally:
+        server.close()
+        login.close()

@@ -1,0 +1,200 @@
+"""A limiter on loopback: the generated configuration in one to three HAProxy processes, TLS between them.
+
+Every stand has addresses of its own (127.x.y.*), so that tests run side by side and the ports are the
+product's. `divisor` shortens all windows alike: with 30 a minute is two seconds, and rates are 30 times as
+high. Then the machine's own delays weigh 30 times as much too.
+"""
+
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dedicated.api.edge import ClientAddress
+from dedicated.contract.rate_limits import BAN, BAN_WINDOW, WINDOW, Kind, Policy
+from dedicated.parts.limiter.configuration import render
+from dedicated.parts.limiter.site import HTTP_PORT, METRICS_PORT, NEAR, PROBE_PORT, Backend, Directories, Site
+from limiter import origin
+from limiter.certificate import self_made
+from limiter.haproxy import Haproxy, check, until
+from limiter.http1 import Endpoint
+from limiter.reference import Rules
+
+PLACE, PREFIX = "/tmp", "dedicated-limiter-"
+"""Not below the test's own folder: the path of a socket is limited to 107 bytes."""
+DOMAIN = "login.example.com"
+TRUSTED = ["127.0.0.0/8"]
+FORWARDED = ClientAddress.model_validate({"from": "XForwardedFor", "trusted": TRUSTED, "hops": 1})
+CONNECTION = ClientAddress.model_validate({"from": "Connection"})
+CLAIM_PORT = 7999
+_EXPIRY = re.compile(r"(?m)^(    table (?:adm|off|mark|markban|ban)_\w+ .* expire )(\d+)(ms|s)\b")
+_MOMENT = re.compile(r"(int\(|\blt |-m int 1:)(\d{5,6})\b")
+
+
+def scaled(text: str, divisor: int) -> str:
+    """A configuration whose windows are that many times shorter."""
+
+    def expiry(found: re.Match[str]) -> str:
+        milliseconds = int(found[2]) * (1000 if found[3] == "s" else 1)
+        return f"{found[1]}{milliseconds // divisor}ms"
+
+    if divisor == 1:
+        return text
+    return _MOMENT.sub(lambda found: f"{found[1]}{int(found[2]) // divisor}", _EXPIRY.sub(expiry, text))
+
+
+@contextmanager
+def own_network() -> Iterator[str]:
+    """Two numbers of loopback addresses that nobody else has: `127.x.y`. A socket there holds them."""
+    for number in range(4096, 65000):
+        network = f"127.{number // 256}.{number % 256}"
+        with socket.socket() as claim:
+            try:
+                claim.bind((f"{network}.254", CLAIM_PORT))
+                claim.listen()
+            except OSError:
+                continue
+            yield network
+            return
+    raise LookupError("no loopback network is free")
+
+
+@dataclass
+class Stand:
+    """Replicas before an origin. `policy` and `site` are what the next `write` renders."""
+
+    folder: Path
+    network: str
+    policy: Policy
+    site: Site
+    divisor: int
+    replicas: list[Haproxy] = field(default_factory=list)
+
+    def address(self, replica: int) -> str:
+        """Where a replica listens."""
+        return f"{self.network}.{replica + 1}"
+
+    @property
+    def origin(self) -> str:
+        """Where server and login listen."""
+        return f"{self.network}.100"
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """For clients, one for each replica."""
+        return [(self.address(number), HTTP_PORT) for number in range(self.site.replicas)]
+
+    def probe(self, replica: int) -> Endpoint:
+        """Where the agent probes."""
+        return self.address(replica), PROBE_PORT
+
+    def metrics(self, replica: int) -> Endpoint:
+        """Where the figures are."""
+        return self.address(replica), METRICS_PORT
+
+    def rules(self, kind: Kind) -> Rules:
+        """The policy of a class for the reference."""
+        threshold = self.policy.ui if kind == "ui" else self.policy.api
+        lengths = (WINDOW / self.divisor, BAN_WINDOW / self.divisor, BAN / self.divisor)
+        return Rules(threshold.limit, threshold.ban, *lengths)
+
+    def files(self, replica: int) -> Mapping[str, str]:
+        """What the generator makes of policy and site, at this stand's addresses."""
+        folder = self.folder / f"r{replica}"
+        site = replace(
+            self.site,
+            address=self.address(replica),
+            directories=Directories(str(folder), str(folder), str(self.folder / "link"), str(self.folder)),
+        )
+        made = render(self.policy, site, replica)
+        return {name: scaled(text, self.divisor).replace(NEAR, "192.0.2.255") for name, text in made.items()}
+
+    def write(self, replica: int) -> None:
+        """Write the files of a replica; the running process does not look at them by itself."""
+        folder = self.folder / f"r{replica}"
+        folder.mkdir(exist_ok=True)
+        for name, text in self.files(replica).items():
+            (folder / name).write_text(text)
+        (folder / "server-state").write_text("1\n")
+
+    def start(self, replica: int) -> None:
+        """Check the files, start the process, and wait until the origin is known to be well."""
+        folder = self.folder / f"r{replica}"
+        checked = check(folder / "haproxy.cfg")
+        assert checked.returncode == 0, checked.stderr
+        self.replicas[replica].start()
+        until(lambda: self.serves(replica), "the origin is up")
+
+    def serves(self, replica: int) -> bool:
+        """Whether a replica takes every server as up."""
+        lines = self.replicas[replica].admin("show stat").splitlines()
+        rows = [line.split(",") for line in lines if not line.startswith("#") and line]
+        states = [row[17] for row in rows if row[0] in ("ui", "api", "login") and row[1] not in SUMS]
+        return bool(states) and all(state.startswith("UP") for state in states)
+
+    def linked(self) -> bool:
+        """Whether every replica is connected to every other, and has learned what they knew.
+
+        A process learns for some seconds after its start, and what it is taught of its own share is older
+        than what it has counted since.
+        """
+        return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
+
+    def _linked(self, told: str) -> bool:
+        flags = re.search(r" id=rl .*? flags=0x([0-9a-f]+)", told)
+        assert flags is not None, told
+        learned = int(flags[1], 16) & LEARNED == LEARNED
+        return learned and told.count("last_status=ESTA") >= self.site.replicas - 1
+
+
+LEARNED = 0x3
+"""Flags of `show peers`: nothing more to learn from the process before, and from the other replicas."""
+SUMS = ("FRONTEND", "BACKEND")
+
+
+@contextmanager
+def standing(
+    *,
+    replicas: int = 1,
+    divisor: int = 1,
+    policy: Policy | None = None,
+    client_address: ClientAddress = CONNECTION,
+    own_origin: bool = True,
+    threads: int = 1,
+    addresses: int = 16_384,
+) -> Iterator[Stand]:
+    """Start everything, and leave nothing. Without `own_origin` server and login are the test's."""
+    with ExitStack() as stack:
+        network = stack.enter_context(own_network())
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=PLACE))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        origin_address = f"{network}.100"
+        site = Site(
+            name="acme",
+            domain=DOMAIN,
+            server=Backend(origin_address, 8080),
+            login=Backend(origin_address, 3000),
+            replicas=replicas,
+            client_address=client_address,
+            addresses=addresses,
+            threads=threads,
+            peer_addresses=tuple(f"{network}.{number + 1}" for number in range(replicas)),
+        )
+        (folder / "link").mkdir()
+        for name, content in self_made().items():
+            (folder / "link" / name).write_bytes(content)
+        stand = Stand(folder, network, policy or Policy(), site, divisor)
+        if own_origin:
+            stack.callback(origin.fast(folder / "origin", stand.origin).stop)
+        for number in range(replicas):
+            stand.write(number)
+            stand.replicas.append(Haproxy(folder / f"r{number}"))
+            stack.callback(stand.replicas[number].stop)
+        for number in range(replicas):
+            stand.start(number)
+        until(stand.linked, "the replicas are linked")
+        yield stand
