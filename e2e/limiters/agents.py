@@ -10,12 +10,12 @@ what it has), `silent`, or refuses a new configuration (`refusing`, with HAProxy
 Limit: the figures of requests are those that a test sets.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from dedicated.api.json import JsonValue, Manifest, digest, get_int, get_list, get_map, get_str
+from dedicated.agents.limiter.content import content_of
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import CONFIG_MAP, POD
 from dedicated.contract.limiter_report import (
@@ -26,20 +26,12 @@ from dedicated.contract.limiter_report import (
     Phase,
     Proof,
     Report,
-    Thresholds,
     key_of,
     material,
     to_json,
 )
 from dedicated.contract.rate_limits import BAN
-from dedicated.parts.limiter.names import (
-    COMPONENT,
-    HASH_KEY,
-    MOST_REPLICAS,
-    POLICY_FILE,
-    limiter_name,
-    report_name,
-)
+from dedicated.parts.limiter.names import COMPONENT, limiter_name, report_name
 from testbed.client import Api, ApiError, condition
 
 ROOM = 131_072
@@ -109,8 +101,8 @@ class LimiterAgents:
     def _turn(self, known: Replica, number: int, data: dict[str, str], *, may_apply: bool) -> Report:
         """How far a replica is with what is wanted."""
         phase: Phase = "Applied"
-        wanted, message = content_of(data, number), ""
-        held = content_of(known.held, number)
+        wanted, message = content_of(data, replica=number).digest, ""
+        held = content_of(known.held, replica=number).digest
         if wanted == held and known.proof is None:
             known.proof = self._prove(known.held, number)
         elif wanted != held and number not in self.stuck:
@@ -124,7 +116,7 @@ class LimiterAgents:
             return "Waiting", f"replica {number - 1} is proven first"
         if self.refusing:
             return "Rejected", self.refusing
-        wanted = content_of(data, number)
+        wanted = content_of(data, replica=number).digest
         if known.applying != wanted:
             known.applying = wanted
             return "Applying", ""
@@ -133,14 +125,15 @@ class LimiterAgents:
 
     def _prove(self, held: dict[str, str], number: int) -> Proof:
         """What the real proof counts, in a limiter that does what its maps say."""
-        thresholds, raised = thresholds_of(held), self.raised.get(number, 0)
+        content, raised = content_of(held, replica=number), self.raised.get(number, 0)
+        thresholds = content.policy.thresholds
         ui, api = (_counted(found, raised) for found in (thresholds.ui, thresholds.api))
         detail = f"ui: {ui.admitted} admitted, not {thresholds.ui.limit}" if raised else ""
-        ranges = len(get_list(json.loads(held[POLICY_FILE]), "entries"))
-        content = content_of(held, number)
-        return Proof(self.clock(), content, not raised, detail, ui, api, ranges)
+        ranges = len(content.policy.ranges)
+        return Proof(self.clock(), content.digest, not raised, detail, ui, api, ranges)
 
     def _report(self, known: Replica, number: int, wanted: str, phase: Phase, message: str) -> Report:
+        held = content_of(known.held, replica=number)
         return replace(
             self.seen,
             replica=number,
@@ -149,10 +142,10 @@ class LimiterAgents:
             haproxy=VERSION,
             phase=phase,
             message=message,
-            content=content_of(known.held, number),
+            content=held.digest,
             wanted=wanted,
-            policy_hash=known.held[HASH_KEY],
-            thresholds=thresholds_of(known.held),
+            policy_hash=held.policy.hash,
+            thresholds=held.policy.thresholds,
             proof=known.proof,
         )
 
@@ -171,20 +164,6 @@ class LimiterAgents:
             return
         self._writers[name] = writer
         known.told, known.written = report, self.clock()
-
-
-def content_of(data: dict[str, str], replica: int) -> str:
-    """What a replica is to hold, as a digest: its own files, and those of all."""
-    others = tuple(f"r{number}." for number in range(MOST_REPLICAS) if number != replica)
-    own: JsonValue = {name: text for name, text in sorted(data.items()) if not name.startswith(others)}
-    return digest([own])
-
-
-def thresholds_of(held: dict[str, str]) -> Thresholds:
-    """Those of everybody, in a ConfigMap's data."""
-    policy: Manifest = json.loads(held[POLICY_FILE])
-    ui, api = (Bounds(get_int(policy, kind, "limit"), get_int(policy, kind, "ban")) for kind in ("ui", "api"))
-    return Thresholds(ui, api)
 
 
 def _counted(found: Bounds, raised: int) -> ClassProof:
