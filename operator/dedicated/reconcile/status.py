@@ -122,13 +122,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     shown: Manifest = {
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
-        "recovery": judgement.recovery.status,
-        "restore": facts.restore,
-        "database": _database(instance, facts),
-        "import": judgement.arrival.status,
-        "keyBundle": judgement.escrow.status,
+        **_as_judged(instance, facts),
         "deletion": confirmed,
-        "edge": judgement.way.status,
         "rateLimit": limited.status,
     }
     status |= {field: value for field, value in shown.items() if value is not None}
@@ -137,6 +132,19 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
              judgement.escrow.wake_at, judgement.way.wake_at, limited.wake_at)
     changes = (forgotten, expiry, unconfirmed_at, *wakes)
     return status, earliest(*changes)
+
+
+def _as_judged(instance: Instance, facts: Facts) -> Manifest:
+    """What the judgement has ready; None where there is nothing to tell."""
+    judgement = facts.judgement
+    return {
+        "recovery": judgement.recovery.status,
+        "restore": facts.restore,
+        "database": _database(instance, facts),
+        "import": judgement.arrival.status,
+        "keyBundle": judgement.escrow.status,
+        "edge": judgement.way.status,
+    }
 
 
 def _database(instance: Instance, facts: Facts) -> Manifest | None:
