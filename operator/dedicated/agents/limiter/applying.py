@@ -64,9 +64,9 @@ class Applier:
         if structural:
             await self._reload()
             return
-        for name in MAPS:
+        for name in _used(files, MAPS):
             await self.process.exchange_map(name, _pairs(files[name]))
-        for name in LISTS:
+        for name in _used(files, LISTS):
             await self.process.exchange_list(name, lines(files[name]))
 
     async def _reload(self) -> None:
@@ -87,7 +87,7 @@ class Applier:
     async def differs(self, files: Mapping[str, str]) -> str:
         """Which map or list the process holds otherwise than the files say; empty: none."""
         for kind, names in (("map", MAPS), ("acl", LISTS)):
-            for name in names:
+            for name in _used(files, names):
                 if set(await self.process.entries(kind, name)) != set(lines(files[name])):
                     return name
         return ""
@@ -97,6 +97,11 @@ def hash_in(configuration: str) -> str:
     """The hash of the policy that a configuration starts with."""
     found = re.search(rf"set-var {re.escape(HASH_VARIABLE)} str\((\w+)\)", configuration)
     return found[1] if found else ""
+
+
+def _used(files: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+    """Those that the configuration names: HAProxy knows no others."""
+    return [name for name in names if name in files[CONFIGURATION]]
 
 
 def lines(text: str) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ def _bind(site: Site) -> str:
 
 
 def _logged(site: Site) -> list[str]:
-    """Status, milliseconds, backend, and whether no client comes from there: of one in `DIE` requests."""
+    """Status, milliseconds, backend, and whether no client comes from there: of one in 16 requests."""
     return [
         f"log {site.directories.run}/log.sock format raw local0",
         'log-format "%ST %Ta %b %[var(txn.near)]"',

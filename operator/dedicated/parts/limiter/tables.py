@@ -19,11 +19,8 @@ REFUSED = "refused"
 """Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow too."""
 TOP_PATHS = "toppaths"
 """Table of this replica alone: two segments of the paths of refused requests."""
-ADMITTED_KEPT = "3577s"
-"""A share of n that is forgotten while the client goes on through another replica sets n back behind its
-marks: a second budget. So it outlives what a client may come back for, and is no round time, at which clients
-come back: replicas do not forget at the same instant. A full table forgets those first that were quiet
-longest, which is right: who came within a minute is in `off`."""
+ADMITTED_KEPT = f"{4 * WINDOW + 1}s"
+"""Longer than marks: a share of n is seldom about to be forgotten while its client goes on elsewhere."""
 OFFERED_KEPT = f"{BAN * 1000 - 500}ms"
 BANNED_SHARE = 4
 """One of so many tracked addresses may be banned at once."""

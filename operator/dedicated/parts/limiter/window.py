@@ -8,13 +8,14 @@ mark of request n - limit is alive: that request, or one at most G - 1 later, wa
 window. So no more than the limit (with its tolerance of 1 %) pass in any window, and never fewer than the
 published limit. A ban is the same over offered requests.
 
-- The last K of a group mark it, since replicas that count at once may each miss some numbers: a group without
-  a mark lets so many more through. The first do not, so that a client of one request leaves none.
+- The last K of a group mark it, since replicas that count at once may each miss some numbers: a group
+  without a mark lets so many more through. The first do not: a client of one request leaves no mark.
 - A mark's key is the client's address with the group's number in it. Groups are numbered modulo 1000; at
   most about 200 live at once.
 - Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
-- A replica that is not asked for a minute would forget its share of n, and the numbers would start over
-  below the marks. So, by a die, a request is counted in the share of a replica that is about to forget it.
+- A share of n that is forgotten while its client goes on through another replica sets n back behind its
+  marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
+  a while. That writes over what the other counts at that moment, and is seldom for it.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
   needs no look into the maps.
 """
@@ -24,12 +25,13 @@ from dedicated.parts.limiter import tables
 from dedicated.parts.limiter.maps import API_BAN, API_LIMIT, UI_BAN, UI_LIMIT
 from dedicated.parts.limiter.rules import found, put, source
 
-DIE = 16
-"""Sides of the die thrown for each request: 0 keeps counters, 1 is logged."""
-KEEP, LOGGED = 0, 1
-FORGOTTEN_SOON = 30_000
-"""Milliseconds: a counter with less left is kept."""
-NEVER = 90_000
+DIE = 256
+"""Sides of the die that is thrown for each request."""
+KEEP_ADMITTED, KEEP_OFFERED, LOGGED = "255", "252:255", "0:15"
+"""What it has to show."""
+ADMITTED_SOON, OFFERED_SOON = 180_000, 30_000
+"""Milliseconds: a share with less left is kept."""
+NEVER = 900_000
 GROUPS = 1000
 PARTS = 100 + TOLERANCE_PERCENT
 IS_BANNED = found("ban")
@@ -78,7 +80,7 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
         *_numbered(kind, replica, others),
         *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
         *_alive("wait", "lj", tables.marks(kind)),
-        *_admitted(kind, replica),
+        *_admitted(kind, replica, others),
         *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, last=last_admitted),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind)),
@@ -91,18 +93,18 @@ def _offered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     theirs = [tables.offered(kind, other) for other in others]
     counts = f"{found('k')} !{IS_BANNED}"
     return [
-        *_keep("okept", theirs, counts),
+        *_keep("okept", theirs, counts, shows=KEEP_OFFERED, soon=OFFERED_SOON),
         put("o", f"src_inc_gpc0({own})", f"{counts} !{found('okept')}" if others else counts),
         *([put("o", f"var(txn.k),table_gpc0({own})", found("okept"))] if others else []),
         *(put("o", f"var(txn.k),table_gpc0({table}),add(txn.o)") for table in theirs),
     ]
 
 
-def _keep(name: str, others: list[str], counts: str) -> list[str]:
-    """Count in another replica's share, if that is about to be forgotten."""
-    when = f"{{ var(txn.die) -m int {KEEP} }} {counts} !{found(name)}"
+def _keep(name: str, others: list[str], counts: str, *, shows: str, soon: int) -> list[str]:
+    """Count in another replica's share, if that would be forgotten."""
+    when = f"{{ var(txn.die) -m int {shows} }} {counts} !{found(name)}"
     return [
-        put(name, f"src_inc_gpc0({table})", f"{when} {{ {expiry} lt {FORGOTTEN_SOON} }}")
+        put(name, f"src_inc_gpc0({table})", f"{when} {{ {expiry} lt {soon} }}")
         for table in others
         for expiry in [f"var(txn.k),table_expire({table},{NEVER})"]
     ]
@@ -157,9 +159,15 @@ def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     ]
 
 
-def _admitted(kind: Kind, replica: int) -> list[str]:
+def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
     """`txn.i`: how many requests this replica let through, with this one."""
-    return [put("i", f"src_inc_gpc0({tables.admitted(kind, replica)})", f"{found('n')} !{IS_OVER}")]
+    counts = f"{found('n')} !{IS_OVER}"
+    own = tables.admitted(kind, replica)
+    theirs = [tables.admitted(kind, other) for other in others]
+    return [
+        *_keep("akept", theirs, counts, shows=KEEP_ADMITTED, soon=ADMITTED_SOON),
+        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
+    ]
 
 
 def _number(others: list[int]) -> str:
