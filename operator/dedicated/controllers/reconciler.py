@@ -104,12 +104,7 @@ class Reconciler:
         self._certificates = CertificateReader(client=client, find=world.secret, dated=clock.of)
         self._namespaces = Namespaces(client=client, informer=world.marks)
         self._executor = Executor(
-            client=client,
-            world=world,
-            namespaces=self._namespaces,
-            secrets=self._secrets,
-            user=user,
-            now=now,
+            client=client, world=world, namespaces=self._namespaces, secrets=self._secrets, user=user, now=now
         )
         self._auditor = Auditor(client=client, every=audit_every, now=now)
         self._answers = answers
@@ -122,11 +117,7 @@ class Reconciler:
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
         self._line = Line(
-            present=world.roll.keys,
-            wake=queue.add,
-            wake_at=queue.add_at,
-            metrics=metrics,
-            now=now,
+            present=world.roll.keys, wake=queue.add, wake_at=queue.add_at, metrics=metrics, now=now
         )
         self._memories: dict[Key, _Memory] = {}
 
