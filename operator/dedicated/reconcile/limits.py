@@ -33,6 +33,7 @@ from dedicated.contract.limits_sight import ClientSource, Enforcement, Sight, fr
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
+from dedicated.reconcile.judgement import Judgement
 from dedicated.reconcile.limiting import Limiting
 from dedicated.reconcile.limits_status import last_proof, limits, load_told, observed, replicas
 from dedicated.reconcile.observed import Observed
@@ -91,7 +92,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class _Asked:
     """What the limiter is to be: the digest of the files of each replica, and of all of them, and whether it
     stood once."""
 
@@ -100,24 +101,18 @@ class Asked:
     stands: bool = False
 
 
-def asked_of(found: Limiting) -> Asked:
-    """The limiter that is wanted, in short."""
+def _asked(found: Limiting) -> _Asked:
     if found.wanted is None:
-        return Asked(stands=found.stands)
+        return _Asked(stands=found.stands)
     files = found.wanted.files
-    return Asked(files.contents, files.mark, found.stands)
+    return _Asked(files.contents, files.mark, found.stands)
 
 
 def judge(
-    instance: Instance,
-    seen: Observed,
-    asked: Asked,
-    promised: Objectives,
-    *,
-    zone: str,
-    now: datetime,
+    instance: Instance, seen: Observed, judgement: Judgement, promised: Objectives, *, now: datetime
 ) -> Limits:
     """Judge what the replicas told and what leads past them."""
+    asked, zone = _asked(judgement.limiting), judgement.obligations.terms.zone
     before, spec = instance.meta.status, instance.spec
     force = policy_in_force(spec.rate_limit, seen.facts, now=now)
     known = get_map(before, "rateLimit")
@@ -152,7 +147,7 @@ def judge(
 def _sight(
     instance: Instance,
     seen: Observed,
-    asked: Asked,
+    asked: _Asked,
     policy: Policy,
     known: Manifest,
     *,

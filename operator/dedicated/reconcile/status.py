@@ -87,8 +87,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    asked = limits.asked_of(judgement.limiting)
-    limited = limits.judge(instance, observed, asked, promised, zone=owed.terms.zone, now=now)
+    limited = limits.judge(instance, observed, judgement, promised, now=now)
     findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
@@ -126,12 +125,14 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "deletion": confirmed,
         "rateLimit": limited.status,
     }
-    status |= {field: value for field, value in shown.items() if value is not None}
-    expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at, judgement.way.wake_at, limited.wake_at)
-    changes = (forgotten, expiry, unconfirmed_at, *wakes)
-    return status, earliest(*changes)
+    parts = (judgement.support, owed, level, judgement.recovery, judgement.escrow, judgement.way, limited)
+    changes = (forgotten, _expiry(observed, now), unconfirmed_at, *(part.wake_at for part in parts))
+    told = {field: value for field, value in shown.items() if value is not None}
+    return status | told, earliest(*changes)
+
+
+def _expiry(observed: Observed, now: datetime) -> datetime | None:
+    return prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
 
 
 def _as_judged(instance: Instance, facts: Facts) -> Manifest:
