@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders import children, containers, instance, limited, named, pod_templates, wanted
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
+from builders import EXISTING, OWN_KEY, children, containers, instance, limited, named, pod_templates, wanted
+from dedicated.api.json import JsonValue, Manifest, as_manifest, digest, get_int, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
+from dedicated.api.resource import Instance
 from dedicated.parts.limiter import names, objects, objects_pod
 from dedicated.parts.limiter.site import Directories
 from dedicated.parts.wanted import Wanted
@@ -195,3 +196,19 @@ def test_every_pod_of_it_is_among_those_that_are_judged() -> None:
     }
     assert "limiter" in components
     assert instance().spec.edge is None
+
+
+@pytest.mark.parametrize(
+    ("of", "mark"),
+    [
+        (instance(), "eb23a25838e00f18"),
+        (instance(keys=OWN_KEY, database=EXISTING), "daf7df72eecfe267"),
+    ],
+    ids=["new", "existing"],
+)
+def test_an_instance_without_a_way_in_is_rendered_as_before_there_were_limiters(
+    of: Instance, mark: str
+) -> None:
+    """What changes here rolls a fleet. Where that is meant, take the new digest."""
+    found = sorted(children(wanted(of)), key=lambda item: (item["kind"], get_str(item, "metadata", "name")))
+    assert digest([*found]) == mark
