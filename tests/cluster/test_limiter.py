@@ -30,7 +30,7 @@ from dedicated.api.objects import (
 from dedicated.contract.limiter_report import MANAGER
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
-from testbed.fixtures import MakeNamespace, RunOperator
+from testbed.fixtures import MakeNamespace, Protect, RunOperator
 
 pytestmark = pytest.mark.cluster
 
@@ -126,14 +126,20 @@ def test_a_raised_limit_is_in_the_files_at_once_and_rolls_no_pod(
 
 
 def test_the_agents_may_write_their_report_and_nothing_else(
-    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, protect: Protect
 ) -> None:
+    """Under the chart's protection, which lets nobody else change it."""
     at = stand_with_limiter(cluster, make_namespace(labels=SIMULATED), run_operator)
     account: Path = cluster.account_kubeconfig(at.namespace, f"{NAME}-report")
     agent = Api.from_kubeconfig(account)
     assert get_map(agent.get(CONFIG_MAP, at.namespace, NAME), "data")["policy.json"]
+    protect(at.namespace)
     told: Manifest = {"data": {"r0": '{"replica": 0}'}}
     agent.patch(CONFIG_MAP, at.namespace, f"{NAME}-report", told, manager=MANAGER)
+    others: list[Manifest] = [{"data": {"r3": "x"}}, {"metadata": {"labels": {"a": "b"}}}]
+    for more in others:
+        with pytest.raises(ApiError, match="only the provider may do this"):
+            agent.patch(CONFIG_MAP, at.namespace, f"{NAME}-report", more, manager=MANAGER)
     at.rest()
     report = at.api.get(CONFIG_MAP, at.namespace, f"{NAME}-report")
     assert get_map(report, "data") == told["data"]

@@ -30,7 +30,8 @@ def _edge(policy: Policy, site: Site) -> list[str]:
         "frontend edge",
         f"    {_bind(site)}",
         *indented(_logged(site)),
-        *indented(_source(site)),
+        *indented(_proxied(site)),
+        *indented(_forwarded(site)),
         *indented(_client(policy)),
         f"    http-request set-log-level silent if !{IS_LOGGED}",
         *indented([put("near", "bool(true)", f"{IS_LOGGED} {{ src -f {NEARBY} }}")]),
@@ -59,24 +60,25 @@ def _logged(site: Site) -> list[str]:
     ]
 
 
-def _source(site: Site) -> list[str]:
-    """Take the address from the proxy before, if it is trusted.
+def _proxied(site: Site) -> list[str]:
+    """Take the address from the connection's first bytes, if a trusted proxy sends them."""
+    if site.client_address.from_ != "ProxyProtocol":
+        return []
+    return [f"tcp-request connection expect-proxy layer4 if {{ src -f {TRUSTED} }}"]
 
-    A trusted proxy's list may be shorter than the hops: then the first of it is as far as can be believed.
+
+def _forwarded(site: Site) -> list[str]:
+    """Take the address from a trusted proxy's list: the last but so many.
+
+    The list may be shorter than the hops: then the first of it is as far as can be believed.
     """
-    match site.client_address.from_:
-        case "ProxyProtocol":
-            return [f"tcp-request connection expect-proxy layer4 if {{ src -f {TRUSTED} }}"]
-        case "XForwardedFor":
-            return [
-                put("via", "bool(true)", f"{{ src -f {TRUSTED} }}"),
-                *(
-                    source(f"req.hdr_ip(x-forwarded-for,-{hop})", found("via"))
-                    for hop in range(1, site.client_address.hops + 1)
-                ),
-            ]
-        case "Connection":
-            return []
+    if site.client_address.from_ != "XForwardedFor":
+        return []
+    hops = range(1, site.client_address.hops + 1)
+    return [
+        put("via", "bool(true)", f"{{ src -f {TRUSTED} }}"),
+        *(source(f"req.hdr_ip(x-forwarded-for,-{hop})", found("via")) for hop in hops),
+    ]
 
 
 def _client(policy: Policy) -> list[str]:
@@ -117,6 +119,7 @@ def _redirect(site: Site) -> list[str]:
     return [
         "frontend redirect",
         f"    bind {site.address}:{HTTP_PORT}",
+        *indented(_proxied(site)),
         "    http-request redirect scheme https code 308",
     ]
 
