@@ -54,8 +54,8 @@ class Seen:
     trailers: tuple[tuple[str, str], ...] = ()
 
     def all(self, name: str) -> list[str]:
-        """Every value of a header or trailer."""
-        return [value for key, value in (*self.headers, *self.trailers) if key.lower() == name]
+        """Every value of a header. Trailers are not headers: servers keep them apart."""
+        return [value for key, value in self.headers if key.lower() == name]
 
     def one(self, name: str) -> str:
         """The only value; empty where there is none."""
