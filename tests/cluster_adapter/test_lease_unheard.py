@@ -3,6 +3,9 @@
 import asyncio
 
 from cluster_adapter.test_lease import LeaseApi, candidate
+from dedicated.api.json import Manifest
+from dedicated.api.objects import Kind
+from dedicated.cluster.errors import ApiError
 from virtual_time import run_virtual
 
 
@@ -26,12 +29,18 @@ def test_how_long_the_api_server_has_not_answered_is_known_to_leader_and_standby
     run_virtual(main())
 
 
+class Refusing(LeaseApi):
+    """An API server that lets nobody read the lease."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest:
+        raise ApiError(status=403, reason="Forbidden", message=f"{kind.plural} {namespace}/{name}")
+
+
 def test_a_refusal_is_an_answer() -> None:
     async def main() -> None:
-        api = LeaseApi()
-        lease = candidate(api, "one")
+        lease = candidate(Refusing(), "one")
         await asyncio.sleep(100)
-        api.lease, api.version = {"metadata": {"resourceVersion": "7"}}, 8
+        assert lease.unheard == 100.0
         waiting = asyncio.create_task(lease.acquire())
         await asyncio.sleep(1)
         assert lease.unheard <= 1.0
