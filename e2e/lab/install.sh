@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Install the lab's programs on Debian, as root: PostgreSQL, pgBackRest and HAProxy. Nothing to do where they are.
 set -euo pipefail
-if command -v pgbackrest >/dev/null && compgen -G '/usr/lib/postgresql/1[5-9]/bin/initdb' >/dev/null \
-  && [ -n "$(PATH=$PATH:/usr/sbin command -v haproxy)" ]; then exit 0; fi
+PATH="$PATH:/usr/sbin"
+if command -v pgbackrest >/dev/null && command -v haproxy >/dev/null \
+  && compgen -G '/usr/lib/postgresql/1[5-9]/bin/initdb' >/dev/null; then exit 0; fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-  echo "The lab needs PostgreSQL >= 15, pgbackrest and HAProxy >= 2.6: install them" >&2
+  echo "The lab needs PostgreSQL >= 15, pgbackrest and haproxy >= 2.6: install all three" >&2
   exit 1
 fi
 echo "Installing the lab's programs: PostgreSQL, pgBackRest and HAProxy"

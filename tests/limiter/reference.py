@@ -73,9 +73,7 @@ def most_admitted(answers: Sequence[Answer], window: float) -> int:
     admitted = [answer for answer in answers if answer.admitted]
     sent = sorted(answer.sent for answer in admitted)
     done = sorted(answer.done for answer in admitted)
-    return max(
-        (bisect_right(done, begin + window) - bisect_left(sent, begin) for begin in sent), default=0
-    )
+    return max((bisect_right(done, begin + window) - bisect_left(sent, begin) for begin in sent), default=0)
 
 
 def refused_below(answers: Sequence[Answer], guaranteed: int, window: float) -> list[tuple[Answer, int]]:

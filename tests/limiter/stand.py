@@ -9,8 +9,8 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,6 +73,7 @@ class Stand:
     site: Site
     divisor: int
     replicas: list[Haproxy] = field(default_factory=list)
+    behind: object = None
 
     def address(self, replica: int) -> str:
         """Where a replica listens."""
@@ -163,11 +164,11 @@ def standing(
     divisor: int = 1,
     policy: Policy | None = None,
     client_address: ClientAddress = CONNECTION,
-    own_origin: bool = True,
+    behind: Callable[[str], AbstractContextManager[object]] | None = None,
     threads: int = 1,
     addresses: int = 16_384,
 ) -> Iterator[Stand]:
-    """Start everything, and leave nothing. Without `own_origin` server and login are the test's."""
+    """Start everything, and leave nothing. `behind` starts server and login, else the fast ones do."""
     with ExitStack() as stack:
         network = stack.enter_context(own_network())
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=PLACE))
@@ -188,7 +189,9 @@ def standing(
         for name, content in self_made().items():
             (folder / "link" / name).write_bytes(content)
         stand = Stand(folder, network, policy or Policy(), site, divisor)
-        if own_origin:
+        if behind:
+            stand.behind = stack.enter_context(behind(stand.origin))
+        else:
             stack.callback(origin.fast(folder / "origin", stand.origin).stop)
         for number in range(replicas):
             stand.write(number)

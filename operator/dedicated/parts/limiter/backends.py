@@ -70,7 +70,7 @@ def _headers() -> list[str]:
         *(f"http-request del-header {prefix} -m beg" for prefix in FORGED_PREFIXES),
         "http-request set-header x-forwarded-for %[var(txn.real)]",
         "http-request set-header x-forwarded-proto https",
-        "http-request set-header x-forwarded-host %[req.hdr(host)]",
+        "http-request set-header x-forwarded-host %[req.fhdr(host)]",
     ]
 
 
