@@ -1,4 +1,4 @@
-"""A way in under the protection: the operator makes it, nobody else changes it, cert-manager is to be named."""
+"""A way in under the protection: the operator makes it, nobody else changes it."""
 
 import pytest
 
