@@ -73,6 +73,27 @@ STATUS: Manifest = {
         "newestRecoverablePoint": "2026-03-08T00:58:30Z",
         "lastDrill": {"at": "2026-03-07T03:20:00Z", "passed": True, "took": "2m"},
     },
+    "rateLimit": {
+        "policyHash": "aaaa567890abcdef",
+        "limits": {"ui": {"limit": 606, "ban": 2727}, "api": {"limit": 3030, "ban": 9090}},
+        "overrides": 2,
+        "replicas": [
+            {"name": "login-limiter-0", "observedHash": "aaaa567890abcdef", "phase": "Applied"},
+            {"name": "login-limiter-1", "observedHash": "bbbb567890abcdef", "phase": "Applying"},
+        ],
+        "lastProof": {"at": "2026-03-08T00:00:00Z", "passed": True},
+        "observed": {
+            "requestsPerMinute": 1200,
+            "failedPerMinute": 3,
+            "refusedPerMinute": [{"class": "ui", "limited": 20, "banned": 0}],
+            "bans": 1,
+            "tracked": 1300,
+            "room": 131072,
+            "p99Milliseconds": 40,
+        },
+        "guarantee": "Kept",
+    },
+    "edge": {"kind": "Gateway", "certificateNotAfter": "2026-05-30T12:00:00Z"},
 }
 AT = datetime(2026, 3, 8, 1, 0, tzinfo=UTC)
 HELD = Gate(gate="ReplicasHealthy", result="Failed", reason="server 2/3 ready")

@@ -15,6 +15,8 @@ from dedicated.api.objects import (
     MAINTENANCE,
     POD,
     RECORD,
+    TCP_ROUTE,
+    TLS_ROUTE,
     VOLUME_CLAIM,
     Kind,
 )
@@ -83,6 +85,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         for kind in ENGINE_KINDS
     }
     edge = {(kind.group, kind.plural): CHILD_VERBS for kind in EDGE_KINDS}
+    edge |= {(kind.group, kind.plural): {"list", "watch"} for kind in (TLS_ROUTE, TCP_ROUTE)}
     assert granted == children | engines | edge | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
         (RECORD.group, RECORD.plural): {"list", "watch", "create", "delete"},

@@ -36,6 +36,7 @@ from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import make_metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
+from dedicated.controllers.ways import WayFinder
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
@@ -307,6 +308,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         answers=probes,
         measurer=measurer,
         writes=writes,
+        ways=WayFinder(client=client, namespaces=None, wake=wakes.add, dialer=None),
         gaps=lambda: (),
         platform=lambda: PLATFORM,
         recorder=EventRecorder(client=client, instance="test"),

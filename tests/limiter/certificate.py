@@ -1,4 +1,4 @@
-"""The certificate of the link between replicas: one for both ends, signed by itself, as the operator makes it."""
+"""The certificate of the link between replicas: for both ends, and signed by itself."""
 
 import datetime
 from functools import cache

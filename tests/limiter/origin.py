@@ -1,8 +1,9 @@
 """What stands behind the limiter: a fast server that answers all, and one that remembers what it saw."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,8 +54,8 @@ class Seen:
     trailers: tuple[tuple[str, str], ...] = ()
 
     def all(self, name: str) -> list[str]:
-        """Every value of a header or trailer."""
-        return [value for key, value in (*self.headers, *self.trailers) if key.lower() == name]
+        """Every value of a header. Trailers are not headers: servers keep them apart."""
+        return [value for key, value in self.headers if key.lower() == name]
 
     def one(self, name: str) -> str:
         """The only value; empty where there is none."""
@@ -137,14 +138,26 @@ async def _login(origin: Origin, reader: asyncio.StreamReader, writer: asyncio.S
         writer.close()
 
 
-@asynccontextmanager
-async def remembering(address: str) -> AsyncIterator[Origin]:
-    """Both back ends at their ports, for as long as it is used."""
-    origin, loop = Origin(address), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Server(origin), address, 8080)
-    login = await asyncio.start_server(lambda r, w: _login(origin, r, w), address, 3000)
+async def _serve(origin: Origin, ready: threading.Event, done: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Server(origin), origin.address, 8080)
+    login = await asyncio.start_server(lambda r, w: _login(origin, r, w), origin.address, 3000)
+    ready.set()
+    await done.wait()
+    server.close()
+    login.close()
+
+
+@contextmanager
+def remembering(address: str) -> Iterator[Origin]:
+    """Both back ends at their ports, in a thread: a test may block its own loop."""
+    origin, ready = Origin(address), threading.Event()
+    loop, done = asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(origin, ready, done),))
+    thread.start()
     try:
+        assert ready.wait(10), "the origin listens"
         yield origin
     finally:
-        server.close()
-        login.close()
+        loop.call_soon_threadsafe(done.set)
+        thread.join()

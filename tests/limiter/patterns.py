@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from limiter.answers import Answer
-from limiter.http1 import Endpoint, Line, at, burst, get, lines, paced
+from limiter.http1 import Endpoint, at, burst, get, lines, paced
 from limiter.reference import Rules
 
 UI, API = "/ui/console/x", "/oauth/v2/keys"
@@ -15,11 +15,15 @@ UI, API = "/ui/console/x", "/oauth/v2/keys"
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """So many requests at once, at a time in windows; `replica` None: over all of them."""
+    """So many requests at once, at a time in windows; `replica` None: over all of them.
+
+    `after`: the time is that since the step before this one was over.
+    """
 
     time: float
     count: int
     replica: int | None = None
+    after: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ Pattern = tuple[Step, ...]
 
 def polite(limit: int) -> Pattern:
     """The whole budget at once, again as soon as the window is over."""
-    return tuple(Burst(number * 1.01, limit * 100 // 101) for number in range(4))
+    again = Burst(1.005, limit * 100 // 101, after=True)
+    return (Burst(0.0, again.count), again, again, again)
 
 
 def edges(limit: int) -> Pattern:
@@ -84,23 +89,22 @@ async def behave(
 ) -> list[Answer]:
     """All answers of a client that behaves like this."""
     request, begun, found = get(path), time.monotonic(), list[Answer]()
-    async with lines(endpoints, source=source, each=2) as made:
-        for step in pattern:
-            await at(begun, step.time * rules.window)
-            used = chosen(made, len(endpoints), step.replica)
+    for step in pattern:
+        after = isinstance(step, Burst) and step.after
+        await at(time.monotonic() if after else begun, step.time * rules.window)
+        async with lines(chosen(endpoints, step.replica), source=source, each=2) as made:
             match step:
                 case Burst():
-                    found += await burst(used, request, step.count, piece=8)
+                    found += await burst(made, request, step.count, piece=8)
                 case Pace():
-                    seconds = step.length * rules.window
                     rate = step.rate * rules.guaranteed / rules.window
-                    found += await paced(used, request, rate=rate, seconds=seconds)
+                    found += await paced(made, request, rate=rate, seconds=step.length * rules.window)
     return found
 
 
-def chosen(made: Sequence[Line], replicas: int, replica: int | None) -> Sequence[Line]:
-    """The connections to one replica, or all."""
-    return made if replica is None else made[replica % replicas :: replicas]
+def chosen(endpoints: Sequence[Endpoint], replica: int | None) -> Sequence[Endpoint]:
+    """One replica, or all."""
+    return endpoints if replica is None else [endpoints[replica]]
 
 
 async def all_behave(

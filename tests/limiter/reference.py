@@ -64,16 +64,16 @@ def replay(rules: Rules, answers: Sequence[Answer]) -> list[Verdict]:
     return [exact.ask(answer.done) for answer in sorted(answers, key=lambda one: one.done)]
 
 
-def most_admitted(answers: Sequence[Answer], window: float, *, slack: float = 0.01) -> int:
-    """The most that was admitted in any window, by the instants of the answers.
+def most_admitted(answers: Sequence[Answer], window: float) -> int:
+    """The most that was certainly admitted in any window.
 
-    The window is shorter by the slack: an answer travels for a moment, so two of them may come closer
-    together than the decisions were.
+    Each decision fell between `sent` and `done`, an answer being quicker than a window. What was sent after
+    the window's begin and answered before its end was decided in it.
     """
-    times = sorted(answer.done for answer in answers if answer.admitted)
-    return max(
-        (bisect_left(times, begin + window - slack) - place for place, begin in enumerate(times)), default=0
-    )
+    admitted = [answer for answer in answers if answer.admitted]
+    sent = sorted(answer.sent for answer in admitted)
+    done = sorted(answer.done for answer in admitted)
+    return max((bisect_right(done, begin + window) - bisect_left(sent, begin) for begin in sent), default=0)
 
 
 def refused_below(answers: Sequence[Answer], guaranteed: int, window: float) -> list[tuple[Answer, int]]:

@@ -9,8 +9,8 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -73,6 +73,7 @@ class Stand:
     site: Site
     divisor: int
     replicas: list[Haproxy] = field(default_factory=list)
+    behind: object = None
 
     def address(self, replica: int) -> str:
         """Where a replica listens."""
@@ -137,12 +138,22 @@ class Stand:
         return bool(states) and all(state.startswith("UP") for state in states)
 
     def linked(self) -> bool:
-        """Whether every replica is connected to every other."""
-        wanted = self.site.replicas - 1
-        told = [replica.admin("show peers") for replica in self.replicas]
-        return all(len(re.findall(r"last_status=ESTA", text)) >= wanted for text in told)
+        """Whether every replica is connected to every other, and has learned what they knew.
+
+        A process learns for some seconds after its start, and what it is taught of its own share is older
+        than what it has counted since.
+        """
+        return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
+
+    def _linked(self, told: str) -> bool:
+        flags = re.search(r" id=rl .*? flags=0x([0-9a-f]+)", told)
+        assert flags is not None, told
+        learned = int(flags[1], 16) & LEARNED == LEARNED
+        return learned and told.count("last_status=ESTA") >= self.site.replicas - 1
 
 
+LEARNED = 0x3
+"""Flags of `show peers`: nothing more to learn from the process before, and from the other replicas."""
 SUMS = ("FRONTEND", "BACKEND")
 
 
@@ -153,11 +164,11 @@ def standing(
     divisor: int = 1,
     policy: Policy | None = None,
     client_address: ClientAddress = CONNECTION,
-    own_origin: bool = True,
+    behind: Callable[[str], AbstractContextManager[object]] | None = None,
     threads: int = 1,
     addresses: int = 16_384,
 ) -> Iterator[Stand]:
-    """Start everything, and leave nothing. Without `own_origin` server and login are the test's."""
+    """Start everything, and leave nothing. `behind` starts server and login, else the fast ones do."""
     with ExitStack() as stack:
         network = stack.enter_context(own_network())
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=PLACE))
@@ -178,7 +189,9 @@ def standing(
         for name, content in self_made().items():
             (folder / "link" / name).write_bytes(content)
         stand = Stand(folder, network, policy or Policy(), site, divisor)
-        if own_origin:
+        if behind:
+            stand.behind = stack.enter_context(behind(stand.origin))
+        else:
             stack.callback(origin.fast(folder / "origin", stand.origin).stop)
         for number in range(replicas):
             stand.write(number)

@@ -14,6 +14,8 @@ from dedicated.api.objects import CONFIG_MAP, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract import downtime
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report as LimiterReport
+from dedicated.contract.limits_sight import Ways
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
@@ -97,6 +99,8 @@ class Cluster:
     recovery: Kept | None = None
     agent_image: str = ""
     limiter_image: str = "haproxy:3.2"
+    limiter: tuple[LimiterReport, ...] = ()
+    ways: Ways = field(default_factory=Ways)
     escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
@@ -128,7 +132,7 @@ class Cluster:
             measured=Measured(self.measured, self.months(), self.gaps),
             engine=self.engine, recovery=self.recovery,
             agent_image=self.agent_image, limiter_image=self.limiter_image, senior=self.senior,
-            limiter_hash=self._limiter_hash(full),
+            limiter_hash=self._limiter_hash(full), limiter=self.limiter, ways=self.ways,
             escrowed=self.escrow.kept, escrowing=self.escrow.attempts,
             bundled=self.escrow.bundled(self.body), mark=self.mark,
         )

@@ -116,6 +116,10 @@ app.kubernetes.io/part-of: dedicated-operator
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
+# Ways past a limiter, which others made.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [tlsroutes, tcproutes]
+  verbs: [list, watch]
 - apiGroups: [cert-manager.io]
   resources: [certificates]
   verbs: [get, list, watch, create, patch, delete]

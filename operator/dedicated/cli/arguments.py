@@ -32,6 +32,11 @@ def add_run_arguments(
         metavar="IMAGE",
         help=f"of HAProxy in the limiters, 2.6 or newer; default {LIMITER_IMAGE}",
     )
+    parser.add_argument(
+        "--trust-network",
+        action="store_true",
+        help="do not try the connection past a limiter, which the network policies must not let through",
+    )
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)
     _add_probes(parser)
@@ -143,6 +148,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         places_file=options.places,
         agent_image=options.agent_image,
         limiter_image=options.limiter_image,
+        trust_network=options.trust_network,
         namespaces=tuple(options.watch_namespace),
         lease_name=options.lease_name,
         lease_seconds=options.lease_seconds,

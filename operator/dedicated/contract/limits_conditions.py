@@ -111,7 +111,7 @@ def _nobody(sight: Sight) -> _Verdict | None:
             return _Verdict("Unknown", "NoEdge", NO_EDGE)
         case "External":
             return _Verdict("Unknown", "External", EXTERNAL)
-        case _ if not sight.stands:
+        case _ if not (sight.stands and sight.replicas):
             return _Verdict("Unknown", "NotInstalled", "the limiter does not stand yet")
     return None
 
@@ -159,8 +159,7 @@ def _begun(sight: Sight, report: Report) -> datetime:
 
 
 def _is_current(sight: Sight, report: Report) -> bool:
-    wanted = sight.content or report.wanted
-    return report.content == report.wanted == wanted and report.phase == "Applied"
+    return report.content == sight.contents[report.replica] and report.phase == "Applied"
 
 
 def _enforced(sight: Sight, heard: tuple[Report, ...], silent: _Verdict | None, now: datetime) -> _Verdict:
@@ -219,7 +218,7 @@ def _difference(sight: Sight, other: list[Report]) -> str:
 
 def _unproven(sight: Sight, heard: tuple[Report, ...], now: datetime) -> _Verdict | None:
     """What is not proven, though nothing is known to be wrong."""
-    late = [one for one in heard if not one.proof or now - one.proof.at > PROOF_FRESH or not _is_of_now(one)]
+    late = [one for one in heard if not (_is_proven(one, now) or _is_being_proven(sight, one, now))]
     if late:
         hours = int(PROOF_FRESH.total_seconds()) // 3600
         text = f"{_named(late)} no proof of what runs there that is younger than {hours} hours"
@@ -232,6 +231,20 @@ def _unproven(sight: Sight, heard: tuple[Report, ...], now: datetime) -> _Verdic
     return None
 
 
+def _is_proven(report: Report, now: datetime) -> bool:
+    return _is_of_now(report) and _is_young(report, now)
+
+
+def _is_being_proven(sight: Sight, report: Report, now: datetime) -> bool:
+    """Whether a replica that was proven is about to be proven for what is new."""
+    moving = report.phase in ("Waiting", "Applying") and now < _begun(sight, report) + LONGEST
+    return moving and _is_young(report, now) and report.proof is not None and report.proof.passed
+
+
+def _is_young(report: Report, now: datetime) -> bool:
+    return report.proof is not None and now - report.proof.at <= PROOF_FRESH
+
+
 def _proven(sight: Sight, heard: tuple[Report, ...]) -> _Verdict:
     tried = (
         "no connection past it was tried (--trust-network)"
@@ -239,8 +252,8 @@ def _proven(sight: Sight, heard: tuple[Report, ...]) -> _Verdict:
         else "a connection past it fails"
     )
     limits = f"{_words(sight.thresholds)} in all {sight.replicas} replicas; {tried}"
-    if any(report.policy_hash != sight.policy_hash for report in heard):
-        text = f"a change is being applied; until then each replica is proven for what it runs; {tried}"
+    if any(one.policy_hash != sight.policy_hash or not _is_of_now(one) for one in heard):
+        text = f"a change is being applied; each replica was proven before it; {tried}"
         return _Verdict("True", "Applying", text)
     last = max(report.proof.at for report in heard if report.proof)
     return _Verdict("True", "Proven", f"{limits}; last proof {when(last, sight.zone)}")

@@ -62,8 +62,8 @@ class ClientSource:
 class Sight:
     """All that the five conditions are judged by.
 
-    `policy_hash` and `thresholds` are those in force by the contract, `content` is the digest of the files
-    that the replicas are to run, empty where it is not known; `since` is since when all this is wanted.
+    `policy_hash` and `thresholds` are those in force by the contract, `contents` the digests of the files
+    that each replica is to run; `since` is since when all this is wanted.
     `reports` are those of the replicas wanted. `stands`: the limiter was ready once.
     """
 
@@ -72,7 +72,7 @@ class Sight:
     mode: Mode = "Enforce"
     policy_hash: str = ""
     thresholds: Thresholds = field(default_factory=Thresholds)
-    content: str = ""
+    contents: tuple[str, ...] = ()
     since: datetime = NEVER
     client: ClientSource = field(default_factory=ClientSource)
     reports: tuple[Report, ...] = ()

@@ -22,6 +22,8 @@ class Settings:
     """Image of the agents beside instances: the operator's own. Empty: there are none."""
     limiter_image: str = LIMITER_IMAGE
     """Image of HAProxy in the limiters of instances."""
+    trust_network: bool = False
+    """Not to try the connection past a limiter that must fail."""
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
     lease_seconds: float = 30.0

@@ -19,12 +19,12 @@ from dedicated.api.objects import (
     TLS_ROUTE,
     Key,
 )
+from dedicated.api.resource import Instance, InvalidInstance
 from dedicated.cluster.informer import Informer, Source
 from dedicated.contract.limits_sight import Ways
 from dedicated.controllers.dialer import Dialer, Targets
 from dedicated.parts import server
-from dedicated.parts.limiter.names import COMPONENT, HTTP_PORT
-from dedicated.parts.limiter.objects_network import BACKENDS
+from dedicated.parts.limiter.names import BACKENDS, COMPONENT, HTTP_PORT
 from dedicated.parts.limiter.ways import Leads, instances_of, leads_of, ways_of
 from dedicated.reconcile.observed import PodState
 
@@ -34,8 +34,8 @@ EARLY = 300.0
 
 
 class WayFinder:
-    """Looks for the ways past limiters from the first `ask` on. `wake(key)` is called when an instance's have
-    changed. Without a `dialer` no connection is tried, as the operator was told."""
+    """Looks for the ways past limiters from the first `of` one on. `wake(key)` is called when an instance's
+    have changed. Without a `dialer` no connection is tried, as the operator was told."""
 
     def __init__(
         self,
@@ -73,8 +73,18 @@ class WayFinder:
             for kind, informer in self._informers.items():
                 yield f"{kind.plural} (ways)", informer
 
-    def of(self, key: Key) -> Ways:
-        """What is known of the ways past an instance's limiter."""
+    def of(self, instance: Instance | InvalidInstance, pods: Iterable[PodState]) -> Ways:
+        """What is known of the ways past an instance's limiter; `pods` are the instance's. The first with a
+        limiter begins the search. Of a spec that cannot be read, it goes on as it was."""
+        key = instance.meta.key
+        if isinstance(instance, Instance):
+            if instance.spec.edge is None or instance.meta.deleting:
+                self.forget(key)
+                return Ways()
+            self._ask(key, pods)
+        return self._known(key)
+
+    def _known(self, key: Key) -> Ways:
         if self._begun is None:
             return Ways(early=True)
         looked = all(informer.has_synced for informer in self._informers.values())
@@ -87,9 +97,7 @@ class WayFinder:
             early=recent and (not looked or direct == "Unknown"),
         )
 
-    def ask(self, key: Key, pods: Iterable[PodState]) -> None:
-        """Look from now on for ways past this instance's limiter; `pods` are the instance's. Idempotent and
-        cheap."""
+    def _ask(self, key: Key, pods: Iterable[PodState]) -> None:
         if self._begun is None:
             self._begun = self._monotonic()
             self._sought.set()

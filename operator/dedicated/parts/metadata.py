@@ -4,7 +4,9 @@
 that they own our objects.
 """
 
-from dedicated.api.json import JsonValue, Manifest, get_list, shared
+from collections.abc import Mapping
+
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, shared, strings
 from dedicated.api.names import (
     API_VERSION,
     FIELD_MANAGER,
@@ -53,6 +55,13 @@ def owned(kind: Kind, instance: Instance, name: str, component: str, *, owner: M
     assert isinstance(metadata, dict)
     metadata["ownerReferences"] = [owner]
     return head
+
+
+def annotated(head: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """The head of a child with annotations; the same where there are none."""
+    if not annotations:
+        return head
+    return {**head, "metadata": {**get_map(head, "metadata"), "annotations": strings(annotations)}}
 
 
 def owner_of(instance: Instance) -> Manifest:

@@ -23,8 +23,8 @@ from dedicated.contract.responsibilities import responsible
 from dedicated.parts.edge import certificate, gateway, ingress
 from dedicated.parts.edge.entries import manifests, requirements
 from dedicated.parts.edge.entry import COMPONENT, Attachment, EntryState
-from dedicated.parts.limiter.names import service_ref
 from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.limiting import has_stood
 from dedicated.reconcile.observed import Observed
 
 NOT_ACCEPTED = "RouteNotAccepted"
@@ -53,7 +53,7 @@ def with_way(desired: Desired, instance: Instance, observed: Observed) -> Desire
     ways = [item for item in manifests(instance) if _is_known(item, observed)]
     untouched, replaced = desired.untouched, desired.replaced
     grpc, http = gateway.grpc_ref(instance), gateway.http_ref(instance)
-    if service_ref(instance.name) not in observed.children:
+    if not has_stood(instance, observed):
         untouched |= frozenset(map(ref_of, ways))
         ways = []
     elif http not in observed.children:

@@ -120,12 +120,11 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
     limits = limiting.judge(instance, observed, zones=zones, now=now)
-    found += limits.findings
     way = edge.judge(instance, observed, zone=zone, now=now)
-    found += way.findings
+    found += [*limits.findings, *way.findings]
     kept = escrow.judge(instance, observed, wanted, located, serving=serving, zone=zone, now=now)
     found += kept.findings
-    _, policy = databases.conditions(instance, agreed=owed.agreed)
+    policy = databases.conditions(instance, agreed=owed.agreed)[1]
     recoverable = recovery.with_whole(recoverable, policy=policy, kept=kept.condition)
     wanted = replace(wanted, escrow=kept.wanted, limiter=limits.wanted) if wanted else None
     return Judgement(

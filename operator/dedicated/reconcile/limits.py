@@ -33,7 +33,8 @@ from dedicated.contract.limits_sight import ClientSource, Enforcement, Sight, fr
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
-from dedicated.parts.limiter.names import MOST_REPLICAS, service_ref
+from dedicated.reconcile.judgement import Judgement
+from dedicated.reconcile.limiting import Limiting
 from dedicated.reconcile.limits_status import last_proof, limits, load_told, observed, replicas
 from dedicated.reconcile.observed import Observed
 
@@ -78,7 +79,6 @@ CODES: dict[tuple[str, str], tuple[str, Party, str]] = {
 }  # fmt: skip
 """Condition and reason -> the finding's code, who must act, and how. Other reasons are no finding."""
 
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +92,27 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the limiter is to be: replicas, and the digest of its files; empty where it is not known."""
+class _Asked:
+    """What the limiter is to be: the digest of the files of each replica, and of all of them, and whether it
+    stood once."""
 
-    replicas: int
-    content: str = ""
+    contents: tuple[str, ...] = ()
+    mark: str = ""
+    stands: bool = False
 
 
-def asked_of(zones: int) -> Asked:
-    """What the limiter of an instance in so many zones is to be."""
-    return Asked(replicas=min(MOST_REPLICAS, max(2, zones)))
+def _asked(found: Limiting) -> _Asked:
+    if found.wanted is None:
+        return _Asked(stands=found.stands)
+    files = found.wanted.files
+    return _Asked(files.contents, files.mark, found.stands)
 
 
 def judge(
-    instance: Instance,
-    seen: Observed,
-    asked: Asked,
-    promised: Objectives,
-    *,
-    zone: str,
-    now: datetime,
+    instance: Instance, seen: Observed, judgement: Judgement, promised: Objectives, *, now: datetime
 ) -> Limits:
     """Judge what the replicas told and what leads past them."""
+    asked, zone = _asked(judgement.limiting), judgement.obligations.terms.zone
     before, spec = instance.meta.status, instance.spec
     force = policy_in_force(spec.rate_limit, seen.facts, now=now)
     known = get_map(before, "rateLimit")
@@ -135,7 +134,7 @@ def judge(
         "observed": load,
     }
     status |= {
-        "configuration": sight.content or UNKNOWN,
+        "configuration": asked.mark,
         "wantedSince": rfc3339(sight.since),
         "replicas": replicas(instance.name, sight, now=now),
         "guarantee": guarantee.state,
@@ -148,7 +147,7 @@ def judge(
 def _sight(
     instance: Instance,
     seen: Observed,
-    asked: Asked,
+    asked: _Asked,
     policy: Policy,
     known: Manifest,
     *,
@@ -156,24 +155,23 @@ def _sight(
     now: datetime,
 ) -> Sight:
     digest = policy_hash(policy)
-    wanted = (digest, asked.content or UNKNOWN)
-    same = (get_str(known, "policyHash"), get_str(known, "configuration")) == wanted
+    same = (get_str(known, "policyHash"), get_str(known, "configuration")) == (digest, asked.mark)
     since = parse_time(get_str(known, "wantedSince")) if same else None
     edge = instance.spec.edge
     return Sight(
         enforcement=_enforcement(instance),
-        replicas=asked.replicas,
+        replicas=len(asked.contents),
         mode=policy.mode,
         policy_hash=digest,
         thresholds=Thresholds(
             ui=Bounds(policy.ui.limit, policy.ui.ban), api=Bounds(policy.api.limit, policy.api.ban)
         ),
-        content=asked.content,
+        contents=asked.contents,
         since=since or now,
         client=_client(edge.client_address) if edge else ClientSource(),
-        reports=tuple(report for report in seen.limiter if report.replica < asked.replicas),
+        reports=tuple(report for report in seen.limiter if report.replica < len(asked.contents)),
         ways=seen.ways,
-        stands=service_ref(instance.name) in seen.children,
+        stands=asked.stands,
         zone=zone,
     )
 

@@ -2,19 +2,22 @@
 
 from dedicated.api.conditions import FAILOVER_READY, HIGHLY_AVAILABLE, Condition, Status
 from dedicated.api.json import JsonValue
+from dedicated.api.resource import Instance
 from dedicated.contract import availability
 from dedicated.contract.availability import READY_ZONES, ZoneUse
 from dedicated.contract.prerequisites import zones_of
 from dedicated.parts import login, server
 from dedicated.parts.database.engine import COMPONENT as DATABASE
 from dedicated.parts.limiter.names import COMPONENT as LIMITER
+from dedicated.parts.limiter.names import limiter_name
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.recovery import Recovery
 
 
-def spread_over_zones(observed: Observed) -> tuple[str, ...]:
+def spread_over_zones(instance: Instance, observed: Observed) -> tuple[str, ...]:
     """The components that stand in several zones; the limiter once there is one."""
-    return (server.COMPONENT, login.COMPONENT, *((LIMITER,) if observed.stateful_sets else ()))
+    limited = limiter_name(instance.name) in observed.stateful_sets
+    return (server.COMPONENT, login.COMPONENT, *((LIMITER,) if limited else ()))
 
 
 def zone_uses(observed: Observed, *components: str) -> tuple[ZoneUse, ...]:

@@ -78,7 +78,7 @@ class Facts:
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
-    uses = zone_uses(observed, *spread_over_zones(observed))
+    uses = zone_uses(observed, *spread_over_zones(instance, observed))
     modified = modifications.newest(record.modification for record in observed.records)
     unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
@@ -87,9 +87,7 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    limited = limits.judge(
-        instance, observed, limits.asked_of(judgement.zones), promised, zone=owed.terms.zone, now=now
-    )
+    limited = limits.judge(instance, observed, judgement, promised, now=now)
     findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
@@ -132,12 +130,14 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         "edge": judgement.way.status,
         "rateLimit": limited.status,
     }
-    status |= {field: value for field, value in shown.items() if value is not None}
-    expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at, judgement.way.wake_at, limited.wake_at)
-    changes = (forgotten, expiry, unconfirmed_at, *wakes)
-    return status, earliest(*changes)
+    parts = (judgement.support, owed, level, judgement.recovery, judgement.escrow, judgement.way, limited)
+    changes = (forgotten, _expiry(observed, now), unconfirmed_at, *(part.wake_at for part in parts))
+    told = {field: value for field, value in shown.items() if value is not None}
+    return status | told, earliest(*changes)
+
+
+def _expiry(observed: Observed, now: datetime) -> datetime | None:
+    return prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
 
 
 def _database(instance: Instance, facts: Facts) -> Manifest | None:

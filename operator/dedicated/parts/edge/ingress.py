@@ -5,12 +5,12 @@ An Ingress cannot say which protocol its backend speaks. Traefik reads that from
 which does nothing elsewhere; what other controllers need is the user's to annotate (docs/edge.md).
 """
 
-from dedicated.api.json import Manifest, strings
+from dedicated.api.json import Manifest
 from dedicated.api.objects import INGRESS
 from dedicated.api.resource import Instance
 from dedicated.parts.edge.entry import COMPONENT, Entry, edge_of, tls_secret
 from dedicated.parts.limiter.names import limiter_name
-from dedicated.parts.metadata import child
+from dedicated.parts.metadata import annotated, child
 
 RETIRED = frozenset({"k8s.io/ingress-nginx"})
 """Controllers, as IngressClasses name them, that are not maintained any more."""
@@ -24,16 +24,11 @@ def render(instance: Instance) -> tuple[Manifest, ...]:
     """The Ingress."""
     ingress = edge_of(instance).ingress
     assert ingress is not None
-    head = child(INGRESS, instance, COMPONENT, COMPONENT)
-    metadata = head["metadata"]
-    assert isinstance(metadata, dict)
-    if ingress.annotations:
-        metadata["annotations"] = strings(ingress.annotations)
     backend: Manifest = {"service": {"name": limiter_name(instance.name), "port": {"name": "http"}}}
     path: Manifest = {"path": "/", "pathType": "Prefix", "backend": backend}
     return (
         {
-            **head,
+            **annotated(child(INGRESS, instance, COMPONENT, COMPONENT), ingress.annotations),
             "spec": {
                 "ingressClassName": ingress.class_name,
                 "tls": [{"hosts": [instance.spec.domain], "secretName": tls_secret(instance)}],

@@ -4,12 +4,12 @@
 arrives in the header, and every node may take part.
 """
 
-from dedicated.api.json import JsonValue, Manifest, array, strings
+from dedicated.api.json import JsonValue, Manifest, array
 from dedicated.api.objects import SERVICE
 from dedicated.api.resource import Instance
 from dedicated.parts.edge.entry import COMPONENT, Entry, edge_of
 from dedicated.parts.limiter import names
-from dedicated.parts.metadata import child, selector
+from dedicated.parts.metadata import annotated, child, selector
 
 
 def render(instance: Instance) -> tuple[Manifest, ...]:
@@ -17,11 +17,6 @@ def render(instance: Instance) -> tuple[Manifest, ...]:
     edge = edge_of(instance)
     wanted = edge.load_balancer
     assert wanted is not None
-    head = child(SERVICE, instance, COMPONENT, COMPONENT)
-    metadata = head["metadata"]
-    assert isinstance(metadata, dict)
-    if wanted.annotations:
-        metadata["annotations"] = strings(wanted.annotations)
     chosen: Manifest = {"loadBalancerClass": wanted.class_} if wanted.class_ else {}
     ranges: Manifest = (
         {"loadBalancerSourceRanges": array(wanted.source_ranges)} if wanted.source_ranges else {}
@@ -29,7 +24,7 @@ def render(instance: Instance) -> tuple[Manifest, ...]:
     kept = edge.client_address.from_ == "Connection"
     return (
         {
-            **head,
+            **annotated(child(SERVICE, instance, COMPONENT, COMPONENT), wanted.annotations),
             "spec": {
                 "type": "LoadBalancer",
                 "externalTrafficPolicy": "Local" if kept else "Cluster",

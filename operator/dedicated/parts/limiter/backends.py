@@ -4,6 +4,7 @@ from dedicated.contract.rate_limits import Kind, Policy
 from dedicated.parts.limiter import refusals, window
 from dedicated.parts.limiter.frontends import LOGIN
 from dedicated.parts.limiter.maps import thresholds
+from dedicated.parts.limiter.rules import answer, indented
 from dedicated.parts.limiter.site import Backend, Site
 from dedicated.parts.limiter.tables import KINDS
 
@@ -42,7 +43,7 @@ def _traffic(name: str, kind: Kind, policy: Policy, site: Site, replica: int) ->
         *_headers(),
         *_servers(name, site),
     ]
-    return [f"backend {name}", *(f"    {rule}" for rule in rules)]
+    return [f"backend {name}", *indented(rules)]
 
 
 def _probe(kind: Kind, policy: Policy, site: Site, replica: int) -> list[str]:
@@ -51,13 +52,13 @@ def _probe(kind: Kind, policy: Policy, site: Site, replica: int) -> list[str]:
         *refusals.refusing(),
         *refusals.probe_answers(kind),
     ]
-    return [f"backend probe_{kind}", *(f"    {rule}" for rule in rules)]
+    return [f"backend probe_{kind}", *indented(rules)]
 
 
 def _hidden() -> list[str]:
     """What the server tells its own cluster only."""
     return [
-        f"http-request return status 404 if {{ {path} -m {match} }}"
+        answer("404", f"{{ {path} -m {match} }}")
         for path in ("path", "var(txn.p)")
         for match in ("str /debug /metrics", "beg /debug/ /metrics/")
     ]
@@ -69,7 +70,7 @@ def _headers() -> list[str]:
         *(f"http-request del-header {prefix} -m beg" for prefix in FORGED_PREFIXES),
         "http-request set-header x-forwarded-for %[var(txn.real)]",
         "http-request set-header x-forwarded-proto https",
-        "http-request set-header x-forwarded-host %[req.hdr(host)]",
+        "http-request set-header x-forwarded-host %[req.fhdr(host)]",
     ]
 
 

@@ -22,6 +22,7 @@ SERVER_STATE = "server-state"
 ANYBODY = "203.0.113.1"
 """An address for documentation: nobody's, so that it has what everybody has."""
 CONNECTIONS = 8000
+UNAVAILABLE = '{"code":14,"message":"no server is ready"}'
 
 
 def render(policy: Policy, site: Site, replica: int) -> dict[str, str]:
@@ -86,6 +87,7 @@ def _defaults() -> list[str]:
         "    option http-keep-alive",
         "    option redispatch 1",
         "    load-server-state-from-file global",
+        f"    http-error status 503 content-type application/json string '{UNAVAILABLE}' hdr retry-after 5",
     ]
 
 
@@ -101,7 +103,10 @@ def _metrics(policy: Policy, site: Site, replica: int) -> list[str]:
         f"    bind {site.address}:{METRICS_PORT}",
         "    monitor-uri /healthz",
         "    http-request use-service prometheus-exporter if { path /metrics }",
-        f"    http-request return status 200 content-type application/json lf-string '{told}' if {{ path /policy }}",
+        (
+            "    http-request return status 200 content-type application/json"
+            f" lf-string '{told}' if {{ path /policy }}"
+        ),
         "    http-request return status 404",
     ]
 

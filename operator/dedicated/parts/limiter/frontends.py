@@ -6,12 +6,13 @@ single. That costs, so that only a path with something odd in it is; one that wa
 
 from dedicated.contract.rate_limits import Policy
 from dedicated.parts.limiter.maps import EXEMPT, NEARBY, TRUSTED
+from dedicated.parts.limiter.rules import found, indented, put, source
 from dedicated.parts.limiter.site import HTTP_PORT, HTTPS_PORT, PROBE_PORT, Site
 from dedicated.parts.limiter.window import DIE, LOGGED
 
 LOGIN = "/ui/v2/login"
-BAD_ESCAPE = "%([^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
-IS_ODD = "{ var(txn.p) -m found }"
+BAD_ESCAPE = "%(00|[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)"
+IS_ODD = found("p")
 IS_LOGGED = f"{{ var(txn.die) -m int {LOGGED} }}"
 
 
@@ -28,13 +29,14 @@ def _edge(policy: Policy, site: Site) -> list[str]:
     return [
         "frontend edge",
         f"    {_bind(site)}",
-        *_indented(_logged(site)),
-        *_indented(_source(site)),
-        *_indented(_client(policy)),
+        *indented(_logged(site)),
+        *indented(_proxied(site)),
+        *indented(_forwarded(site)),
+        *indented(_client(policy)),
         f"    http-request set-log-level silent if !{IS_LOGGED}",
-        f"    http-request set-var(txn.near) bool(true) if {IS_LOGGED} {{ src -f {NEARBY} }}",
-        *_indented(_classes()),
-        *_indented(_key()),
+        *indented([put("near", "bool(true)", f"{IS_LOGGED} {{ src -f {NEARBY} }}")]),
+        *indented(_classes()),
+        *indented(_key()),
         f"    http-after-response set-header strict-transport-security {_hsts(site)}",
         f"    use_backend login if {{ path {LOGIN} }} or {{ path -m beg {LOGIN}/ }}",
         "    use_backend ui if ui",
@@ -50,7 +52,7 @@ def _bind(site: Site) -> str:
 
 
 def _logged(site: Site) -> list[str]:
-    """Status, milliseconds, backend, and whether no client should come from there: of one in `DIE` requests."""
+    """Status, milliseconds, backend, and whether no client comes from there: of one in 16 requests."""
     return [
         f"log {site.directories.run}/log.sock format raw local0",
         'log-format "%ST %Ta %b %[var(txn.near)]"',
@@ -58,41 +60,46 @@ def _logged(site: Site) -> list[str]:
     ]
 
 
-def _source(site: Site) -> list[str]:
-    """Take the address from the proxy before, if it is trusted.
+def _proxied(site: Site) -> list[str]:
+    """Take the address from the connection's first bytes, if a trusted proxy sends them."""
+    if site.client_address.from_ != "ProxyProtocol":
+        return []
+    return [f"tcp-request connection expect-proxy layer4 if {{ src -f {TRUSTED} }}"]
 
-    A trusted proxy's list may be shorter than the hops: then the first of it is as far as can be believed.
+
+def _forwarded(site: Site) -> list[str]:
+    """Take the address from a trusted proxy's list: the last but so many.
+
+    The list may be shorter than the hops: then the first of it is as far as can be believed.
     """
-    match site.client_address.from_:
-        case "ProxyProtocol":
-            return [f"tcp-request connection expect-proxy layer4 if {{ src -f {TRUSTED} }}"]
-        case "XForwardedFor":
-            return [
-                f"http-request set-var(txn.via) bool(true) if {{ src -f {TRUSTED} }}",
-                *(
-                    f"http-request set-src req.hdr_ip(x-forwarded-for,-{hop}) if {{ var(txn.via) -m found }}"
-                    for hop in range(1, site.client_address.hops + 1)
-                ),
-            ]
-        case "Connection":
-            return []
+    if site.client_address.from_ != "XForwardedFor":
+        return []
+    hops = range(1, site.client_address.hops + 1)
+    return [
+        put("via", "bool(true)", f"{{ src -f {TRUSTED} }}"),
+        *(source(f"req.hdr_ip(x-forwarded-for,-{hop})", found("via")) for hop in hops),
+    ]
 
 
 def _client(policy: Policy) -> list[str]:
-    """`txn.real`: the client's address, `txn.v6`: it is an IPv6 one, `txn.k`: what is counted as one client."""
+    """`txn.real`: the client's address, `txn.v6`: it is of IPv6, `txn.k`: what is counted as one client.
+
+    A mask makes an IPv4 address of one that is written as IPv6.
+    """
     return [
-        "http-request set-src src,regsub(^::ffff:,) if { src,ipmask(32,96) ::ffff:0:0 }",
-        "http-request set-var(txn.real) src",
-        "http-request set-var(txn.v6) bool(true) if { src,ipmask(32,0) :: }",
-        f"http-request set-var(txn.k) src,ipmask(32,{policy.ipv6_prefix}) if !{{ src -f {EXEMPT} }}",
-        f"http-request set-var(txn.die) rand({DIE})",
+        put("real", "src,ipmask(32,128)"),
+        put("v6", "bool(true)", "{ src,ipmask(32,0) :: }"),
+        put("k", f"src,ipmask(32,{policy.ipv6_prefix})", f"!{{ src -f {EXEMPT} }}"),
+        put("die", f"rand({DIE})"),
     ]
 
 
 def _classes() -> list[str]:
     return [
-        "http-request set-var(txn.p) path,url_dec,regsub(/+,/,g) if { path -m sub % // /. }",
-        f"http-request deny deny_status 400 if {IS_ODD} {{ path -m reg {BAD_ESCAPE} }}",
+        "http-request deny deny_status 405 if { method CONNECT TRACE }",
+        "http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }",
+        put("p", "path,url_dec,regsub(/+,/,g)", "{ path -m sub % // /. }"),
+        f"http-request deny deny_status 400 if {{ path -m sub % }} {{ path -m reg {BAD_ESCAPE} }}",
         f"http-request deny deny_status 400 if {IS_ODD} {{ var(txn.p) -m sub /../ /./ }}",
         f"http-request deny deny_status 400 if {IS_ODD} {{ var(txn.p) -m end /.. /. }}",
         "acl ui path -m beg /ui/",
@@ -101,7 +108,7 @@ def _classes() -> list[str]:
 
 
 def _key() -> list[str]:
-    return ["http-request set-src var(txn.k) if { var(txn.k) -m found }"]
+    return [source("var(txn.k)", found("k"))]
 
 
 def _hsts(site: Site) -> str:
@@ -113,6 +120,7 @@ def _redirect(site: Site) -> list[str]:
     return [
         "frontend redirect",
         f"    bind {site.address}:{HTTP_PORT}",
+        *indented(_proxied(site)),
         "    http-request redirect scheme https code 308",
     ]
 
@@ -122,13 +130,9 @@ def _probe(policy: Policy, site: Site) -> list[str]:
     return [
         "frontend probe",
         f"    bind {site.address or '127.0.0.1'}:{PROBE_PORT} accept-proxy",
-        *_indented(_client(policy)),
-        *_indented(_classes()),
-        *_indented(_key()),
+        *indented(_client(policy)),
+        *indented(_classes()),
+        *indented(_key()),
         "    use_backend probe_ui if ui",
         "    default_backend probe_api",
     ]
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [f"    {line}" for line in lines]

@@ -5,21 +5,26 @@ content type, which gRPC needs; it is set afterwards.
 """
 
 from dedicated.contract.rate_limits import TOLERANCE_PERCENT, WINDOW, Kind
+from dedicated.parts.limiter.rules import answer, found, put
 from dedicated.parts.limiter.tables import REFUSED, TOP_PATHS
 from dedicated.parts.limiter.window import IS_BANNED, IS_OVER, limit_map
 
-IS_REFUSED = "{ var(txn.retry) -m found }"
-IS_GRPC = "{ var(txn.grpc) -m found }"
+IS_REFUSED = found("retry")
+IS_GRPC = found("grpc")
+JSON = "content-type application/json"
+WAIT = "hdr retry-after %[var(txn.retry)]"
+NO_STORE = "hdr cache-control no-store"
 CORS = "hdr access-control-allow-origin * hdr access-control-expose-headers retry-after"
+POLICY = "hdr x-policy %[var(proc.policy_hash)]"
 
 
 def refusing() -> list[str]:
     """`txn.retry`: whole seconds; `txn.reason`."""
     return [
-        f"http-request set-var(txn.retry) var(txn.wait),add(999),div(1000) if {IS_OVER}",
-        f"http-request set-var(txn.reason) str(limited) if {IS_OVER}",
-        f"http-request set-var(txn.retry) var(txn.ban),add(999),div(1000) if {IS_BANNED}",
-        f"http-request set-var(txn.reason) str(banned) if {IS_BANNED}",
+        put("retry", "var(txn.wait),add(999),div(1000)", IS_OVER),
+        put("reason", "str(limited)", IS_OVER),
+        put("retry", "var(txn.ban),add(999),div(1000)", IS_BANNED),
+        put("reason", "str(banned)", IS_BANNED),
     ]
 
 
@@ -33,27 +38,26 @@ def counted(kind: Kind) -> list[str]:
 
 def answers(kind: Kind, floor: int) -> list[str]:
     """The answer to a client."""
-    grpc = "req.hdr(content-type) -m beg application/grpc"
+    content_type = "req.hdr(content-type) -m beg application/grpc"
+    pushback = "hdr grpc-retry-pushback-ms %[var(txn.retry),mul(1000)]"
+    published = f"map_ip_int({limit_map(kind)},{floor}),mul(100),div({100 + TOLERANCE_PERCENT})"
+    quota = f"hdr ratelimit-policy '\"{kind}\";q=%[var(txn.real),{published}];w={WINDOW}'"
     body = f'{{"code":8,"message":"rate limit exceeded",{_fields(kind)}}}'
-    wait = "hdr retry-after %[var(txn.retry)] hdr cache-control no-store"
-    quota = f"%[var(txn.real),map_ip_int({limit_map(kind)},{floor}),mul(100),div({100 + TOLERANCE_PERCENT})]"
+    grpc = f'hdr grpc-status 8 hdr grpc-message "rate limit exceeded" {pushback}'
     return [
-        f"http-request set-var(txn.grpc) bool(true) if {IS_REFUSED} {{ {grpc} }} !{{ {grpc}-web }}",
+        put("grpc", "bool(true)", f"{IS_REFUSED} {{ {content_type} }} !{{ {content_type}-web }}"),
         f"http-after-response set-header content-type application/grpc if {IS_GRPC}",
-        'http-request return status 429 hdr grpc-status 8 hdr grpc-message "rate limit exceeded"'
-        f" hdr grpc-retry-pushback-ms %[var(txn.retry),mul(1000)] {wait} if {IS_GRPC}",
-        f"http-request return status 429 content-type application/json {wait}"
-        f" hdr ratelimit-policy '\"{kind}\";q={quota};w={WINDOW}' {CORS} lf-string '{body}' if {IS_REFUSED}",
+        answer(f"429 {grpc} {WAIT} {NO_STORE}", IS_GRPC),
+        answer(f"429 {JSON} {WAIT} {NO_STORE} {quota} {CORS} lf-string '{body}'", IS_REFUSED),
     ]
 
 
 def probe_answers(kind: Kind) -> list[str]:
     """The answer to the agent, which asks in the name of a reserved address: nothing reaches the server."""
-    policy = "hdr x-policy %[var(proc.policy_hash)]"
+    body = f'{{"code":8,{_fields(kind)}}}'
     return [
-        f"http-request return status 429 content-type application/json hdr retry-after %[var(txn.retry)] {policy}"
-        f" lf-string '{{\"code\":8,{_fields(kind)}}}' if {IS_REFUSED}",
-        f"http-request return status 204 {policy}",
+        answer(f"429 {JSON} {WAIT} {POLICY} lf-string '{body}'", IS_REFUSED),
+        answer(f"204 {POLICY}"),
     ]
 
 

@@ -16,14 +16,16 @@ from dedicated.parts.limiter.site import PEER_PORT, Site, peer_address, replica_
 PEERS = "rl"
 KINDS: tuple[Kind, ...] = ("ui", "api")
 REFUSED = "refused"
-"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow what would be."""
+"""Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow too."""
 TOP_PATHS = "toppaths"
 """Table of this replica alone: two segments of the paths of refused requests."""
-ADMITTED_KEPT = f"{WINDOW + 1}s"
+ADMITTED_KEPT = f"{4 * WINDOW + 1}s"
+"""Longer than marks: a share of n is seldom about to be forgotten while its client goes on elsewhere."""
 OFFERED_KEPT = f"{BAN * 1000 - 500}ms"
 BANNED_SHARE = 4
 """One of so many tracked addresses may be banned at once."""
-MARKS_PER_ADDRESS = 2
+FEWEST_MARKS = 131_072
+"""A busy client leaves many marks: room for those of about 10,000 requests a second."""
 ENTRY_BYTES = 208
 BASE_BYTES = 160 << 20
 """Of the process with all its connections."""
@@ -87,8 +89,12 @@ def _shared(site: Site) -> Iterator[tuple[str, int, str]]:
             yield f"adm_{kind}_r{replica}", size, ADMITTED_KEPT
             yield f"off_{kind}_r{replica}", size, OFFERED_KEPT
         yield f"ban_{kind}", size // BANNED_SHARE, f"{BAN}s"
-        yield f"mark_{kind}", size * MARKS_PER_ADDRESS, f"{WINDOW}s"
-        yield f"markban_{kind}", size, f"{BAN_WINDOW}s"
+        yield f"mark_{kind}", _room(2 * size), f"{WINDOW}s"
+        yield f"markban_{kind}", _room(size), f"{BAN_WINDOW}s"
+
+
+def _room(size: int) -> int:
+    return max(FEWEST_MARKS, size)
 
 
 def local() -> list[str]:
@@ -103,6 +109,6 @@ def local() -> list[str]:
 
 def memory_bytes(addresses: int, replicas: int) -> int:
     """The most memory of a replica: every table full, and as many connections as it takes."""
-    per_address = 2 * replicas + MARKS_PER_ADDRESS + 1
-    entries = len(KINDS) * (addresses * per_address + addresses // BANNED_SHARE)
-    return BASE_BYTES + entries * ENTRY_BYTES
+    counters = 2 * replicas * addresses + addresses // BANNED_SHARE
+    entries = counters + _room(2 * addresses) + _room(addresses)
+    return BASE_BYTES + len(KINDS) * entries * ENTRY_BYTES

@@ -2,8 +2,8 @@
 
 Services that select their pods, Ingresses and routes to their Services, and NetworkPolicies of others that
 let somebody in: policies add up, so that one more opens what ours closes. A Service of ours leads past it
-only where it is open to the outside. Limits: objects of other kinds (a mesh's, a network plugin's own policies)
-are not known; what they open is seen by the connection that must fail.
+only where it is open to the outside. Limits: objects of other kinds (a mesh's, a network plugin's own
+policies) are not known; what they open is seen by the connection that must fail.
 """
 
 import re
@@ -19,8 +19,7 @@ from dedicated.api.names import (
 )
 from dedicated.api.objects import INGRESS, NETWORK_POLICY, SERVICE, Key
 from dedicated.contract.limits_sight import Way
-from dedicated.parts.limiter.names import pods_service
-from dedicated.parts.limiter.objects_network import BACKENDS
+from dedicated.parts.limiter.names import BACKENDS, pods_service
 from dedicated.parts.metadata import labels_of
 
 VARYING = frozenset({LABEL_APP_VERSION, "pod-template-hash"})

@@ -1,4 +1,4 @@
-"""The rules that count a class: exact windows of a limit and of a ban, by marks.
+"""The rules that count a class (RL-2): exact windows of a limit and of a ban, by marks.
 
 HAProxy's rates are approximations of two buckets: they refuse a client that bursts its minute's budget at
 0 s and again at 61 s, which is below the guarantee. So requests are numbered, per client, from 0: n is the
@@ -8,31 +8,35 @@ mark of request n - limit is alive: that request, or one at most G - 1 later, wa
 window. So no more than the limit (with its tolerance of 1 %) pass in any window, and never fewer than the
 published limit. A ban is the same over offered requests.
 
-- The last K of a group mark it, since replicas that count at once may each miss some numbers.
+- The last K of a group mark it, since replicas that count at once may each miss some numbers: a group
+  without a mark lets so many more through. The first do not: a client of one request leaves no mark.
 - A mark's key is the client's address with the group's number in it. Groups are numbered modulo 1000; at
   most about 200 live at once.
 - Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
-- A replica that is not asked for a minute would forget its share of n, and the numbers would start over
-  below the marks. So, by a die, a request is counted in the share of a replica that is about to forget it.
+- A share of n that is forgotten while its client goes on through another replica sets n back behind its
+  marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
+  a while. That writes over what the other counts at that moment, and is seldom for it.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
   needs no look into the maps.
 """
 
-from dedicated.contract.rate_limits import TOLERANCE_PERCENT, Kind, Threshold
+from dedicated.contract.rate_limits import BAN, TOLERANCE_PERCENT, Kind, Threshold
 from dedicated.parts.limiter import tables
 from dedicated.parts.limiter.maps import API_BAN, API_LIMIT, UI_BAN, UI_LIMIT
+from dedicated.parts.limiter.rules import found, put, source
 
-DIE = 16
-"""Sides of the die thrown for each request: 0 keeps counters, 1 is logged."""
-KEEP, LOGGED = 0, 1
-FORGOTTEN_SOON = 30_000
-"""Milliseconds: a counter with less left is kept."""
-NEVER = 90_000
+DIE = 256
+"""Sides of the die that is thrown for each request."""
+KEEP_ADMITTED, KEEP_OFFERED, LOGGED = "255", "252:255", "0:15"
+"""What it has to show."""
+ADMITTED_SOON, OFFERED_SOON = 180_000, 30_000
+"""Milliseconds: a share with less left is kept."""
+NEVER = 900_000
 GROUPS = 1000
 PARTS = 100 + TOLERANCE_PERCENT
-IS_BANNED = "{ var(txn.ban) -m found }"
-IS_OVER = "{ var(txn.wait) -m found }"
-IS_IPV6 = "{ var(txn.v6) -m found }"
+IS_BANNED = found("ban")
+IS_OVER = found("wait")
+IS_IPV6 = found("v6")
 
 
 def group(threshold: int) -> int:
@@ -40,9 +44,14 @@ def group(threshold: int) -> int:
     return max(1, threshold // PARTS)
 
 
-def marking(size: int, replicas: int) -> int:
-    """How many requests at the end of a group mark it."""
-    return 1 if replicas == 1 else min(size, 2 * replicas)
+def limit_marking(size: int, replicas: int) -> int:
+    """How many requests at the end of a limit's group mark it."""
+    return 1 if replicas == 1 else size - size // 5
+
+
+def ban_marking(size: int, replicas: int) -> int:
+    """How many requests at the end of a ban's group mark it: a missed one delays a ban by a group at most."""
+    return 1 if replicas == 1 else min(size, 4 * replicas)
 
 
 def limit_map(kind: Kind) -> str:
@@ -61,85 +70,72 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
     `txn.k` is the client's key, and the source; a client without a key is exempt.
     """
     others = [other for other in range(replicas) if other != replica]
+    last_offered = ban_marking(group(floor.ban), replicas)
+    last_admitted = limit_marking(group(floor.limit), replicas)
     return [
-        f"http-request set-var(txn.ban) var(txn.k),table_expire({tables.banned(kind)})",
+        put("ban", f"var(txn.k),table_expire({tables.banned(kind)})"),
         *_offered(kind, replica, others),
         *_ban(kind, floor.ban),
-        *_mark_offered(kind, floor.ban, replicas),
+        *_ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, last=last_offered),
         *_numbered(kind, replica, others),
-        *_limit(kind, floor.limit),
+        *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
+        *_alive("wait", "lj", tables.marks(kind)),
         *_admitted(kind, replica, others),
-        *_mark_admitted(kind, floor.limit, replicas),
+        *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, last=last_admitted),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind)),
     ]
 
 
 def _offered(kind: Kind, replica: int, others: list[int]) -> list[str]:
+    """`txn.o`: how many requests the client has offered, with this one."""
     own = tables.offered(kind, replica)
-    counts = f"{{ var(txn.k) -m found }} !{IS_BANNED}"
+    theirs = [tables.offered(kind, other) for other in others]
+    counts = f"{found('k')} !{IS_BANNED}"
     return [
-        *_keep("offkept", [tables.offered(kind, other) for other in others], counts),
-        f"http-request set-var(txn.o) src_inc_gpc0({own}) if {counts}{_unless('offkept', others)}",
-        *(
-            [f"http-request set-var(txn.o) var(txn.k),table_gpc0({own}) if {{ var(txn.offkept) -m found }}"]
-            if others
-            else []
-        ),
-        *(
-            f"http-request set-var(txn.o) var(txn.k),table_gpc0({tables.offered(kind, other)}),add(txn.o)"
-            for other in others
-        ),
+        *_keep("okept", theirs, counts, shows=KEEP_OFFERED, soon=OFFERED_SOON),
+        put("o", f"src_inc_gpc0({own})", f"{counts} !{found('okept')}" if others else counts),
+        *([put("o", f"var(txn.k),table_gpc0({own})", found("okept"))] if others else []),
+        *(put("o", f"var(txn.k),table_gpc0({table}),add(txn.o)") for table in theirs),
     ]
 
 
-def _keep(name: str, others: list[str], counts: str) -> list[str]:
-    """Count in another replica's share, if that is about to be forgotten."""
+def _keep(name: str, others: list[str], counts: str, *, shows: str, soon: int) -> list[str]:
+    """Count in another replica's share, if that would be forgotten."""
+    when = f"{{ var(txn.die) -m int {shows} }} {counts} !{found(name)}"
     return [
-        f"http-request set-var(txn.{name}) src_inc_gpc0({table}) if {{ var(txn.die) -m int {KEEP} }} {counts}"
-        f" !{{ var(txn.{name}) -m found }} {{ var(txn.k),table_expire({table},{NEVER}) lt {FORGOTTEN_SOON} }}"
+        put(name, f"src_inc_gpc0({table})", f"{when} {{ {expiry} lt {soon} }}")
         for table in others
+        for expiry in [f"var(txn.k),table_expire({table},{NEVER})"]
     ]
-
-
-def _unless(name: str, others: list[int]) -> str:
-    return f" !{{ var(txn.{name}) -m found }}" if others else ""
 
 
 def _ban(kind: Kind, floor: int) -> list[str]:
-    table = tables.banned(kind)
+    """Ban the client, from this request on."""
     return [
         *_look_back("b", number="var(txn.o),sub(1)", map_=ban_map(kind), floor=floor),
         *_alive("trip", "bj", tables.ban_marks(kind)),
-        f"http-request set-var(txn.x) src_inc_gpc0({table}) if {{ var(txn.trip) -m found }}",
-        "http-request set-var(txn.ban) int(60000) if { var(txn.trip) -m found }",
-    ]
-
-
-def _limit(kind: Kind, floor: int) -> list[str]:
-    return [
-        *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor),
-        *_alive("wait", "lj", tables.marks(kind)),
+        put("x", f"src_inc_gpc0({tables.banned(kind)})", found("trip")),
+        put("ban", f"int({BAN * 1000})", found("trip")),
     ]
 
 
 def _look_back(name: str, *, number: str, map_: str, floor: int) -> list[str]:
     """`txn.<name>j`: the group of the request that a threshold's count is before this one."""
-    found = f"{{ var(txn.{name}t) -m found }}"
+    threshold, size, mark = f"{name}t", f"{name}g", f"{name}j"
+    before = f"{number},sub(txn.{threshold})"
     return [
-        f"http-request set-var(txn.{name}t) var(txn.real),map_ip_int({map_},{floor}) if {{ {number} -m int ge {floor} }}",
-        f"http-request set-var(txn.{name}g) var(txn.{name}t),div({floor}),mul({group(floor)}) if {found}",
-        f"http-request set-var(txn.{name}j) {number},sub(txn.{name}t),div(txn.{name}g),mod({GROUPS})"
-        f" if {found} {{ {number},sub(txn.{name}t) ge 0 }}",
+        put(threshold, f"var(txn.real),map_ip_int({map_},{floor})", f"{{ {number} -m int ge {floor} }}"),
+        put(size, f"var(txn.{threshold}),div({floor}),mul({group(floor)})", found(threshold)),
+        put(mark, f"{before},div(txn.{size}),mod({GROUPS})", f"{found(threshold)} {{ {before} ge 0 }}"),
     ]
 
 
 def _alive(name: str, mark: str, table: str) -> list[str]:
     """`txn.<name>`: the milliseconds that a mark has left."""
-    found = f"{{ var(txn.{mark}) -m found }}"
     return [
-        f"http-request set-var(txn.{name}) {_ipv4_key(mark)},table_expire({table}) if {found} !{IS_IPV6}",
-        f"http-request set-var(txn.{name}) {_ipv6_key(mark)},table_expire({table}) if {found} {IS_IPV6}",
+        put(name, f"{_ipv4_key(mark)},table_expire({table})", f"{found(mark)} !{IS_IPV6}"),
+        put(name, f"{_ipv6_key(mark)},table_expire({table})", f"{found(mark)} {IS_IPV6}"),
     ]
 
 
@@ -152,64 +148,51 @@ def _ipv6_key(mark: str) -> str:
     return f"var(txn.k),concat(,txn.{mark})"
 
 
-def _mark_offered(kind: Kind, floor: int, replicas: int) -> list[str]:
-    return _ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor, replicas=replicas)
-
-
 def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     """`txn.r`: what the other replicas let through; `txn.n`: the number of this request."""
-    first, *more = others or [replica]
-    rest = [
-        f"http-request set-var(txn.r) var(txn.k),table_gpc0({tables.admitted(kind, first)})",
-        *(
-            f"http-request set-var(txn.r) var(txn.k),table_gpc0({tables.admitted(kind, other)}),add(txn.r)"
-            for other in more
-        ),
-    ]
+    sums = [f"var(txn.k),table_gpc0({tables.admitted(kind, other)})" for other in others]
     own = f"var(txn.k),table_gpc0({tables.admitted(kind, replica)})"
+    counts = f"{found('o')} !{IS_BANNED}"
     return [
-        *(rest if others else []),
-        f"http-request set-var(txn.n) {own}{',add(txn.r)' if others else ''}"
-        f" if {{ var(txn.o) -m found }} !{IS_BANNED}",
+        *(put("r", f"{share},add(txn.r)" if at else share) for at, share in enumerate(sums)),
+        put("n", f"{own},add(txn.r)" if others else own, counts),
     ]
 
 
 def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
-    """`txn.i`: the number of this request among those that this replica let through, from 1."""
-    counts = f"{{ var(txn.n) -m found }} !{IS_OVER}"
+    """`txn.i`: how many requests this replica let through, with this one."""
+    counts = f"{found('n')} !{IS_OVER}"
     own = tables.admitted(kind, replica)
+    theirs = [tables.admitted(kind, other) for other in others]
     return [
-        *_keep("admkept", [tables.admitted(kind, other) for other in others], counts),
-        f"http-request set-var(txn.i) src_inc_gpc0({own}) if {counts}{_unless('admkept', others)}",
+        *_keep("akept", theirs, counts, shows=KEEP_ADMITTED, soon=ADMITTED_SOON),
+        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
     ]
 
 
-def _mark_admitted(kind: Kind, floor: int, replicas: int) -> list[str]:
-    number = f"var(txn.i){',add(txn.r)' if replicas > 1 else ''},sub(1)"
-    return _ends_group("w", number, limit_map(kind), floor=floor, replicas=replicas)
+def _number(others: list[int]) -> str:
+    """The request's number, as counted: no two of a replica have the same."""
+    return f"var(txn.i){',add(txn.r)' if others else ''},sub(1)"
 
 
-def _ends_group(name: str, number: str, map_: str, *, floor: int, replicas: int) -> list[str]:
+def _ends_group(name: str, number: str, map_: str, *, floor: int, last: int) -> list[str]:
     """`txn.<name>j`: the group that this request is to mark, being of the last in it.
 
     A raised threshold's group is a multiple of the floor's, and ends with one.
     """
-    size = group(floor)
-    last = marking(size, replicas)
-    ends = f"{{ {number},mod({size}) ge {size - last} }}"
-    raised = f"{{ {number},mod(txn.{name}g),add({last}),div(txn.{name}g) gt 0 }}"
+    size, mark = f"{name}g", f"{name}j"
+    floor_size = group(floor)
+    raised = f"var(txn.real),map_ip_int({map_},{floor}),div({floor}),mul({floor_size})"
+    ends = f"{number},mod(txn.{size}),add({last}),div(txn.{size}) gt 0"
     return [
-        f"http-request set-var(txn.{name}g) var(txn.real),map_ip_int({map_},{floor}),div({floor}),mul({size})"
-        f" if {ends}",
-        f"http-request set-var(txn.{name}j) {number},div(txn.{name}g),mod({GROUPS})"
-        f" if {{ var(txn.{name}g) -m found }} {raised}",
+        put(size, raised, f"{{ {number},mod({floor_size}) ge {floor_size - last} }}"),
+        put(mark, f"{number},div(txn.{size}),mod({GROUPS})", f"{found(size)} {{ {ends} }}"),
     ]
 
 
 def _write(mark: str, table: str) -> list[str]:
-    found = f"{{ var(txn.{mark}) -m found }}"
     return [
-        f"http-request set-src {_ipv4_key(mark)} if {found} !{IS_IPV6}",
-        f"http-request set-src {_ipv6_key(mark)} if {found} {IS_IPV6}",
-        f"http-request set-var(txn.x) src_inc_gpc0({table}) if {found}",
+        source(_ipv4_key(mark), f"{found(mark)} !{IS_IPV6}"),
+        source(_ipv6_key(mark), f"{found(mark)} {IS_IPV6}"),
+        put("x", f"src_inc_gpc0({table})", found(mark)),
     ]
