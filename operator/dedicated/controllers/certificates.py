@@ -24,8 +24,8 @@ class _Known:
 
 
 class CertificateReader:
-    """What was read. What `find` was asked for wakes the instance when it changes; `dated` gives a date in the
-    contract's time."""
+    """What was read. What `find` was asked for wakes the instance when it changes; `dated` gives a date in
+    the contract's time."""
 
     def __init__(
         self,

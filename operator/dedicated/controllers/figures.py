@@ -68,8 +68,8 @@ class ServiceLevelFigures:
 class InstanceFigures:
     """What metrics say of one instance.
 
-    Conditions by type, findings by code and party, the next date by clause and party, and the begin of the
-    next slot and the end of the certificate (Unix times). A field that the status does not tell is empty or None.
+    Conditions by type, findings by code and party, the next date by clause and party, the begin of the next
+    slot and the end of the certificate (Unix times). A field that the status does not tell is empty or None.
     """
 
     conditions: Mapping[str, ConditionFigures]

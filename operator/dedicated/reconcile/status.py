@@ -121,13 +121,8 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     shown: Manifest = {
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
-        "recovery": judgement.recovery.status,
-        "restore": facts.restore,
-        "database": _database(instance, facts),
-        "import": judgement.arrival.status,
-        "keyBundle": judgement.escrow.status,
+        **_as_judged(instance, facts),
         "deletion": confirmed,
-        "edge": judgement.way.status,
         "rateLimit": limited.status,
     }
     parts = (judgement.support, owed, level, judgement.recovery, judgement.escrow, judgement.way, limited)
@@ -138,6 +133,19 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
 
 def _expiry(observed: Observed, now: datetime) -> datetime | None:
     return prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
+
+
+def _as_judged(instance: Instance, facts: Facts) -> Manifest:
+    """What the judgement has ready; None where there is nothing to tell."""
+    judgement = facts.judgement
+    return {
+        "recovery": judgement.recovery.status,
+        "restore": facts.restore,
+        "database": _database(instance, facts),
+        "import": judgement.arrival.status,
+        "keyBundle": judgement.escrow.status,
+        "edge": judgement.way.status,
+    }
 
 
 def _database(instance: Instance, facts: Facts) -> Manifest | None:
