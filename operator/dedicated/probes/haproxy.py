@@ -214,7 +214,7 @@ async def check(program: str, configuration: Path) -> str:
     replicas do not share what they count. Raises FileNotFoundError where there is no such program."""
     process = await asyncio.create_subprocess_exec(
         program,
-        *("-dW", "-c", "-q", "-f", str(configuration)),
+        *("-dW", "-c", "-f", str(configuration)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

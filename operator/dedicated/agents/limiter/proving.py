@@ -16,7 +16,7 @@ from dedicated.contract.limiter_report import Bounds, ClassProof, Proof, Thresho
 from dedicated.parts.limiter.configuration import ANYBODY, HASH_VARIABLE
 from dedicated.parts.limiter.maps import API_BAN, API_LIMIT, EXEMPT, UI_BAN, UI_LIMIT
 from dedicated.probes import edge
-from dedicated.probes.edge import Counted, EdgeError, Expected, Kind
+from dedicated.probes.edge import HOSTS, Counted, EdgeError, Expected, Kind
 from dedicated.probes.haproxy import Haproxy, HaproxyError
 
 SHOWN = 3
@@ -32,9 +32,13 @@ class Source:
     number: Callable[[], int]
     digits: Callable[[], int]
 
-    def take(self, kind: Kind) -> str:
-        """An address that was not used of late."""
-        return edge.source_for(kind, replica=self.replica, number=self.number(), digits=self.digits())
+    def take(self, kind: Kind, policy: Told) -> str:
+        """An address that was not used of late, and has the limits of everybody. Raises EdgeError."""
+        for _ in range(HOSTS):
+            found = edge.source_for(kind, replica=self.replica, number=self.number(), digits=self.digits())
+            if not holding(policy, found).text:
+                return found
+        raise EdgeError("a range of the policy leaves no reserved address for a proof")
 
 
 async def prove(
@@ -62,7 +66,8 @@ async def prove(
         kinds: tuple[Kind, ...] = ("ui", "api")
         for kind in kinds:
             expected = _expected(content.policy, kind)
-            found[kind] = await edge.count(listener, kind, source.take(kind), expected=expected)
+            address = source.take(kind, content.policy)
+            found[kind] = await edge.count(listener, kind, address, expected=expected)
             wrong += edge.differences(kind, found[kind], expected)
     except (EdgeError, HaproxyError) as error:
         wrong.append(str(error))
