@@ -41,6 +41,7 @@ def say(path: Path, command: str, *, seconds: float = PATIENCE) -> str:
         link.settimeout(seconds)
         link.connect(str(path))
         link.sendall(command.encode() + b"\n")
+        link.shutdown(socket.SHUT_WR)  # the master waits for more otherwise
         parts = []
         while part := link.recv(65536):
             parts.append(part)
