@@ -1,4 +1,4 @@
-"""The rules that count a class: exact windows of a limit and of a ban, by marks.
+"""The rules that count a class (RL-2): exact windows of a limit and of a ban, by marks.
 
 HAProxy's rates are approximations of two buckets: they refuse a client that bursts its minute's budget at
 0 s and again at 61 s, which is below the guarantee. So requests are numbered, per client, from 0: n is the
