@@ -152,7 +152,7 @@ def test_a_replica_writes_its_own_share_alone_but_for_one_that_would_be_forgotte
 def test_a_client_below_the_limits_looks_into_no_map() -> None:
     for rule in configuration().splitlines():
         if "set-var" in rule and "map_ip_int" in rule:
-            assert re.search(r" if \{ .*(?: -m int ge \d+|,mod\(\d+\) ge \d+) \}", rule), rule
+            assert re.search(r" if \{ .*(?: -m int ge \d+|,mod\(\d+\) -m int \d+:\d+) \}", rule), rule
 
 
 def test_a_raised_group_ends_with_one_of_everybody() -> None:
