@@ -30,8 +30,8 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc] # the library has
 
 
 @contextmanager
-def served(address: str, port: int = 8080) -> Iterator[None]:
-    """A gRPC server in the place of ZITADEL's."""
+def served(address: str, port: int = 8081) -> Iterator[None]:
+    """A gRPC server, where the fast origin passes calls on to."""
     server = grpc.server(futures.ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers((_Handlers(),))
     server.add_insecure_port(f"{address}:{port}")

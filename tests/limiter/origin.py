@@ -27,7 +27,11 @@ defaults
     timeout http-keep-alive 600s
 frontend server
     bind {address}:8080
-    http-request return status 200 content-type text/plain string "ok"
+    acl grpc req.hdr(content-type) -m beg application/grpc
+    http-request return status 200 content-type text/plain string "ok" if !grpc
+    default_backend grpc
+backend grpc
+    server grpc {address}:8081 proto h2
 frontend login
     bind {address}:3000
     http-request return status 200 content-type text/plain string "login"
@@ -35,7 +39,7 @@ frontend login
 
 
 def fast(folder: Path, address: str) -> Haproxy:
-    """Server (h2c) and login (HTTP/1.1) in one process that costs nearly nothing."""
+    """Server (h2c) and login (HTTP/1.1) in one process that costs little. gRPC goes on to port 8081."""
     folder.mkdir()
     (folder / "haproxy.cfg").write_text(FAST.format(folder=folder, address=address))
     made = Haproxy(folder)
