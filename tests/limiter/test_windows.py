@@ -1,8 +1,8 @@
 """What is let through in any window, against the policy: never below the guarantee, at most 1 % above.
 
-Windows are shorter than the product's, between replicas 6 times only: what is under way between them, some
-milliseconds and on a busy machine more, weighs as many times as much as it does there. Judged by the instants at which requests were really
-sent, so that a slow machine does not make a client less polite than it was meant to be.
+Windows are shorter than the product's, between replicas 6 times only: what is under way between them weighs
+as many times as much. Judged by the instants at which requests were really sent, so that a slow machine does
+not make a client less polite than it was meant to be.
 """
 
 import pytest

@@ -276,3 +276,22 @@ def test_a_limiter_that_rolls_is_told_and_ends_no_readiness_of_zones() -> None:
     cluster.rollout("acme-limiter")
     cluster.settle()
     assert cluster.condition("Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize("confine", ["Updates", "AllChanges"])
+def test_an_instance_that_runs_gets_a_way_in_and_no_pod_of_it_is_rolled(confine: str) -> None:
+    cluster = Cluster(body(), agent_image="operator:2")
+    times = as_manifest(MONTHLY["maintenance"])
+    cluster.edit_spec(plan="Advanced", maintenance={**times, "confine": confine})
+    cluster.stand()
+    before = {ref: thing.generation for ref, thing in cluster.server.objects.items() if "server" in ref.name}
+    cluster.edit_spec(edge=SERVICE_EDGE)
+    cluster.settle()
+    cluster.rollout("acme-limiter")
+    cluster.settle()
+    closed = sources(cluster, TO_SERVER) == ["limiter", "login"]
+    assert closed == (confine == "Updates"), "what is open waits for the slot where every change does"
+    before[TO_SERVER] += closed
+    after = {ref: cluster.server.objects[ref].generation for ref in before}
+    assert after == before
+    assert WAY_IN in cluster.server.objects
