@@ -22,14 +22,16 @@ LABEL org.opencontainers.image.title="dedicated-operator" \
       org.opencontainers.image.description="Runs dedicated ZITADEL instances as their contract promises" \
       org.opencontainers.image.licenses="Apache-2.0"
 # The recovery agent lists and verifies repositories with pgBackRest. Its package would bring Perl along, for
-# clusters of PostgreSQL that are not here: the program and its libraries are enough.
+# clusters of PostgreSQL that are not here: the program and its libraries are enough. The limiter's agent checks
+# configurations with HAProxy before the one beside it is asked to take them.
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-      libbz2-1.0 liblz4-1 libpq5 libxml2 libzstd1 \
+      haproxy libbz2-1.0 liblz4-1 libpq5 libxml2 libzstd1 \
  && cd /tmp && apt-get download -q pgbackrest \
  && dpkg-deb -x pgbackrest_*.deb pgbackrest \
  && install pgbackrest/usr/bin/pgbackrest /usr/local/bin/ \
  && rm -rf /tmp/pgbackrest* /var/lib/apt/lists/* \
+ && haproxy -v \
  && pgbackrest version
 COPY --from=build /opt/dedicated /opt/dedicated
 # glibc would keep what was freed: in an arena for each thread, and behind thresholds that grow with what is

@@ -1,6 +1,7 @@
 """Instances, catalogues and walks over manifests, shared by the tests of the pure core."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,10 +10,15 @@ from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_m
 from dedicated.api.names import API_VERSION, FINALIZER, KIND
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.contract.prerequisites import Node, Platform
+from dedicated.contract.rate_limits import Policy
 from dedicated.parts import config, login, network, schema, server, workload
 from dedicated.parts.config import merge
 from dedicated.parts.database.external import DatabaseReading
+from dedicated.parts.edge.entry import tls_secret
 from dedicated.parts.keys import Identity, MasterkeyReading, fingerprint
+from dedicated.parts.limiter import objects, objects_network, objects_pod
+from dedicated.parts.limiter.objects import LimiterWanted
+from dedicated.parts.limiter.objects_files import files_of, memory_of
 from dedicated.parts.wanted import Wanted
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -118,6 +124,25 @@ def wanted(of: Instance | None = None, *, zones: int = 3, version: str = "v4.15.
     )
 
 
+def limited(*, stands: bool = True, edge: JsonValue = None, **spec: JsonValue) -> Wanted:
+    """The same with a way in, and so with a limiter."""
+    of = instance("acme", edge={"service": {}} if edge is None else edge, **spec)
+    made = LimiterWanted(
+        instance=of,
+        image="haproxy:3.2",
+        agent_image="agents.test/operator:2",
+        replicas=3,
+        zones=3,
+        memory=memory_of(of, replicas=3),
+        files=files_of(of, Policy(), replicas=3),
+        tls_secret=tls_secret(of) if of.spec.edge is not None and of.spec.edge.terminates_tls else "",
+        peers="acme-limiter-peers-202611",
+        peers_mark="m1",
+        stands=stands,
+    )
+    return replace(wanted(of), limiter=made)
+
+
 def nodes(zones: int = 3, *, per_zone: int = 2, schedulable: bool = True) -> tuple[Node, ...]:
     """Nodes `z1-1`, `z1-2`, `z2-1` ... in zones `z1` to `z<zones>`."""
     return tuple(
@@ -138,11 +163,18 @@ def children(of: Wanted) -> list[Manifest]:
         *workload.manifests(of, on_login),
         schema.service_account(of),
         *network.policies(of),
+        *(limiter_children(of.limiter) if of.limiter else ()),
         schema.init_job(of, config_name=name),
         schema.setup_job(of, config_name=name),
         workload.deployment(of, on_server),
         workload.deployment(of, on_login),
     ]
+
+
+def limiter_children(of: LimiterWanted) -> tuple[Manifest, ...]:
+    """What of them the limiter is made of, but for its policy."""
+    made = (*objects.standing(of), *objects_network.services(of))
+    return (*made, objects.way_in(of), objects_pod.stateful_set(of))
 
 
 def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:

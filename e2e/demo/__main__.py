@@ -37,6 +37,7 @@ def _up(demo: Demo) -> None:
         ("operator, under its own ServiceAccount", demo.start_operator),
         ("database, Secret and DedicatedInstance by kubectl", demo.apply_instance),
         ("instance", demo.wait_ready),
+        ("rate limits of the instance", demo.wait_limits),
         ("instance with a database engine", demo.apply_clustered),
     )
     for number, (title, step) in enumerate(steps, start=1):

@@ -12,7 +12,8 @@ from pathlib import Path
 import urllib3
 import yaml
 
-from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY, condition_in
+from dedicated.api.json import Manifest, as_manifest, get_map, get_str
 from dedicated.api.objects import INSTANCE
 from engines import definitions
 from testbed import operator_process, session, tools
@@ -97,7 +98,7 @@ class Demo:
                 values = [f"--from-literal={field}=demo" for field in fields]
                 self._run(kubectl, "create", "secret", "generic", name, "-n", ENGINE_NAMESPACE, *values)
             dsn = cluster.postgres.create_database(ENGINE_USER)
-            self._play(dsn)
+            self._play("engines", ENGINE_NAMESPACE, dsn)
         manifest = as_manifest(yaml.safe_load(ENGINE_INSTANCE.read_text(encoding="utf-8")))
         get_map(manifest, "metadata")["namespace"] = ENGINE_NAMESPACE
         get_map(manifest, "spec")["domain"] = "login.globex.example"
@@ -105,18 +106,18 @@ class Demo:
         yield f"dedicatedinstance/{INSTANCE_NAME} in namespace {ENGINE_NAMESPACE}, engine percona"
         yield from self._await_ready(ENGINE_NAMESPACE)
 
-    def _play(self, dsn: str) -> None:
-        """Start the engines' operators, which end with the demo."""
-        with (self.home.logs / "engines.log").open("ab") as output:
+    def _play(self, what: str, *arguments: str) -> None:
+        """Start what is played, which ends with the demo."""
+        with (self.home.logs / f"{what}.log").open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "engines", ENGINE_NAMESPACE, dsn],
+                [sys.executable, "-m", what, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                 start_new_session=True,
             )
-        self._remember("engines", process.pid)
+        self._remember(what, process.pid)
 
     def _remember(self, name: str, pid: int) -> None:
         """Keep in mind a process that ends with the demo, beside those of other names."""
@@ -141,7 +142,8 @@ class Demo:
         cluster = self.running()
         places = self.home.run / "places.json"
         places.write_text(json.dumps(PLACES))
-        extra = ("--places", str(places), "--agent-image", IMAGE)
+        # Pods that are simulated, or stand for others' addresses, take no connection of the operator's.
+        extra = ("--places", str(places), "--agent-image", IMAGE, "--trust-network")
         settings = operator_process.Settings(NAMESPACE, watch=(), identity="demo", extra=extra)
         releases = self.home.run / "releases.yaml"
         releases.write_text(operator_process.releases_of(operator_process.render(settings)))
@@ -176,30 +178,37 @@ class Demo:
             }
             cluster.api.create(secret)
             yield f"secret/{SECRET_NAME} created with the address of a new PostgreSQL database"
+            self._play("limiters", INSTANCE_NAMESPACE)
         yield self._run(kubectl, "apply", "-f", EXAMPLE / "3-instance.yaml").strip()
 
     def wait_ready(self) -> Iterator[str]:
         """Until the instance is Ready, telling how it goes."""
         yield from self._await_ready(INSTANCE_NAMESPACE)
 
+    def wait_limits(self) -> Iterator[str]:
+        """Until every replica of its limiter is proven."""
+        yield from self._await(INSTANCE_NAMESPACE, RATE_LIMIT_ENFORCED)
+
     def _await_ready(self, namespace: str) -> Iterator[str]:
+        return self._await(namespace, READY)
+
+    def _await(self, namespace: str, kind: str) -> Iterator[str]:
+        """Until a condition is True; what it says on the way."""
         cluster = self.running()
         deadline = time.monotonic() + READY_SECONDS
         told = ""
         while time.monotonic() < deadline:
             body = cluster.api.get(INSTANCE, namespace, INSTANCE_NAME)
-            ready = next(
-                (item for item in get_list(body, "status", "conditions") if get_str(item, "type") == "Ready"),
-                None,
-            )
-            text = f"Ready={get_str(ready, 'status')} {get_str(ready, 'reason')}: {get_str(ready, 'message')}"
-            if ready is not None and text != told:
+            found = condition_in(get_map(body, "status"), kind)
+            status, reason, message = (get_str(found, key) for key in ("status", "reason", "message"))
+            text = f"{kind}={status} {reason}: {message}"
+            if found is not None and text != told:
                 told = text
                 yield text
-            if get_str(ready, "status") == "True":
+            if status == "True":
                 return
             time.sleep(0.2)
-        raise DemoError(f"not Ready after {READY_SECONDS} s; log of the operator: {self.log}")
+        raise DemoError(f"not {kind} after {READY_SECONDS} s; log of the operator: {self.log}")
 
     def down(self) -> bool:
         """Stop and remove everything; whether anything was up."""

@@ -19,9 +19,10 @@ REAL = """\
 Real: etcd, API server, controller-manager and scheduler 1.36; the chart, installed by Helm 4; the operator,
 under its own ServiceAccount with the chart's rights; PostgreSQL; the Jobs and pods of the instance, each a
 process with its own files and variables, running a small stand-in for ZITADEL.
-Played: the database engine of the instance in namespace globex, where there is one: servers, backups; and its
-recovery agent, which reckons by the real one's rules on a log and a repository that are simulated; what looks
-at restored copies, and what keeps the keys.
+Played: the agents in the limiter's pods, who report as the real ones do; no HAProxy runs, and the public name
+leads to server and login by itself. The database engine of the instance in namespace globex, where there is
+one: servers, backups; and its recovery agent, which reckons by the real one's rules on a log and a repository
+that are simulated; what looks at restored copies, and what keeps the keys.
 Simulated: nodes and kubelets, container images, the pod network, ZITADEL itself, and the operator's own two
 pods in namespace dedicated-system (the operator runs as a process beside them)."""
 
@@ -36,6 +37,11 @@ To try (first: eval "$(make -s env)"):
                                                              the public name answers
   kubectl scale deploy acme-server -n acme --replicas=1      warned, repaired within a second
   kubectl get crec -n acme                                   the record of it: who, what, when
+  dedicated limits acme -n acme                              limits in force, proven by replica, and used
+  dedicated limits check acme 198.51.100.7 /ui/login -n acme
+                                                             what holds for one client
+  dedicated record override acme -n acme --range 198.51.100.0/28 --factor 4 --until 2027-06-01 \\
+       --reference TICKET-12 --reason offices                raised at once, on every replica
   kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
   dedicated recovery acme -n globex                          what could be restored of it, and until when
   dedicated drill acme -n globex                             a restore tried out in a copy, and recorded

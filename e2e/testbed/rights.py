@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_str
 from dedicated.api.names import GROUP, PLURAL
-from dedicated.api.objects import ENGINE_KINDS
+from dedicated.api.objects import EDGE_KINDS, ENGINE_KINDS, INGRESS
 
 OPERATOR = re.compile(r"system:serviceaccount:[^:]+:dedicated-operator")
 """User names of operators under test: their chart's release is always called so."""
@@ -42,7 +42,7 @@ UNSEEN = frozenset({Right(GROUP, f"{PLURAL}/finalizers", "update")})
 """Rights that the API server asks for while it admits another request; a test of their own uses each."""
 
 
-ENGINES = frozenset(kind.group for kind in ENGINE_KINDS)
+ENGINES = frozenset(kind.group for kind in (*ENGINE_KINDS, *EDGE_KINDS) if kind != INGRESS)
 """Groups of kinds whose definitions may not be at hand."""
 
 

@@ -37,10 +37,11 @@ SEVERITIES = {
         "DedicatedRecoveryBlind",
         "DedicatedKeysNotEscrowed",
         "DedicatedDatabaseFailoverNotReady",
+        "DedicatedCertificateAboutToExpire",
     ],
 }
-"""SU-4: a core service failed; redundancy lost, the recovery point at risk, or nobody who would see it. All
-else is 3."""
+"""SU-4: a core service failed; redundancy lost, the recovery point at risk, all services about to fail, or
+nobody who would see it. All else is 3."""
 
 
 def name_of(rule: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""The ways in with every field, their status, and counter-examples of the rules on them and on rate limits."""
+"""The ways in with every field, their status, and counter-examples of the rules on them and rate limits."""
 
 from dedicated.api.json import JsonValue, Manifest
 
@@ -57,11 +57,10 @@ def _with(edge: Manifest, **changes: JsonValue) -> Manifest:
     return {"edge": {key: value for key, value in {**edge, **changes}.items() if value is not None}}
 
 
-def _from(**address: JsonValue) -> Manifest:
-    return _with(SERVICE, clientAddress=address)
+def _from(source: str, trusted: list[JsonValue], hops: int = 1) -> Manifest:
+    return _with(SERVICE, clientAddress={"from": source, "trusted": trusted, "hops": hops})
 
 
-_FORWARDED: Manifest = {"from": "XForwardedFor", "trusted": ["10.0.0.0/8"]}
 EDGE_RULES: dict[str, tuple[Manifest, ...]] = {
     "spec.edge/rule/set exactly one of gateway, ingress, loadBalancer and service": (
         {"edge": {}},
@@ -86,17 +85,18 @@ EDGE_RULES: dict[str, tuple[Manifest, ...]] = {
     ),
     "spec.edge.clientAddress/rule/trusted stands with from XForwardedFor and ProxyProtocol, and with no "
     "other: name the ranges of the proxies there, remove it elsewhere": (
-        _from(**{"from": "XForwardedFor"}),
-        _from(**{"from": "ProxyProtocol", "trusted": []}),
-        _from(trusted=["10.0.0.0/8"]),
+        _with(SERVICE, clientAddress={"from": "XForwardedFor"}),
+        _from("ProxyProtocol", []),
+        _from("Connection", ["10.0.0.0/8"]),
     ),
-    "spec.edge.clientAddress/rule/trusted must not hold every address: any client could then choose its own": (
-        _from(**{**_FORWARDED, "trusted": ["0.0.0.0/0"]}),
-        _from(**{**_FORWARDED, "trusted": ["10.0.0.0/8", "::/0"]}),
+    "spec.edge.clientAddress/rule/trusted must not hold every address: any client could then choose "
+    "its own": (
+        _from("XForwardedFor", ["0.0.0.0/0"]),
+        _from("ProxyProtocol", ["10.0.0.0/8", "::/0"]),
     ),
     "spec.edge.clientAddress/rule/hops has no effect but with from XForwardedFor": (
-        _from(**{**_FORWARDED, "from": "ProxyProtocol", "hops": 2}),
-        _from(hops=2),
+        _from("ProxyProtocol", ["10.0.0.0/8"], hops=2),
+        _from("Connection", [], hops=2),
     ),
     "spec/rule/edge must not be set with rateLimit.enforcement External: whoever enforces the limits brings "
     "the way in": ({"edge": SERVICE, "rateLimit": {"enforcement": "External"}},),
@@ -128,7 +128,9 @@ RATE_LIMIT_STATUS: Manifest = {
         "passed": True,
         "replica": "acme-limiter-0",
         "detail": "d",
-        "classes": [{"class": "ui", "admitted": 606, "firstRefused": 607, "bannedAt": 2728, "banSeconds": 60}],
+        "classes": [
+            {"class": "ui", "admitted": 606, "firstRefused": 607, "bannedAt": 2728, "banSeconds": 60}
+        ],
     },
     "observed": {
         "measuredAt": TIME,

@@ -5,7 +5,9 @@ import pytest
 from dedicated.api.json import JsonValue, Manifest, get_list, get_str
 from dedicated.api.objects import (
     CHILD_KINDS,
+    EDGE_KINDS,
     ENGINE_KINDS,
+    INGRESS_CLASS,
     INSTANCE,
     INSTANCE_BACKUP,
     INSTANCE_EXPORT,
@@ -13,6 +15,8 @@ from dedicated.api.objects import (
     MAINTENANCE,
     POD,
     RECORD,
+    TCP_ROUTE,
+    TLS_ROUTE,
     VOLUME_CLAIM,
     Kind,
 )
@@ -80,7 +84,9 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         )
         for kind in ENGINE_KINDS
     }
-    assert granted == children | engines | {
+    edge = {(kind.group, kind.plural): CHILD_VERBS for kind in EDGE_KINDS}
+    edge |= {(kind.group, kind.plural): {"list", "watch"} for kind in (TLS_ROUTE, TCP_ROUTE)}
+    assert granted == children | engines | edge | {
         (INSTANCE.group, INSTANCE.plural): {"list", "watch", "patch", "act-as-operator", "modify"},
         (RECORD.group, RECORD.plural): {"list", "watch", "create", "delete"},
         (MAINTENANCE.group, MAINTENANCE.plural): {"list", "watch", "create"},
@@ -96,6 +102,7 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
         (POD.group, POD.plural): {"list", "watch"},
         (VOLUME_CLAIM.group, VOLUME_CLAIM.plural): {"list", "delete"},
         ("", "nodes"): {"list", "watch"},
+        (INGRESS_CLASS.group, INGRESS_CLASS.plural): {"list", "watch"},
         ("", "namespaces"): {"list", "watch", "patch"},
         ("events.k8s.io", "events"): {"create", "patch"},
     }
@@ -103,7 +110,10 @@ def test_cluster_mode_grants_exactly_what_an_instance_is_made_of() -> None:
 
 def test_named_namespaces_get_a_role_each_and_nothing_beyond() -> None:
     manifests = operator(watchNamespaces=["acme", "globex"])
-    assert rights(*bound(manifests, "ClusterRole")) == {("", "nodes"): {"list", "watch"}}
+    assert rights(*bound(manifests, "ClusterRole")) == {
+        ("", "nodes"): {"list", "watch"},
+        (INGRESS_CLASS.group, INGRESS_CLASS.plural): {"list", "watch"},
+    }
     cluster_mode = rights(*bound(operator(rbac={"nodes": False}), "ClusterRole"))
     roles = {get_str(role, "metadata", "namespace"): role for role in bound(manifests, "Role")}
     assert set(roles) == {"acme", "globex", "dedicated-system"}

@@ -150,7 +150,8 @@ def test_arguments_follow_the_values() -> None:
     arguments = " ".join(map(str, get_list(container, "args")))
     assert arguments == (
         "run --namespace-of-lease $(POD_NAMESPACE) --releases /etc/dedicated/releases.yaml "
-        f"--agent-image {container['image']} --http :8080 "
+        f"--agent-image {container['image']} "
+        "--limiter-image docker.io/library/haproxy:3.2.9-alpine --http :8080 "
         "--log-level debug --workers 4 --audit-hours 0.5 --watch-namespace acme --watch-namespace globex "
         "--resolve *:443=127.0.0.1:8443 --probe-ca-file /etc/dedicated-ca/ca.crt --log-format text"
     )
@@ -226,7 +227,10 @@ def test_network_policy_names_every_port() -> None:
     assert get_map(policy, "spec")["policyTypes"] == ["Ingress", "Egress"]
     rules = get_list(policy, "spec", "egress")
     ports = {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")}
-    assert ports == {53, 443, 6443, 8443}
+    assert ports == {53, 443, 6443, 8080, 8443}
+    (closed,) = of_kind(operator(networkPolicy={"tryWays": False}), "NetworkPolicy")
+    rules = get_list(closed, "spec", "egress")
+    assert {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")} == {53, 443, 6443}
     assert not of_kind(operator(networkPolicy={"enabled": False}), "NetworkPolicy")
 
 

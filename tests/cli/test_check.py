@@ -8,6 +8,7 @@ import pytest
 from api.constraints import RULE
 from api.counterexamples import FULL, SMALL, Case, cases
 from api.counterexamples import instance as counter_instance
+from api.edge_examples import SERVICE
 from cli.running import NOW, WINDOW, golden, instance, record, run, written
 from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.cli.verdicts import Verdict, verdicts
@@ -115,6 +116,32 @@ def test_a_looser_value_holds_only_with_its_record(tmp_path: Path) -> None:
         record("two-zones", "2026-01-01T00:00:00Z", "Agreement", reference="contract", agreement=over),
     )
     assert run("check", "-f", file, "--records", ended).code == 1
+
+
+def test_the_way_in_and_the_limits_are_judged(tmp_path: Path) -> None:
+    edge: Manifest = {**SERVICE, "gatway": {}}
+    ran = run("check", "-f", written(tmp_path, "a.yaml", instance(edge=edge, rateLimit={"limit": 10})))
+    assert ran.code == 1
+    assert "spec.edge.gatway" in ran.out
+    assert "did you mean gateway?" in ran.out
+    assert "spec.rateLimit.limit = 10" in ran.out
+
+
+def test_a_record_without_effect_on_limits_is_told(tmp_path: Path) -> None:
+    raised: Manifest = {"range": "203.0.113.7/24", "factor": 2, "validUntil": "2027-01-01T00:00:00Z"}
+    told = record("o", "2026-11-01T00:00:00Z", "Override", reference="T-1", reason="NAT", override=raised)
+    file = written(tmp_path, "a.yaml", instance(edge=SERVICE, maintenance={"windows": [WINDOW]}))
+    ran = run("check", "-f", file, "--records", written(tmp_path, "r.yaml", told), "-o", "json")
+    assert json.loads(ran.out)[0]["findings"] == [
+        {
+            "by": "FirstPass",
+            "field": "RecordWithoutEffect",
+            "reason": "o has no effect: override.range 203.0.113.7/24: 203.0.113.7 is one address of "
+            "203.0.113.0/24",
+            "fix": "write 203.0.113.0/24 for all of it, or 203.0.113.7/32 for the one",
+            "responsible": "Provider",
+        }
+    ]
 
 
 def test_without_records_it_is_said_that_none_were_read(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_its_page_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", EXPLANATIONS)
 def test_clauses_are_named(name: str) -> None:
     clauses = EXPLANATIONS[name].clauses
-    assert clauses.startswith("none: ") or re.fullmatch(r"[A-Z]-\d+(, [A-Z]-\d+)*", clauses)
+    assert clauses.startswith("none: ") or re.fullmatch(r"[A-Z]{1,2}-\d+(, [A-Z]{1,2}-\d+)*", clauses)
 
 
 def test_one_condition() -> None:

@@ -108,7 +108,8 @@ def test_a_form_that_admission_would_refuse_is_a_wrong_argument() -> None:
 VALUES: Values = {
     "issue": "regular-2026-02", "request": "cve-1", "reference": "T-1", "reason": "why", "clause": "S-2",
     "value": "2", "from": "2026-12-01", "until": "2026-12-03T12:00Z", "to": "User:eve",
-    "object": ("Deployment/acme-server",),
+    "object": ("Deployment/acme-server",), "range": "203.0.113.0/24", "ranges": ("203.0.113.0/24",),
+    "factor": "20", "record": "acme-override-1",
 }  # fmt: skip
 
 

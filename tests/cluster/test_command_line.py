@@ -176,6 +176,34 @@ def test_agreements_and_instructions(stage: Stage) -> None:
     assert "at most 7 days (O-4)" in long.err
 
 
+def test_higher_limits_are_recorded_and_taken_back(stage: Stage) -> None:
+    now = datetime.now(UTC)
+    until = ("--until", rfc3339(now + timedelta(days=30)), "--reference", "TICKET-8")
+    nat = ("record", "override", "acme", "--range", "203.0.113.0/24", "--factor", "20", *until)
+    assert stage.run("customer", *nat, "--reason", "NAT").code != 0
+    raised = stage.run("provider", *nat, "--reason", "NAT")
+    assert raised.code == 0, raised.err
+    assert "203.0.113.0/24 has 20 times the published limits from" in raised.out
+    assert "recorded before by" in stage.run("provider", *nat, "--reason", "NAT").out
+    late = ("--from", rfc3339(now + timedelta(days=13)), "--until", rfc3339(now + timedelta(days=14)))
+    void = stage.run(
+        "provider", "record", "load-test", "acme", "--range", "192.0.2.0/28", "--range", "198.51.100.7/32",
+        *late, "--reference", "approval",
+    )  # fmt: skip
+    assert void.code == 0, void.err
+    assert "less than 14 days before" in void.out
+    (name,) = (
+        get_str(body, "metadata", "name")
+        for body in stage.stored()
+        if get_str(body, "spec", "fact") == "Override"
+    )
+    taken = ("record", "override-withdrawn", "acme", "--record", name, "--reason", "the office moved")
+    assert f"{name} no longer holds" in stage.run("provider", *taken).out
+    again = stage.run("provider", *nat, "--reason", "NAT")
+    assert "recorded by" in again.out
+    assert name not in again.out
+
+
 FREEZE = ("--from", "2030-12-15", "--until", "2031-01-04", "--reason", "Year end")
 
 

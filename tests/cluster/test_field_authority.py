@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from api.edge_examples import SERVICE
 from api.key_examples import KEY_BUNDLE
 from cluster.instances import instance
 from cluster.records_stage import EVERYTHING, grant, policies_in_force, verbs, wrong
@@ -42,6 +43,8 @@ PROVIDERS: Mapping[str, Manifest] = {
     "production": {"production": True},
     "sizing": {"sizing": {"clients": 5000}},
     "keyBundle": {"keyBundle": KEY_BUNDLE},
+    "edge": {"edge": SERVICE},
+    "rateLimit": {"rateLimit": {"enforcement": "External"}},
     "contacts.provider": {"contacts": {"provider": "operations@provider.example"}},
     "infrastructure.class": {"infrastructure": {"class": "GoogleCloud"}},
     "maintenance.timeZone": {"maintenance": {"timeZone": "America/New_York"}},

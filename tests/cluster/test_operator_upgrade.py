@@ -15,7 +15,7 @@ from cluster.standing import NOWHERE, SIMULATED, children, create_simulated, res
 from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, UPGRADE_UNPROVEN
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB
-from dedicated.reconcile.observed import deployment_of
+from dedicated.reconcile.rollouts import deployment_of
 from testbed import previous
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator

@@ -16,7 +16,13 @@ from dedicated.api.schema import RECORD_DEFINITION
 from testbed.client import ApiError
 from testbed.cluster import Cluster
 
+STRETCHES = ("slot", "stretch", "agreement", "instruction", "override", "loadTest")
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
+
+
+def first(item: Manifest, *names: str) -> str:
+    """The first of some texts that an object has; empty where it has none."""
+    return next((text for name in names if (text := get_str(item, name))), "")
 
 
 def placed(body: Manifest, namespace: str, **metadata: JsonValue) -> Manifest:
@@ -87,10 +93,10 @@ def test_each_fact_s_line_says_what_it_is_about(cluster: Cluster, namespace: str
 
     for row in rows:
         spec = EXAMPLES[cast("Fact", cell(row, "FACT"))]
-        assert cell(row, "ABOUT") == (get_str(spec, "request") or get_str(spec, "issue"))
-        stretches = [get_map(spec, name) for name in ("slot", "stretch", "agreement", "instruction")]
-        begins = [get_str(item, "start") or get_str(item, "validFrom") for item in stretches if item]
-        ends = [get_str(item, "end") or get_str(item, "validUntil") for item in stretches if item]
+        assert cell(row, "ABOUT") == first(spec, "request", "issue", "withdraws")
+        stretches = [get_map(spec, name) for name in STRETCHES]
+        begins = [first(item, "start", "validFrom", "from") for item in stretches if item]
+        ends = [first(item, "end", "validUntil", "until") for item in stretches if item]
         assert [cell(row, "FROM")] == (begins or [""])
         assert [cell(row, "UNTIL")] == (ends or [""])
         assert cell(row, "RECORDED-AT").endswith("Z")

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from cluster.instances import condition
+from cluster.limiter_stage import stand_with_limiter
 from cluster.records_stage import instruction
 from cluster.standing import SIMULATED, Standing, children, events_of, stand_simulated, until
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
@@ -22,6 +23,7 @@ from dedicated.api.objects import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    STATEFUL_SET,
     Kind,
 )
 from testbed.cluster import Cluster
@@ -48,6 +50,9 @@ LEFT_OVER: dict[Kind, Manifest] = {
     CONFIG_MAP: {"data": {"old": "true"}},
     SERVICE: {"spec": {"selector": {"example.test/nobody": "true"}, "ports": [{"port": 80}]}},
     SERVICE_ACCOUNT: {},
+    STATEFUL_SET: {
+        "spec": {"replicas": 0, "serviceName": "old", "selector": NOTHING, "template": POD}
+    },
     DEPLOYMENT: {"spec": {"replicas": 0, "selector": NOTHING, "template": POD}},
     JOB: {"spec": {"suspend": True, "template": JOB_POD}},
     DISRUPTION_BUDGET: {"spec": {"maxUnavailable": 1, "selector": NOTHING}},
@@ -96,7 +101,7 @@ def test_delete_takes_away_what_nothing_wants_any_more(
 def test_get_finds_out_whose_an_object_is_that_lost_its_label(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
-    at = stand_simulated(cluster, make_namespace(labels=SIMULATED), run_operator)
+    at = stand_with_limiter(cluster, make_namespace(labels=SIMULATED), run_operator)
     at.api.create(instruction(at.namespace, timedelta(hours=1)))
     until(lambda: "RoleBinding/acme-instruction" in children(at.api, at.namespace), "somebody instructed")
     at.rest()

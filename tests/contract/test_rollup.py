@@ -111,6 +111,19 @@ def test_a_month_with_an_instruction_in_force_stays() -> None:
     assert due_at(body, now=given_until).months == (JANUARY,)
 
 
+@pytest.mark.parametrize(
+    ("fact", "field", "ends"), [("Override", "override", "validUntil"), ("LoadTest", "loadTest", "until")]
+)
+def test_a_month_with_higher_limits_that_are_not_over_stays(fact: Fact, field: str, ends: str) -> None:
+    body = stored(fact, END - DAY)
+    until = turn_of(stored("NotMeasured", END - DAY)) + 2 * DAY
+    spec = get_map(body, "spec")
+    begins = {"validUntil": "validFrom", "until": "from"}[ends]
+    spec[field] = {**get_map(spec, field), begins: rfc3339(until - 3 * DAY), ends: rfc3339(until)}
+    assert due_at(body, now=until - SECOND).months == ()
+    assert due_at(body, now=until).months == (JANUARY,)
+
+
 def test_nothing_to_do_costs_no_date() -> None:
     assert due_at(now=END) == rollup.Due()
 

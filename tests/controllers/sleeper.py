@@ -36,11 +36,12 @@ from dedicated.controllers.measurer import Measurer
 from dedicated.controllers.metrics import make_metrics
 from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reconciler import Reconciler
+from dedicated.controllers.ways import WayFinder
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.probes.service import Check, Reading, Target
 from reconcile.api_server import Server
-from reconcile.simulation import rolled_out
+from reconcile.rolling import rolled_out
 
 KEY = Key("acme-ns", "acme")
 SOON = 60.0
@@ -307,6 +308,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         answers=probes,
         measurer=measurer,
         writes=writes,
+        ways=WayFinder(client=client, namespaces=None, wake=wakes.add, dialer=None),
         gaps=lambda: (),
         platform=lambda: PLATFORM,
         recorder=EventRecorder(client=client, instance="test"),
@@ -314,6 +316,7 @@ async def sleeper(api: Api, *, answers_well: bool = True, now: datetime = NOW) -
         catalogue=CATALOGUE,
         atlas=built_in(),
         agent_image="",
+        limiter_image="",
         user="operator",
         audit_every=timedelta(hours=10),
         clock=ContractTime(wall=lambda: clock[0]),

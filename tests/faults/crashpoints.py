@@ -159,6 +159,7 @@ def _run(
         contract=scenario.contract,
         engine=scenario.engine,
         jobs=scenario.jobs,
+        limiters=scenario.limiters,
     ) as at:
         at.start()
         at.ready()

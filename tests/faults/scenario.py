@@ -32,7 +32,8 @@ class Scenario:
 
     `happens` is for what happens to the whole cluster, once for all sites, with no other test around; `undo`
     makes it undone. `contract`: the public name answers, and the contract's time is turned. `engine`: one is
-    played, and its definitions have to be at hand. `escrow`: the key bundle's Jobs are played.
+    played, and its definitions have to be at hand. `jobs`: those of key bundle and exports are played.
+    `limiters`: so are the agents of its limiter.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Scenario:
     contract: bool = False
     engine: bool = False
     jobs: bool = False
+    limiters: bool = False
 
 
 def is_whole(site: Site) -> bool:

@@ -8,6 +8,7 @@ from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import CHILD_KINDS, INSTANCE_EXPORT, MAINTENANCE, POD
 from dedicated.parts import export
+from faults.edge_scenario import EDGE
 from faults.engine_scenarios import DELETION_OF_DATA, DRILLED, ENGINE, RESTORED
 from faults.scenario import REST_SECONDS, Scenario, delete, is_gone, is_whole, recorded, stand
 from faults.site import NEW, Site
@@ -123,6 +124,7 @@ SCENARIOS = (
     DRILLED,
     EXPORTED,
     ESCROW,
+    EDGE,
     DELETION_OF_DATA,
     ZONE_LOSS,
 )

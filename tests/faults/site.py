@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cluster.engine_stage import AGENT
 from cluster.instances import database_secret, instance
+from cluster.limits_stage import LIMITER
 from cluster.observing import change
 from cluster.restore_stage import fingerprint
 from cluster.standing import NOWHERE, SIMULATED
@@ -28,6 +29,7 @@ from engines.simulator import Simulator, playing
 from engines.verification import Verifications
 from faultproxy import FaultProxy, fault_proxy
 from faults.chronicle import Chronicle, chronicle
+from limiters.agents import LimiterAgents
 from testbed import operator_process
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
@@ -230,11 +232,12 @@ def site(
     contract: bool = False,
     engine: bool = False,
     jobs: bool = False,
+    limiters: bool = False,
 ) -> Iterator[Site]:
     """A site for the time of the block, without an operator yet. With a contract its public name answers, so
     that the service begins, and `turn` moves the contract's time, which is `BEGIN` at first. With an engine,
     that is played, whatever becomes of the operator, and so with `jobs` are those of the key bundle and of
-    exports.
+    exports, with `limiters` the agents of the limiter.
 
     The test has its turn on the cluster already: another one would wait for those who wait for the test.
     """
@@ -253,7 +256,7 @@ def site(
         folder = stage.folder / namespace
         steps = folder / "steps.json"
         turned = (f"--test-clock={steps}",) if contract or engine else ()
-        extra = (*turned, *(AGENT if engine or jobs else ()))
+        extra = (*turned, *(AGENT if engine or jobs else ()), *(LIMITER if limiters else ()))
         names = stage.names if contract else ""
         settings = Settings(namespace, (namespace,), server=proxy.url, extra=extra, front=names)
         manifests = stage.manifests(namespace)
@@ -277,6 +280,9 @@ def site(
             stack.enter_context(playing(played, looked_at, pause=ENGINE_STEP))
         if jobs:
             stack.enter_context(playing(kept, exported, pause=ENGINE_STEP))
+        if limiters:
+            agents = LimiterAgents(cluster.api, namespace, lambda _: cluster.api)
+            stack.enter_context(playing(agents, pause=ENGINE_STEP))
         yield made
 
 

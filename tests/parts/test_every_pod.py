@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import EXISTING, OWN_KEY, children, containers, instance, pod_templates, walk, wanted
+from builders import (
+    EXISTING,
+    OWN_KEY,
+    children,
+    containers,
+    instance,
+    limited,
+    pod_templates,
+    walk,
+    wanted,
+)
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.resource import Instance
@@ -17,15 +27,16 @@ SHAPES = {
         server={"replicas": 7, "resources": {"limits": {"cpu": "2"}}}, login={"resources": {"requests": {}}}
     ),
 }
+LIMITER = [item for item in children(limited()) if get_str(item, "kind") == "StatefulSet"]
 TEMPLATES = [
     pytest.param(template, id=f"{shape}/{get_str(template, 'metadata', 'labels', LABEL_COMPONENT)}/{number}")
     for shape, of in SHAPES.items()
     for number, template in enumerate(pod_templates(children(wanted(of))))
-]
+] + [pytest.param(template, id="limiter") for template in pod_templates(LIMITER)]
 
 
 def test_there_are_templates_to_judge() -> None:
-    assert len(TEMPLATES) == 4 * len(SHAPES)
+    assert len(TEMPLATES) == 4 * len(SHAPES) + 1
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -60,7 +71,9 @@ def test_no_service_becomes_a_setting_and_no_token_is_mounted(template: Manifest
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_it_runs_under_an_account_of_its_own(template: Manifest) -> None:
     component = get_str(template, "metadata", "labels", LABEL_COMPONENT)
-    assert get_str(template, "spec", "serviceAccountName") == f"acme-{component}"
+    # The limiter's is called as the report is that it writes: the protection tells it by that.
+    own = f"acme-{component}" + ("-report" if component == "limiter" else "")
+    assert get_str(template, "spec", "serviceAccountName") == own
     assert get_str(template, "metadata", "labels", LABEL_INSTANCE) == "acme"
 
 

@@ -10,10 +10,12 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_COMPONENT
-from dedicated.api.objects import DEPLOYMENT, JOB, SECRET, Ref
+from dedicated.api.objects import CONFIG_MAP, JOB, SECRET, Ref
 from dedicated.api.resource import Instance, InvalidInstance, parse_instance
 from dedicated.contract import downtime
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report as LimiterReport
+from dedicated.contract.limits_sight import Ways
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import read
 from dedicated.contract.records import Record, Statement, manifest_of
@@ -32,6 +34,7 @@ from dedicated.reconcile.actions import (
     CreateAdmin,
     CreateKeyPair,
     CreateMonitor,
+    CreatePeers,
     Delete,
     EstablishIdentity,
     MarkNamespace,
@@ -52,7 +55,6 @@ from dedicated.reconcile.observed import (
     PodState,
     ServiceReading,
     child_of,
-    deployment_of,
     job_of,
 )
 from dedicated.reconcile.plan import plan
@@ -62,6 +64,7 @@ from reconcile.api_server import Server
 from reconcile.made_once import secret_of
 from reconcile.ordered import Restores
 from reconcile.played_escrow import PlayedEscrow, is_schema_job
+from reconcile.rolling import ROLLED, deployments_in, rolled_out, stateful_sets_in
 
 MOST_PASSES = 12
 
@@ -95,6 +98,9 @@ class Cluster:
     engine: EngineState = field(default_factory=EngineState)
     recovery: Kept | None = None
     agent_image: str = ""
+    limiter_image: str = "haproxy:3.2"
+    limiter: tuple[LimiterReport, ...] = ()
+    ways: Ways = field(default_factory=Ways)
     escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
@@ -109,11 +115,7 @@ class Cluster:
         masterkey, database = self._readings(identity)
         return Observed(
             children={ref: child_of(item) for ref, item in full.items()},
-            deployments={
-                ref.name: deployment_of(item)
-                for ref, item in full.items()
-                if ref.kind == DEPLOYMENT.kind and not ref.name.endswith("-recovery")
-            },
+            deployments=deployments_in(full), stateful_sets=stateful_sets_in(full),
             jobs={ref.name: job_of(item) for ref, item in full.items() if is_schema_job(ref)},
             pods=tuple(self.pods),
             nodes=self.nodes, platform=self.platform,
@@ -129,7 +131,8 @@ class Cluster:
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
             engine=self.engine, recovery=self.recovery,
-            agent_image=self.agent_image, senior=self.senior,
+            agent_image=self.agent_image, limiter_image=self.limiter_image, senior=self.senior,
+            limiter_hash=self._limiter_hash(full), limiter=self.limiter, ways=self.ways,
             escrowed=self.escrow.kept, escrowing=self.escrow.attempts,
             bundled=self.escrow.bundled(self.body), mark=self.mark,
         )
@@ -262,9 +265,9 @@ class Cluster:
         self.pods.append(PodState(name, "schema", "z1-1", False, finished, False, problem))
 
     def rollout(self, *names: str) -> None:
-        """The Deployments (all, if none is named) reach their newest template, spread over the zones."""
+        """Workloads (all, if none is named) reach their newest template, spread over the zones."""
         for ref, thing in self.server.objects.items():
-            if ref.kind == DEPLOYMENT.kind and (not names or ref.name in names):
+            if ref.kind in ROLLED and (not names or ref.name in names):
                 replicas = get_int(thing.manifest, "spec", "replicas")
                 self.server.set_status(thing, rolled_out(thing.generation, replicas))
                 component = get_str(thing.manifest, "metadata", "labels", LABEL_COMPONENT)
@@ -301,7 +304,7 @@ class Cluster:
                 self.mark = instance
             case EstablishIdentity():
                 self._establish_identity(self.instance())
-            case CreateKeyPair() | CreateAdmin() | CreateMonitor():
+            case CreateKeyPair() | CreateAdmin() | CreateMonitor() | CreatePeers():
                 self.server.create(secret_of(self.instance(), action), manager=FIELD_MANAGER)
             case Apply():
                 self._apply(action)
@@ -371,6 +374,10 @@ class Cluster:
         data = get_map(thing.manifest, "data")
         return Identity(salt=get_str(data, "salt"), masterkey=get_str(data, "masterkey"))
 
+    def _limiter_hash(self, full: dict[Ref, Manifest]) -> str:
+        name = f"{get_str(self.body, 'metadata', 'name')}-limiter"
+        return get_str(full.get(Ref(CONFIG_MAP.kind, name)), "data", "hash")
+
     def _readings(self, identity: Identity | None) -> tuple[MasterkeyReading, DatabaseReading]:
         instance = parse_instance(self.body)
         masterkey, database = MasterkeyReading(found=False), DatabaseReading(found=False)
@@ -384,15 +391,3 @@ class Cluster:
         if held is not None and data is not None:
             database = read_secret(data, mark_key=held.get(ref.key, b""))
         return masterkey, database
-
-
-def rolled_out(generation: int, replicas: int) -> Manifest:
-    """The status of a Deployment whose newest template runs on all replicas."""
-    return {
-        "observedGeneration": generation,
-        "replicas": replicas,
-        "updatedReplicas": replicas,
-        "readyReplicas": replicas,
-        "availableReplicas": replicas,
-        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}],
-    }

@@ -29,14 +29,9 @@ from dedicated.parts.database.external import DatabaseReading
 from dedicated.parts.keys import MasterkeyReading
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.actions import Plan
-from dedicated.reconcile.observed import (
-    DeploymentState,
-    Failure,
-    Observed,
-    PodState,
-    ServiceReading,
-)
+from dedicated.reconcile.observed import Failure, Observed, PodState, ServiceReading
 from dedicated.reconcile.plan import plan
+from dedicated.reconcile.rollouts import DeploymentState
 from dedicated.reconcile.transitions import TOLD
 
 SETUPS = ("acme-setup-00000000", "acme-init")

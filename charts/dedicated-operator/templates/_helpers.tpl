@@ -98,7 +98,7 @@ app.kubernetes.io/part-of: dedicated-operator
   resources: [pods]
   verbs: [list, watch]
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [batch]
   resources: [jobs]
@@ -108,6 +108,20 @@ app.kubernetes.io/part-of: dedicated-operator
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+# Gateway API and cert-manager, where they are installed: the way in (spec.edge), and its certificate.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes, grpcroutes]
+  verbs: [get, list, watch, create, patch, delete]
+# Ways past a limiter, which others made.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [tlsroutes, tcproutes]
+  verbs: [list, watch]
+- apiGroups: [cert-manager.io]
+  resources: [certificates]
   verbs: [get, list, watch, create, patch, delete]
 # Database engines, where their operators are installed. delete: what a DatabaseRemoved record names, with its volumes,
 # and where it archived to: after a restore (docs/restore.md), or after an instance's final backup and retention

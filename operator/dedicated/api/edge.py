@@ -100,7 +100,9 @@ class EdgeTls(ApiModel):
 class Hsts(ApiModel):
     """Strict-Transport-Security, sent with every answer."""
 
-    max_age: int = Field(31_536_000, ge=0, le=LONGEST_HSTS, description="Seconds. 0: browsers forget it.")
+    max_age: int = Field(
+        31_536_000, ge=1, le=LONGEST_HSTS, description="Seconds; 0 would take it back (L-4)."
+    )
     include_sub_domains: bool = False
 
 

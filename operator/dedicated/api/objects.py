@@ -63,6 +63,7 @@ CHILD_KINDS = (
     SERVICE,
     SERVICE_ACCOUNT,
     DEPLOYMENT,
+    STATEFUL_SET,
     JOB,
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
@@ -81,7 +82,13 @@ BARMAN_STORE = Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores")
 INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
 GRPC_ROUTE = Kind("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
+TLS_ROUTE = Kind("gateway.networking.k8s.io/v1", "TLSRoute", "tlsroutes")
+TCP_ROUTE = Kind("gateway.networking.k8s.io/v1", "TCPRoute", "tcproutes")
 CERTIFICATE = Kind("cert-manager.io/v1", "Certificate", "certificates")
+INGRESS_CLASS = Kind("networking.k8s.io/v1", "IngressClass", "ingressclasses", namespaced=False)
+
+EDGE_KINDS = (INGRESS, HTTP_ROUTE, GRPC_ROUTE, CERTIFICATE)
+"""Kinds that ways in are made of. All but the first may be missing, and come while the operator runs."""
 
 ENGINE_KINDS = (
     PERCONA_CLUSTER,
@@ -98,6 +105,7 @@ KIND_BY_NAME = {
     for kind in (
         *CHILD_KINDS,
         *ENGINE_KINDS,
+        *EDGE_KINDS,
         INSTANCE,
         INSTANCE_BACKUP,
         INSTANCE_EXPORT,

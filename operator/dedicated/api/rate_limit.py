@@ -12,6 +12,7 @@ from dedicated.api.rules import ApiModel, Rule
 
 Enforcement = Literal["Embedded", "External"]
 Mode = Literal["Enforce", "Shadow"]
+LONGEST_IPV6_PREFIX = 64
 FEWEST_ADDRESSES = 10_000
 MOST_ADDRESSES = 4_000_000
 
@@ -28,7 +29,11 @@ class RateLimit(ApiModel):
         "Enforce", description="Shadow counts as Enforce does, and refuses nothing: limits are not enforced."
     )
     ipv6_prefix: int = Field(
-        64, alias="ipv6Prefix", ge=48, le=64, description="Addresses of one prefix are one client."
+        64,
+        alias="ipv6Prefix",
+        ge=48,
+        le=LONGEST_IPV6_PREFIX,
+        description="Addresses of one prefix are one client.",
     )
     addresses: int = Field(
         131_072,

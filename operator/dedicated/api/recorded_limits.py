@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from dedicated.api.addresses import Cidr
+from dedicated.api.addresses import RecordedCidr
 from dedicated.api.rules import ApiModel, Rule
 from dedicated.api.words import Time, instant
 
@@ -36,7 +36,7 @@ class RecordedOverride(ApiModel):
             ),
         ),
     )
-    range: Cidr = Field(description="CIDR notation, such as 203.0.113.0/24.")
+    range: RecordedCidr = Field(description="CIDR notation, such as 203.0.113.0/24.")
     factor: Annotated[int, Field(ge=2, le=HIGHEST_FACTOR)] | None = Field(
         None, description="So many times the published limits, of both classes."
     )
@@ -56,7 +56,7 @@ class RecordedLoadTest(ApiModel):
             holds=lambda self: timedelta(0) < instant(self.until) - instant(self.from_) <= LONGEST_TEST,
         ),
     )
-    ranges: Annotated[list[Cidr], Field(min_length=1, max_length=50)] = Field(
+    ranges: Annotated[list[RecordedCidr], Field(min_length=1, max_length=50)] = Field(
         description="Where its requests come from, in CIDR notation."
     )
     from_: Time = Field(

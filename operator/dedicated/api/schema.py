@@ -161,7 +161,7 @@ RECORD_DEFINITION = Definition(
         ("Instance", "string", ".spec.instance", 0),
         ("Fact", "string", ".spec.fact", 0),
         # A record has one of them at most.
-        ("About", "string", ".spec['request','issue']", 0),
+        ("About", "string", ".spec['request','issue','withdraws']", 0),
         ("Object", "string", ".spec.modification.object", 0),
         ("Age", "date", ".metadata.creationTimestamp", 0),
         ("By", "string", ".spec.by", 0),

@@ -48,6 +48,7 @@ class StatusZone(ApiModel):
     name: Annotated[str, Field(max_length=63)]
     server: int
     login: int
+    limiter: int | None = None
 
 
 class StatusVersions(ApiModel):
@@ -77,6 +78,7 @@ class StatusSummary(ApiModel):
     zones: Annotated[str, Field(max_length=64)]
     server: Annotated[str, Field(max_length=64)]
     login: Annotated[str, Field(max_length=64)]
+    limiter: Annotated[str, Field(max_length=64)] | None = None
     findings: Annotated[str, Field(max_length=128)]
 
 

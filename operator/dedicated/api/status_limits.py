@@ -88,6 +88,7 @@ class StatusObserved(ApiModel):
 
     measured_at: Time
     requests_per_minute: int
+    failed_per_minute: int | None = Field(None, description="Answers of 500 and above.")
     refused_per_minute: Annotated[
         list[StatusRefused], Field(max_length=2, json_schema_extra=list_map("class"))
     ] = Field([])
@@ -104,6 +105,8 @@ class StatusRateLimit(ApiModel):
     enforcement: Enforcement = "Embedded"
     mode: Mode
     policy_hash: Hash | None = Field(None, description="Of the policy that is to be in force.")
+    configuration: Hash | None = Field(None, description="Of the files that every replica is to run.")
+    wanted_since: Time | None = Field(None, description="Since when this policy and these files are wanted.")
     limits: StatusLimits | None = None
     overrides: int = Field(0, description="Ranges with higher limits or none, by records in force.")
     next_change: Time | None = Field(None, description="When a record begins or ends next.")
@@ -112,6 +115,9 @@ class StatusRateLimit(ApiModel):
     ] = Field([])
     last_proof: StatusProof | None = None
     observed: StatusObserved | None = None
+    guarantee: Literal["None", "NotApplicable", "Unknown", "Kept", "Missed"] | None = Field(
+        None, description="The guaranteed load (S-3, RL-5), by what was observed."
+    )
     deviations: Annotated[list[Line], Field(max_length=10)] = Field(
         [], description="What is not as the published policy says."
     )

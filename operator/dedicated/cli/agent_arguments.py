@@ -60,7 +60,7 @@ def add_verify_arguments(parser: argparse.ArgumentParser, *, environment: Mappin
     seconds = VERIFY_WITHIN.total_seconds()
     add(
         "--timeout",
-        type=_seconds,
+        type=parse_seconds,
         default=VERIFY_WITHIN,
         metavar="SECONDS",
         help=f"for the end of recovery; default {seconds:.0f}",
@@ -84,10 +84,8 @@ def add_agent_arguments(parser: argparse.ArgumentParser, *, environment: Mapping
 
 def _add_times(parser: argparse.ArgumentParser) -> None:
     def add(name: str, default: timedelta, text: str) -> None:
-        seconds = default.total_seconds()
-        parser.add_argument(
-            name, type=_seconds, default=default, metavar="SECONDS", help=f"{text}; default {seconds:.0f}"
-        )
+        told = f"{text}; default {default.total_seconds():.0f}"
+        parser.add_argument(name, type=parse_seconds, default=default, metavar="SECONDS", help=told)
 
     add("--disaster-rpo", CONTRACT.disaster_rpo, "the objective in force (B-3)")
     add("--archive-interval", CONTRACT.archive_interval, "the log is archived at least so often (B-2)")
@@ -163,7 +161,8 @@ def _api_server(environment: Mapping[str, str]) -> str:
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
-def _seconds(text: str) -> timedelta:
+def parse_seconds(text: str) -> timedelta:
+    """A length of time as an argument."""
     seconds = float(text)
     if not 0 < seconds < 10**6:
         raise argparse.ArgumentTypeError(f"{text} is no time in seconds between 0 and a million")

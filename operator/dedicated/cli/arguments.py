@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from dedicated.controllers.settings import Settings
+from dedicated.controllers.settings import LIMITER_IMAGE, Settings
 from dedicated.probes.resolver import parse_host_port, parse_resolve
 
 
@@ -25,6 +25,17 @@ def add_run_arguments(
         default="",
         metavar="IMAGE",
         help="of the recovery agents, the operator's own; default: no agents, and no new database",
+    )
+    parser.add_argument(
+        "--limiter-image",
+        default=LIMITER_IMAGE,
+        metavar="IMAGE",
+        help=f"of HAProxy in the limiters, 2.6 or newer; default {LIMITER_IMAGE}",
+    )
+    parser.add_argument(
+        "--trust-network",
+        action="store_true",
+        help="do not try the connection past a limiter, which the network policies must not let through",
     )
     _add_scope(parser, environment=environment, hostname=hostname)
     _add_connection(parser, environment=environment)
@@ -136,6 +147,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
         releases_file=options.releases,
         places_file=options.places,
         agent_image=options.agent_image,
+        limiter_image=options.limiter_image,
+        trust_network=options.trust_network,
         namespaces=tuple(options.watch_namespace),
         lease_name=options.lease_name,
         lease_seconds=options.lease_seconds,

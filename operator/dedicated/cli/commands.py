@@ -23,6 +23,7 @@ from dedicated.cli.freeze import freeze
 from dedicated.cli.importing import import_
 from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
+from dedicated.cli.limits_command import limits
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
 from dedicated.cli.restore import restore
@@ -76,8 +77,8 @@ def _passed_on(name: str, short_help: str) -> click.Command:
 
 
 COMMANDS = (
-    check, calendar, simulate, status, ledger, recovery, restore, drill, keys, explain,
-    export, export_verify, import_,
+    check, calendar, simulate, status, ledger, recovery, restore, drill, limits, keys,
+    explain, export, export_verify, import_,
     permit, refuse, withdraw, reschedule, freeze, announce, record, backup, delete,
     _passed_on("run", "Run the operator, in the cluster."),
     _passed_on("agent", "Run a small process beside an instance, in the cluster."),

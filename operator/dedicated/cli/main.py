@@ -54,21 +54,27 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     if arguments[0] == "agent":
         from dedicated.cli.agents import add_agents
 
-        add_agents(agent, environment=os.environ)
+        add_agents(agent, environment=os.environ, asked=arguments[1] if len(arguments) > 1 else "")
     options = parser.parse_args(arguments)
     match options.command:
         case "run":
             return _run(options, now)
-        case "agent" if options.agent == "export":
-            return _export(options, now)
-        case "agent" if options.agent == "import":
-            return _import(options, now)
-        case "agent" if options.agent == "escrow":
-            return _escrow(options, now)
         case "agent":
-            return _verify(options, now) if options.agent == "verify" else _recovery(options, now)
+            return _agent(options, now)
         case _:
             return _crds(options.output)
+
+
+def _agent(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    agents = {
+        "recovery": _recovery,
+        "verify": _verify,
+        "escrow": _escrow,
+        "export": _export,
+        "import": _import,
+        "limiter": _limiter,
+    }
+    return agents[options.agent](options, now)
 
 
 def _run(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
@@ -150,6 +156,25 @@ def _escrow(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
     settings = escrow_settings_of(options)
     logs.configure(level=settings.log_level, form=settings.log_format)
     return 0 if asyncio.run(run(settings, now=now)) else 1
+
+
+def _limiter(options: argparse.Namespace, now: Callable[[], datetime]) -> int:
+    from dedicated.agents.limiter.main import PrepareError, prepare, run
+    from dedicated.cli.limiter_arguments import limiter_settings_of
+    from dedicated.controllers import logs
+
+    try:
+        settings = limiter_settings_of(options)
+    except ValueError as error:
+        print(f"dedicated agent limiter: {error}", file=sys.stderr)
+        return USAGE
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    try:
+        asyncio.run(prepare(settings) if options.prepare else run(settings, now=now))
+    except PrepareError as error:
+        print(f"dedicated agent limiter: {error}", file=sys.stderr)
+        return BROKEN
+    return 0
 
 
 def _crds(output: Path | None) -> int:

@@ -7,11 +7,13 @@ import click
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, array
+from dedicated.api.rate_limit import LONGEST_IPV6_PREFIX
 from dedicated.api.record import ProviderFact, SharedFact
 from dedicated.cli.frame import Cluster, cluster_options, instant_in, output
 from dedicated.cli.recording import write
 from dedicated.cli.source import in_cluster
 from dedicated.cli.terminal import Output
+from dedicated.contract.raised_ranges import range_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,14 @@ OPTIONS: Mapping[str, str] = {
     "until": "End, no longer in it.",
     "to": "Who is instructed: User:NAME, Group:NAME or ServiceAccount:NAMESPACE:NAME.",
     "object": "Kind/name of a managed object that may be changed (repeatable); default: all of them.",
+    "range": "Range of addresses, such as 203.0.113.0/24.",
+    "ranges": "Range of addresses that its requests come from (repeatable).",
+    "factor": "So many times the published limits, 2 to 100; or exempt.",
+    "record": "Name of the record that no longer holds.",
 }
+REPEATABLE = frozenset({"object", "ranges"})
+FLAGS: Mapping[str, str] = {"ranges": "--range"}
+"""Options whose flag is another word."""
 PLAIN = ("issue", "request", "reference", "reason")
 """Options that are fields of the record as they stand."""
 FORMS: Mapping[str, Form] = {
@@ -58,6 +67,12 @@ FORMS: Mapping[str, Form] = {
     "retracted": Form("Retracted", "A request is taken back (M-6).", ("request",), ("reference", "reason")),
     "delivered": Form("Delivered", "The notice of a request reached the agreed channel (M-6).",
                       ("request",), ("reference",)),
+    "override": Form("Override", "Limits are raised for a range of addresses, for a year at most (RL-3).",
+                     ("range", "factor", "until", "reference", "reason"), ("from",)),
+    "load-test": Form("LoadTest", "A load test is approved, 14 days before it begins at least (RL-4).",
+                      ("ranges", "from", "until", "reference"), ("reason",)),
+    "override-withdrawn": Form("OverrideWithdrawn", "An override or a load test no longer holds (RL-3).",
+                               ("record", "reason"), ("reference",)),
 }  # fmt: skip
 Values = Mapping[str, str | tuple[str, ...] | None]
 
@@ -86,14 +101,38 @@ def fields_of(form: Form, values: Values, *, zone: str) -> Manifest:
             said["instruction"] = {"grantee": _grantee(given["to"]), **scope, **_valid(times)}
         case "ForceMajeure":
             said["stretch"] = {"start": times["from"], "end": times["until"]}
+        case "Override":
+            said["override"] = {"range": _range(given["range"]), **_raised(given["factor"]), **_valid(times)}
+        case "LoadTest":
+            ranges = values.get("ranges")
+            told = [_range(text) for text in ranges] if isinstance(ranges, tuple) else []
+            said["loadTest"] = {"ranges": array(told), **times}
+        case "OverrideWithdrawn":
+            said["withdraws"] = given["record"]
         case _:
             pass
     return said
 
 
+def _range(text: str) -> str:
+    fault = range_fault(text, ipv6_prefix=LONGEST_IPV6_PREFIX)
+    if fault is not None:
+        reason, fix = fault
+        raise click.UsageError(f"--range {text!r}: {reason}; {fix}")
+    return text
+
+
+def _raised(factor: str) -> Manifest:
+    if factor == "exempt":
+        return {"exempt": True}
+    if not factor.isdecimal():
+        raise click.UsageError(f"--factor {factor!r}: write a whole number, 2 to 100, or exempt")
+    return {"factor": int(factor)}
+
+
 def _valid(times: Mapping[str, str]) -> Manifest:
-    until: Manifest = {"validUntil": times["until"]} if "until" in times else {}
-    return {"validFrom": times["from"], **until}
+    called = {"from": "validFrom", "until": "validUntil"}
+    return {called[name]: at for name, at in times.items()}
 
 
 def _grantee(text: str) -> Manifest:
@@ -122,7 +161,8 @@ def _command(name: str, form: Form) -> click.Command:
 
     stated.params[1:1] = [
         click.Option(
-            [f"--{option}", option], required=option in form.must, multiple=option == "object",
+            [FLAGS.get(option, f"--{option}"), option], required=option in form.must,
+            multiple=option in REPEATABLE,
             metavar="TIME" if option in {"from", "until"} else "TEXT", help=OPTIONS[option],
         )
         for option in (*form.must, *form.may)

@@ -17,6 +17,7 @@ from dedicated.api.json import JsonValue, Manifest, digest, get_str
 from dedicated.api.names import LABEL_INSTANCE
 from dedicated.api.objects import RECORD
 from dedicated.api.record import RecordSpec
+from dedicated.cli import raised
 from dedicated.cli.facts import Record, records_about
 from dedicated.cli.frame import Cluster
 from dedicated.cli.source import Source
@@ -24,6 +25,7 @@ from dedicated.cli.terminal import USAGE, Failure, Output, emit, say
 from dedicated.cli.words import utc
 from dedicated.cluster.errors import ApiError
 from dedicated.contract.facts import history
+from dedicated.contract.raising import OverrideWithdrawn
 from dedicated.contract.timeline import replay
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ class Recorded:
         source = Source(self.source.body, self.source.instance, (*others, self.record))
         at = self.record.at
         moment = next(replay(source.facts, source.owed(at).terms, start=at, end=at))
-        return [*_overruled(source, self.record), *(change.what for change in moment.changes)]
+        changed = (change.what for change in moment.changes)
+        return [*_overruled(source, self.record), *changed, *raised.effects(source, self.record)]
 
 
 def _overruled(source: Source, record: Record) -> Iterator[str]:
@@ -96,6 +99,7 @@ def said_before(source: Source, fact: str, said: Manifest) -> Record | None:
     if not found:
         return None
     rejected = {item.record for item in source.owed(source.records[-1].at).clocks.rejected}
+    rejected |= {item.record for item in source.facts if isinstance(item, OverrideWithdrawn)}
     standing = found[-1:] if fact in ANSWERS else [record for record in found if record.name not in rejected]
     spec: Manifest = {"instance": source.instance.name, "fact": fact, "by": "anyone", **said}
     return next((record for record in reversed(standing) if record.says(spec)), None)

@@ -29,6 +29,7 @@ from dedicated.contract import clock_conditions, releases
 from dedicated.contract.agreements import zones_in_force
 from dedicated.contract.facts import Fact
 from dedicated.contract.places import Atlas
+from dedicated.contract.rate_limits import policy_in_force
 from dedicated.contract.responsibilities import check_options
 from dedicated.reconcile.location import declared
 from dedicated.reconcile.obligations import obligations
@@ -180,8 +181,10 @@ def _first_pass(
     for finding in (*zones, *check_options(instance.spec), *owed.findings):
         if finding not in running:
             yield _found(finding)
+    spec = instance.spec
+    for problem in policy_in_force(spec.rate_limit, facts, now=now).problems:
+        yield _found(problem.finding())
     if atlas is not None:
-        spec = instance.spec
         for finding in declared(spec.infrastructure, spec.backup, bundle=spec.key_bundle, atlas=atlas):
             yield _found(finding)
     if catalogue is not None:

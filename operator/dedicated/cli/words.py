@@ -25,6 +25,7 @@ from dedicated.contract.facts import (
     ServiceStarted,
     Stretch,
 )
+from dedicated.contract.raising import LoadTest, Override, OverrideWithdrawn
 from dedicated.contract.transfer.imported import Imported
 
 
@@ -77,17 +78,13 @@ def fact_told(fact: Fact, zone: str) -> str:
         case Agreed():
             until = f"until {utc(fact.valid_until)}" if fact.valid_until else "without end"
             text = f"Agreement on {fact.clause}: {fact.value}, from {utc(fact.valid_from)} {until}"
-        case Stretch():
-            text = f"{fact.word}: {span(fact.start, fact.end, zone)}"
-        case Instructed():
-            what = ", ".join(fact.scope) or "all managed objects"
-            who = f"{fact.grantee.kind} {fact.grantee.name}"
-            text = f"Instruction: {who} may change {what}, {span(fact.valid_from, fact.valid_until, zone)}"
+        case Stretch() | Instructed() | Override() | LoadTest():
+            text = _while_told(fact, zone)
         case Restored() | DatabaseRemoved() | Drilled() | Imported():
             text = _database_told(fact)
         case (
             ServiceStarted() | KeysOpened() | Delivered() | Retracted() | DeletionConfirmed()
-            | DeletionWithdrawn() | FinalBackup()
+            | DeletionWithdrawn() | FinalBackup() | OverrideWithdrawn()
         ):  # fmt: skip
             text = _plainly(fact)
     return text
@@ -95,7 +92,7 @@ def fact_told(fact: Fact, zone: str) -> str:
 
 def _plainly(
     fact: ServiceStarted | KeysOpened | Delivered | Retracted | DeletionConfirmed | DeletionWithdrawn
-    | FinalBackup,
+    | FinalBackup | OverrideWithdrawn,
 ) -> str:  # fmt: skip
     """A fact that says little more than its name; an incarnation is told by its uid (T-1)."""
     name = type(fact).__name__
@@ -104,6 +101,8 @@ def _plainly(
         return f"{name} {made}of the incarnation {fact.incarnation}"
     if isinstance(fact, Delivered | Retracted):
         return f"{name} {fact.request}"
+    if isinstance(fact, OverrideWithdrawn):
+        return f"{name} {fact.record}"
     return f"{name}: {PLAIN[type(fact)]}"
 
 
@@ -118,6 +117,24 @@ def _database_told(fact: Restored | DatabaseRemoved | Drilled | Imported) -> str
         return f"DatabaseRemoved {fact.cluster} (uid {fact.uid}){of}"
     point = f"{utc(fact.point)}{'' if fact.exact else ' or later'}"
     return f"Restored {fact.cluster} from {fact.source} to {point}, by {fact.restore}"
+
+
+def _while_told(fact: Stretch | Instructed | Override | LoadTest, zone: str) -> str:
+    """A fact that holds from one instant to another."""
+    match fact:
+        case Stretch():
+            text, start, end = str(fact.word), fact.start, fact.end
+        case Instructed():
+            what = ", ".join(fact.scope) or "all managed objects"
+            text = f"Instruction: {fact.grantee.kind} {fact.grantee.name} may change {what}"
+            start, end = fact.valid_from, fact.valid_until
+        case Override():
+            limits = "no limits" if fact.factor is None else f"{fact.factor} times the published limits"
+            text, start, end = f"Override: {fact.range} has {limits}", fact.since, fact.valid_until
+        case LoadTest():
+            text, start, end = f"LoadTest: from {', '.join(fact.ranges)}", fact.start, fact.end
+    colon = ":" if isinstance(fact, Stretch) else ","
+    return f"{text}{colon} {span(start, end, zone)}"
 
 
 def _slot_told(answer: Answer, zone: str) -> str:

@@ -9,7 +9,8 @@ together or not at all. Errors are told in our own words.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -64,12 +65,7 @@ class Door:
         self, method: str, path: str, parameters: Mapping[str, str], body: Manifest | None = None
     ) -> JsonValue:
         """One request, and its answer. Raises OwnObjectError."""
-        try:
-            token = (self.credentials / "token").read_text(encoding="ascii").strip()
-            trust = self._trust()
-        except (OSError, ValueError):
-            raise OwnObjectError("the pod's token or certificate authority cannot be read") from None
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        headers, trust = self._access()
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH
         try:
@@ -90,6 +86,27 @@ class Door:
             raise OwnObjectError(f"no answer within {SECONDS:.0f} s") from None
         except (aiohttp.ClientError, OSError, ValueError):
             raise OwnObjectError("the API server cannot be reached") from None
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, parameters: Mapping[str, str], limits: aiohttp.ClientTimeout
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that is read while it comes. Raises OwnObjectError, and what `aiohttp` raises."""
+        headers, trust = self._access()
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust), timeout=limits) as session,
+            session.get(f"{self.server}{path}", params=parameters, headers=headers) as answer,
+        ):
+            yield answer
+
+    def _access(self) -> tuple[dict[str, str], ssl.SSLContext | bool]:
+        """Headers with the token, and whom to trust."""
+        try:
+            token = (self.credentials / "token").read_text(encoding="ascii").strip()
+            trust = self._trust()
+        except (OSError, ValueError):
+            raise OwnObjectError("the pod's token or certificate authority cannot be read") from None
+        return {"Authorization": f"Bearer {token}", "Accept": "application/json"}, trust
 
     def _trust(self) -> ssl.SSLContext | bool:
         authority = self.credentials / "ca.crt"

@@ -10,6 +10,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
 from dedicated.api.conditions import rfc3339
+from dedicated.api.findings import Finding
 from dedicated.api.recorded_limits import LONGEST_OVERRIDE
 from dedicated.contract.facts import Fact
 from dedicated.contract.raising import NOTICE, LoadTest, Override, OverrideWithdrawn
@@ -29,6 +30,15 @@ class Problem:
     reason: str
     fix: str
     until: datetime
+
+    def finding(self) -> Finding:
+        """The problem as the provider's to mend: they stated the record."""
+        return Finding(
+            code="RecordWithoutEffect",
+            responsible="Provider",
+            message=f"{self.record} has no effect: {self.field} {self.value}: {self.reason}",
+            action=self.fix,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from dedicated.cluster.errors import ApiError
 from dedicated.contract.records import Record, Statement, manifest_of, statement_of
 from dedicated.controllers import material
 from dedicated.controllers.namespaces import NamespaceClient, Namespaces
+from dedicated.controllers.peers import peers_secret
 from dedicated.controllers.refusals import refusal
 from dedicated.controllers.roller import Ledger, roll_up
 from dedicated.controllers.secrets_reader import SecretsReader, decoded
@@ -45,6 +46,7 @@ from dedicated.reconcile.actions import (
     CreateAdmin,
     CreateKeyPair,
     CreateMonitor,
+    CreatePeers,
     Delete,
     EstablishIdentity,
     HandOver,
@@ -147,6 +149,9 @@ class Executor:
             case CreateMonitor(secret):
                 made = monitor.secret(instance, secret, material.new_password())
                 await self._create_once(SECRET, made)
+            case CreatePeers():
+                secret = await peers_secret(self._client, instance, action, now=self._now())
+                await self._create_once(SECRET, secret)
             case Apply():
                 return await self._apply(instance, action)
             case Delete() | HandOver():

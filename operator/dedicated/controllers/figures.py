@@ -17,6 +17,7 @@ from dedicated.api.json import Manifest, get_int, get_list, get_map, get_str
 from dedicated.api.objects import Key
 from dedicated.api.record import Gate
 from dedicated.contract.runs import Standing
+from dedicated.controllers.limit_figures import LimitFigures, limit_families, limit_figures
 from dedicated.controllers.maintenance_figures import (
     LABELS,
     MaintenanceFigures,
@@ -67,8 +68,8 @@ class ServiceLevelFigures:
 class InstanceFigures:
     """What metrics say of one instance.
 
-    Conditions by type, findings by code and party, the next date by clause and party, and the begin of the
-    next slot (Unix times). A field that the status does not tell is empty or None.
+    Conditions by type, findings by code and party, the next date by clause and party, the begin of the next
+    slot and the end of the certificate (Unix times). A field that the status does not tell is empty or None.
     """
 
     conditions: Mapping[str, ConditionFigures]
@@ -78,6 +79,8 @@ class InstanceFigures:
     maintenance: MaintenanceFigures
     service_level: ServiceLevelFigures | None
     recovery: RecoveryFigures | None
+    limits: LimitFigures | None
+    certificate: float | None
     version: str
     plan: str
 
@@ -103,6 +106,8 @@ def figures_of(
         maintenance=maintenance_figures(status, requests, gates),
         service_level=_service_level(get_map(status, "serviceLevel")),
         recovery=recovery_figures(get_map(status, "recovery")),
+        limits=limit_figures(get_map(status, "rateLimit")),
+        certificate=_timestamp(get_str(status, "edge", "certificateNotAfter")),
         version=get_str(status, "summary", "version"),
         plan=get_str(get_map(body, "spec"), "plan"),
     )
@@ -175,6 +180,8 @@ class InstanceCollector(Collector):
         yield from maintenance_families({key: found.maintenance for key, found in figures.items()})
         yield from _service_level_families(figures)
         yield from recovery_families({key: found.recovery for key, found in figures.items()})
+        yield from limit_families({key: found.limits for key, found in figures.items()})
+        yield _certificate(figures)
 
 
 def _info(instances: Mapping[Key, InstanceFigures]) -> Metric:
@@ -245,6 +252,18 @@ def _date_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, Me
         if figures.slot is not None:
             slot.add_metric((key.namespace, key.name), figures.slot)
     return date, slot
+
+
+def _certificate(instances: Mapping[Key, InstanceFigures]) -> Metric:
+    until = GaugeMetricFamily(
+        "dedicated_instance_certificate_not_after_timestamp_seconds",
+        "Until when the certificate of the way in is valid; absent where there is none, or it is not known.",
+        labels=LABELS,
+    )
+    for key, figures in instances.items():
+        if figures.certificate is not None:
+            until.add_metric((key.namespace, key.name), figures.certificate)
+    return until
 
 
 def _service_level_families(instances: Mapping[Key, InstanceFigures]) -> tuple[Metric, ...]:

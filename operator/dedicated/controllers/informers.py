@@ -5,7 +5,7 @@ Of most kinds metadata is enough; of some their progress is kept too, never the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -20,11 +20,14 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    SERVICE,
+    STATEFUL_SET,
     Key,
     Kind,
     Ref,
 )
 from dedicated.cluster.informer import Informer, Source
+from dedicated.contract.limiter_report import Report, report_name, reports_in
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, read
 from dedicated.contract.recovery.escrow import Attempt
@@ -38,16 +41,17 @@ from dedicated.parts.database.engine import (
     instance_of_cluster,
 )
 from dedicated.parts.database.engines import ADAPTERS, BY_BACKUP, BY_CLUSTER
+from dedicated.parts.edge import entry as edge
+from dedicated.parts.edge.entry import EntryState
 from dedicated.parts.keys import Identity
+from dedicated.parts.limiter import names as limiter
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.recovery_agent import Kept
 from dedicated.parts.schema import JobState
 from dedicated.reconcile.observed import (
     Child,
-    DeploymentState,
     PodState,
     child_of,
-    deployment_of,
     instance_of,
     job_of,
     mark_of,
@@ -55,9 +59,13 @@ from dedicated.reconcile.observed import (
     pod_of,
     server_of,
 )
+from dedicated.reconcile.rollouts import DeploymentState, deployment_of, stateful_set_of
 
-FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, JOB})
-"""Kinds of which more than the metadata is needed: the identity's data, and how far work is."""
+LIMITERS = 3
+"""Replicas of a limiter at most."""
+FULL_KINDS = frozenset({CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, JOB, SERVICE})
+"""Kinds of which more than the metadata is needed: the identity's data, how far work is, and
+the address of a load balancer."""
 T = TypeVar("T")
 OURS = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 
@@ -69,6 +77,7 @@ class Entry:
     instance: str
     child: Child
     deployment: DeploymentState | None = None
+    stateful_set: DeploymentState | None = None
     job: JobState | None = None
     identity: Identity | None = None
     month: KeptMonth | None = None
@@ -78,8 +87,14 @@ class Entry:
     verdict: Verdict | None = None
     escrowed: escrow.Kept | None = None
     escrowing: Attempt | None = None
+    limiter: tuple[Report, ...] | None = None
+    limiter_hash: str = ""
     export_report: str = ""
     import_report: str = ""
+    way: EntryState | None = None
+
+
+NO_ENTRY = Entry("", Child(Ref("", ""), "", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +276,21 @@ def entry_of(manifest: Manifest) -> Entry:
     child = child_of(manifest)
     if not instance:  # somebody's own Secret: only that it changed is of interest
         return Entry("", Child(child.ref, child.uid, child.resource_version))
+    found = Entry(instance, child)
     match child.ref.kind:
         case DEPLOYMENT.kind:
-            return Entry(instance, child, deployment=deployment_of(manifest))
+            found = Entry(instance, child, deployment=deployment_of(manifest))
+        case STATEFUL_SET.kind:
+            found = Entry(instance, child, stateful_set=stateful_set_of(manifest))
         case JOB.kind if child.component == escrow.COMPONENT:
-            return Entry(instance, child, escrowing=escrow.attempt_of(manifest))
+            found = Entry(instance, child, escrowing=escrow.attempt_of(manifest))
         case JOB.kind:
-            return Entry(instance, child, job=job_of(manifest))
+            found = Entry(instance, child, job=job_of(manifest))
+        case SERVICE.kind if child.component == edge.COMPONENT:
+            found = Entry(instance, child, way=edge.state_of(manifest))
         case CONFIG_MAP.kind:
-            return _config_map_entry(instance, child, manifest)
-    return Entry(instance, child)
+            found = _config_map_entry(instance, child, manifest)
+    return found
 
 
 def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
@@ -293,4 +313,15 @@ def _config_map_entry(instance: str, child: Child, manifest: Manifest) -> Entry:
             found = Entry(instance, child, import_report=export.told_in(manifest))
         case export.COMPONENT:
             found = Entry(instance, child, export_report=export.told_in(manifest))
+        case limiter.COMPONENT if child.ref == limiter.files_ref(instance):
+            found = Entry(instance, child, limiter_hash=get_str(manifest, "data", limiter.HASH_KEY))
+        case _ if child.ref.name == report_name(instance):
+            found = Entry(instance, child, limiter=_limiter_reports(manifest))
     return found
+
+
+def _limiter_reports(manifest: Manifest) -> tuple[Report, ...]:
+    """What the limiter's replicas tell, but for the top paths, which only a command shows."""
+    data = {key: get_str(manifest, "data", key) for key in get_map(manifest, "data")}
+    found = reports_in(data, replicas=LIMITERS)
+    return tuple(replace(report, top_paths=()) for report in found)

@@ -13,7 +13,7 @@ from functools import partial
 
 from dedicated.api.catalogue import Catalogue
 from dedicated.api.json import JsonValue, Manifest, get_int, get_map, get_str
-from dedicated.api.objects import INSTANCE, VOLUME_CLAIM, Key
+from dedicated.api.objects import INSTANCE, Key
 from dedicated.api.resource import Instance, InvalidInstance, Meta, meta_of, parse_instance
 from dedicated.cluster.client import Client
 from dedicated.cluster.errors import ApiError
@@ -25,6 +25,7 @@ from dedicated.contract.prerequisites import Platform
 from dedicated.contract.reading import facts_in
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.auditor import Auditor
+from dedicated.controllers.certificates import CertificateReader
 from dedicated.controllers.contract_time import ContractTime
 from dedicated.controllers.execute import Executor
 from dedicated.controllers.instances import Instances
@@ -36,12 +37,13 @@ from dedicated.controllers.queue import WorkQueue
 from dedicated.controllers.reporter import Reporter
 from dedicated.controllers.secrets_reader import SecretsReader
 from dedicated.controllers.turns import PROVING_PAUSE, Line
+from dedicated.controllers.volumes import with_volumes
+from dedicated.controllers.ways import WayFinder
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.parts import escrow
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
-from dedicated.reconcile.deletion import claims_wanted
-from dedicated.reconcile.observed import Child, Failure, Measured, Observed, child_of
+from dedicated.reconcile.observed import Failure, Measured, Observed
 from dedicated.reconcile.plan import plan
 from dedicated.reconcile.restores import with_database
 from dedicated.reconcile.turns import causes
@@ -74,6 +76,7 @@ class Reconciler:
         answers: Answers,
         measurer: Measurer,
         writes: Writes,
+        ways: WayFinder,
         gaps: Callable[[], tuple[Span, ...]],
         platform: Callable[[], Platform],
         recorder: EventRecorder,
@@ -81,6 +84,7 @@ class Reconciler:
         catalogue: Catalogue,
         atlas: Atlas,
         agent_image: str,
+        limiter_image: str,
         user: str,
         audit_every: timedelta,
         clock: ContractTime,
@@ -93,33 +97,27 @@ class Reconciler:
         self._catalogue = catalogue
         self._atlas = atlas
         self._agent_image = agent_image
+        self._limiter_image = limiter_image
         self._clock = clock
         self._now = now = clock.now
         self._secrets = SecretsReader(client=client, world=world)
+        self._certificates = CertificateReader(client=client, find=world.secret, dated=clock.of)
         self._namespaces = Namespaces(client=client, informer=world.marks)
         self._executor = Executor(
-            client=client,
-            world=world,
-            namespaces=self._namespaces,
-            secrets=self._secrets,
-            user=user,
-            now=now,
+            client=client, world=world, namespaces=self._namespaces, secrets=self._secrets, user=user, now=now
         )
         self._auditor = Auditor(client=client, every=audit_every, now=now)
         self._answers = answers
         self._measurer = measurer
         self._writes = writes
+        self._ways = ways
         self._gaps = gaps
         self._platform = platform
         self._reporter = Reporter(
             write=self._write_status, wake_at=queue.add_at, recorder=recorder, metrics=metrics
         )
         self._line = Line(
-            present=world.roll.keys,
-            wake=queue.add,
-            wake_at=queue.add_at,
-            metrics=metrics,
-            now=now,
+            present=world.roll.keys, wake=queue.add, wake_at=queue.add_at, metrics=metrics, now=now
         )
         self._memories: dict[Key, _Memory] = {}
 
@@ -266,18 +264,20 @@ class Reconciler:
 
     async def _observe(self, instance: Instance | InvalidInstance, memory: _Memory) -> Observed:
         key = instance.meta.key
-        if isinstance(instance, Instance) and instance.spec.database.engine != "external":
-            self._world.seek_engines()
+        if isinstance(instance, Instance):
+            self._world.seek(instance.spec)
         known = self._world.snapshot(key)
         observed = Observed(
             children=known.children,
             deployments=known.deployments,
+            stateful_sets=known.stateful_sets,
             jobs=known.jobs,
             pods=known.pods,
             nodes=self._world.nodes,
             platform=self._platform(),
             atlas=self._atlas,
             agent_image=self._agent_image,
+            limiter_image=self._limiter_image,
             identity=known.identity,
             service=self._answers.of(key),
             mail=self._writes.mail(key),
@@ -299,18 +299,24 @@ class Reconciler:
             exports=known.exports,
             export_report=known.export_report,
             import_report=known.import_report,
+            limiter=known.limiter,
+            ways=self._ways.of(instance, known.pods),
+            limiter_hash=known.limiter_hash,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),
             test_clock=self._clock.words,
         )
         if isinstance(instance, InvalidInstance):
             return observed
+        if not instance.meta.deleting:
+            seen = replace(known.edge, certificate=await self._certificates.read(instance))
+            observed = replace(observed, edge=seen)
         if not instance.meta.deleting or instance.spec.key_bundle is not None:
             masterkey, database = await self._secrets.read(instance, known.identity)
             observed = replace(
                 observed, masterkey=masterkey, database=database, bundled=self._bundled(instance)
             )
-        return await self._with_volumes(instance, observed)
+        return await with_volumes(self._client, instance, observed)
 
     def _bundled(self, instance: Instance) -> dict[str, str]:
         """The versions of what a key bundle would hold; from now on their changes wake the instance."""
@@ -320,19 +326,6 @@ class Reconciler:
         return {
             name: f"{one.uid}/{one.resource_version}" if one else "" for name, one in found.items()
         }
-
-    async def _with_volumes(self, instance: Instance, observed: Observed) -> Observed:
-        """Volume claims are read where a deletion comes to them, and watched nowhere."""
-        selectors = claims_wanted(instance, observed)
-        if not selectors:
-            return observed
-        found: list[Child] = []
-        for selector in selectors:
-            listed, _ = await self._client.list(
-                VOLUME_CLAIM, instance.namespace, selector=selector, metadata_only=True
-            )
-            found += [child_of({**claim, "kind": VOLUME_CLAIM.kind}) for claim in listed]
-        return replace(observed, volumes=tuple(found))
 
     def _senior(self, key: Key) -> str:
         """Name of the oldest instance in the namespace that is older than this one, or empty.
@@ -377,7 +370,9 @@ class Reconciler:
         self._auditor.forget(key)
         self._reporter.forget(key)
         self._secrets.forget(key)
+        self._certificates.forget(key)
         self._world.forget(key)
+        self._ways.forget(key)
         self._memories.pop(key, None)
         # The roll may still hold the key itself, and would hold it for ever if this pass woke itself without
         # ever waiting for anything.

@@ -7,6 +7,7 @@ from typing import Literal
 from dedicated.probes.resolver import ResolveRule
 
 LogFormat = Literal["json", "text"]
+LIMITER_IMAGE = "docker.io/library/haproxy:3.2.9-alpine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class Settings:
     places_file: Path | None = None
     agent_image: str = ""
     """Image of the agents beside instances: the operator's own. Empty: there are none."""
+    limiter_image: str = LIMITER_IMAGE
+    """Image of HAProxy in the limiters of instances."""
+    trust_network: bool = False
+    """Not to try the connection past a limiter that must fail."""
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
     lease_seconds: float = 30.0

@@ -17,7 +17,7 @@ from time import monotonic
 import aiohttp
 
 from dedicated.api.catalogue import Catalogue
-from dedicated.api.objects import INSTANCE, NAMESPACE, NODE, Key
+from dedicated.api.objects import INGRESS_CLASS, INSTANCE, NAMESPACE, NODE, Key
 from dedicated.cluster.client import Client
 from dedicated.cluster.events import EventRecorder
 from dedicated.cluster.pace import HASTY_POLICY
@@ -25,6 +25,7 @@ from dedicated.contract.places import Atlas
 from dedicated.controllers.answers import Answers
 from dedicated.controllers.continuity import Continuity, Place
 from dedicated.controllers.contract_time import ContractTime
+from dedicated.controllers.dialer import Dialer
 from dedicated.controllers.http import WatchState
 from dedicated.controllers.instances import Instances
 from dedicated.controllers.measurer import Measurer
@@ -35,6 +36,7 @@ from dedicated.controllers.reconciler import Reconciler
 from dedicated.controllers.settings import Settings
 from dedicated.controllers.shell import run_shell
 from dedicated.controllers.waiting import before
+from dedicated.controllers.ways import WayFinder
 from dedicated.controllers.world import World, kinds_to_read
 from dedicated.controllers.writes import Writes
 from dedicated.parts.measured import record_of
@@ -70,6 +72,12 @@ class Term:
         self._instances = Instances(changed=self.queue.add)
         self._platform = PlatformReader(client=client, wall=clock.wall, changed=self._wake_all)
         self._world: World | None = None
+        self._ways = WayFinder(
+            client=client,
+            namespaces=settings.namespaces or None,
+            wake=self._wake_soon,
+            dialer=None if settings.trust_network else Dialer(self._wake_soon),
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead until `stop` is set. Raises `ApiError` where the API server does not let it begin."""
@@ -80,6 +88,7 @@ class Term:
             client=self._client,
             namespaces=namespaces,
             with_nodes=await self._client.can_i(NODE, "list"),
+            with_classes=await self._client.can_i(INGRESS_CLASS, "list"),
             with_marks=namespaces is None and await self._client.can_i(NAMESPACE, "list"),
             wake=self._wake_soon,
             wake_all=self._wake_all,
@@ -95,6 +104,7 @@ class Term:
                 service.open_session(resolve=self._settings.resolve, ca_file=self._settings.probe_ca_file)
             )
             measurer, answers, writes = self._probes(world, session)
+            stack.push_async_callback(self._ways.close)
             stack.push_async_callback(answers.close)
             stack.push_async_callback(writes.close)
             recorder = EventRecorder(
@@ -111,6 +121,7 @@ class Term:
                 answers=answers,
                 measurer=measurer,
                 writes=writes,
+                ways=self._ways,
                 gaps=lambda: continuity.gaps,
                 platform=lambda: self._platform.platform,
                 recorder=recorder,
@@ -118,6 +129,7 @@ class Term:
                 catalogue=self._catalogue,
                 atlas=self._atlas,
                 agent_image=self._settings.agent_image,
+                limiter_image=self._settings.limiter_image,
                 user=await self._client.user_name(),
                 audit_every=timedelta(hours=self._settings.audit_hours),
                 clock=self._clock,
@@ -185,6 +197,10 @@ class Term:
             name: WatchState(informer.heartbeat_age(now), informer.problem)
             for name, informer in self._world.informers()
         }
+        found |= {
+            name: WatchState(informer.heartbeat_age(now), informer.problem)
+            for name, informer in self._ways.informers()
+        }
         roll = self._world.roll
         found["dedicatedinstances"] = WatchState(roll.heartbeat_age(now), roll.problem)
         found["kopf"] = WatchState(self._instances.lateness())
@@ -201,6 +217,7 @@ class Term:
         await continuity.begin()
         background = [
             asyncio.create_task(world.run(), name="informers"),
+            asyncio.create_task(self._ways.run(), name="ways"),
             asyncio.create_task(recorder.run(), name="events"),
             asyncio.create_task(self._platform.run(), name="platform"),
             asyncio.create_task(

@@ -6,15 +6,16 @@ is read on demand, see `secrets_reader`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from dedicated.api.instance import InstanceSpec
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import (
     CHILD_KINDS,
     CONFIG_MAP,
+    EDGE_KINDS,
     ENGINE_KINDS,
     INSTANCE,
     INSTANCE_BACKUP,
@@ -27,20 +28,22 @@ from dedicated.api.objects import (
     POD,
     RECORD,
     SECRET,
+    SERVICE,
     Key,
     Kind,
     Ref,
 )
 from dedicated.cluster.informer import Informer, Source
-from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import report_name
+from dedicated.contract.limits_sight import is_news
 from dedicated.contract.prerequisites import Node
 from dedicated.contract.reading import Reading, facts_in, modifications_in
 from dedicated.contract.records import Record
-from dedicated.contract.recovery.escrow import Attempt
-from dedicated.contract.recovery.proof import Verdict
 from dedicated.contract.recovery.restore import database_in
-from dedicated.controllers.gathered import Gathered
+from dedicated.controllers.edge import EdgeInformers
+from dedicated.controllers.gathered import Gathered, Snapshot
 from dedicated.controllers.informers import (
+    NO_ENTRY,
     Entry,
     PodEntry,
     asked_informer,
@@ -55,11 +58,9 @@ from dedicated.controllers.informers import (
 )
 from dedicated.controllers.instances import Presence, presence_of
 from dedicated.parts import escrow, keys
-from dedicated.parts.database.engine import EngineState, cluster_of
-from dedicated.parts.keys import Identity
+from dedicated.parts.database.engine import cluster_of
 from dedicated.parts.measured import KeptMonth
-from dedicated.parts.recovery_agent import Kept, record_name
-from dedicated.parts.schema import JobState
+from dedicated.parts.recovery_agent import record_name
 from dedicated.reconcile.asked import (
     Asked,
     ExportOrder,
@@ -70,40 +71,7 @@ from dedicated.reconcile.asked import (
     order_of,
     restore_of,
 )
-from dedicated.reconcile.observed import (
-    Child,
-    DeploymentState,
-    PodState,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What the informers know of one instance's namespace."""
-
-    children: Mapping[Ref, Child]
-    deployments: Mapping[str, DeploymentState]
-    jobs: Mapping[str, JobState]
-    pods: tuple[PodState, ...]
-    identity: Identity | None
-    deleted: Mapping[Ref, str]
-    records: tuple[Record, ...]
-    facts: tuple[Fact, ...]
-    asked: tuple[Asked, ...]
-    readings: tuple[Reading, ...]
-    months: tuple[KeptMonth, ...]
-    orders: tuple[Order, ...]
-    engine: EngineState
-    recovery: Kept | None
-    restores: tuple[RestoreOrder, ...]
-    tasks: Mapping[str, JobState]
-    verdicts: Mapping[str, Verdict]
-    escrowed: escrow.Kept | None
-    escrowing: tuple[Attempt, ...]
-    exports: tuple[ExportOrder, ...]
-    export_report: str
-    import_report: str
-
+from dedicated.reconcile.observed import Child
 
 About: TypeAlias = Reading | Asked | Order | RestoreOrder | ExportOrder
 AnyInformer: TypeAlias = (
@@ -122,8 +90,8 @@ AnyInformer: TypeAlias = (
 class World:
     """The informers. `wake(key)` is called when something about an instance changed.
 
-    `namespaces` None means all. `with_nodes` and `with_marks` are False where nodes, or the labels of
-    namespaces, may not be watched.
+    `namespaces` None means all. `with_nodes`, `with_marks` and `with_classes` are False where nodes, the
+    labels of namespaces, or IngressClasses may not be watched.
     `roll` is told of instances themselves, as metadata. `dated` gives a record its time in the contract's.
     """
 
@@ -139,6 +107,7 @@ class World:
         roll: Callable[[Key, Presence | None, Presence | None], None],
         is_alive: Callable[[Key], bool],
         dated: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+        with_classes: bool = False,
     ) -> None:
         self.dated = dated
         self._wake = wake
@@ -155,6 +124,10 @@ class World:
         self._engines = {
             kind: made(kind, namespaces, self._child_changed, appeared=wake_all) for kind in ENGINE_KINDS
         }
+        self._edge = EdgeInformers(
+            client, namespaces, self._child_changed,
+            wake_all=wake_all, with_classes=with_classes, dated=dated,
+        )
         self._pods = pods_informer(client, namespaces, self._pod_changed)
         self._servers = server_informers(client, namespaces, self._pod_changed)
         self._records = records_informer(client, namespaces, self._about_changed, dated)
@@ -181,6 +154,7 @@ class World:
             yield kind.plural, informer
         for kind, informer in self._engines.items():
             yield f"{kind.plural}.{kind.group}", informer
+        yield from self._edge.informers()
         yield POD.plural, self._pods
         for engine, servers in self._servers.items():
             yield f"{POD.plural} ({engine})", servers
@@ -212,9 +186,12 @@ class World:
         """All nodes, or None where they may not be read."""
         return None if self._nodes is None else tuple(self._nodes.store.values())
 
-    def seek_engines(self) -> None:
-        """An instance wants a database engine: from now on, those that are not installed are looked for."""
-        self._engines_sought.set()
+    def seek(self, spec: InstanceSpec) -> None:
+        """What an instance wants, and is not installed, is looked for from now on."""
+        if spec.database.engine != "external":
+            self._engines_sought.set()
+        if spec.edge is not None:
+            self._edge.seek()
 
     def snapshot(self, key: Key) -> Snapshot:
         """What is known of an instance now."""
@@ -228,11 +205,14 @@ class World:
         facts = facts_in(readings)
         live = cluster_of(key.name, database_in(facts))
         engine = engine_of(self._engines, key, children, live=live)
+        services = self._children[SERVICE].in_namespace(key.namespace)
+        edge = self._edge.state(key, children, iter(services.items()))
         gone = self._deleted.get(key, {})
         asked = self._asked.in_namespace(key.namespace).values()
         return Snapshot(
             children=children,
             deployments=found.deployments,
+            stateful_sets=found.stateful_sets,
             jobs=found.jobs,
             pods=tuple(
                 entry.pod
@@ -248,15 +228,18 @@ class World:
             months=self.months(key),
             orders=self.orders(key),
             engine=engine,
-            recovery=self._recovery(key),
+            edge=edge,
+            recovery=self._record(key, record_name(key.name)).recovery,
             restores=self.restores(key),
             tasks=found.tasks,
             verdicts=found.verdicts,
-            escrowed=self._escrowed(key),
+            escrowed=self._record(key, escrow.record_name(key.name)).escrowed,
             escrowing=tuple(sorted(found.escrowing, key=lambda attempt: attempt.made)),
             exports=self.exports(key),
             export_report=found.export_report,
             import_report=found.import_report,
+            limiter_hash=found.limiter_hash,
+            limiter=self._record(key, report_name(key.name)).limiter or (),
         )
 
     def _gathered(self, key: Key) -> Gathered:
@@ -306,16 +289,10 @@ class World:
             entry.month for entry in entries if entry.instance == key.name and entry.month is not None
         )
 
-    def _recovery(self, key: Key) -> Kept | None:
-        """The recovery agent's record."""
-        entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(record_name(key.name))
-        return entry.recovery if entry is not None and entry.instance == key.name else None
-
-    def _escrowed(self, key: Key) -> escrow.Kept | None:
-        """The key bundle's record."""
-        name = escrow.record_name(key.name)
+    def _record(self, key: Key, name: str) -> Entry:
+        """One of the ConfigMaps in which others tell of an instance; an empty one where there is none."""
         entry = self._children[CONFIG_MAP].in_namespace(key.namespace).get(name)
-        return entry.escrowed if entry is not None and entry.instance == key.name else None
+        return entry if entry is not None and entry.instance == key.name else NO_ENTRY
 
     def secret(self, instance: Key, name: str) -> Child | None:
         """A Secret in the instance's namespace, whosever it is; from now on its changes wake the instance."""
@@ -336,7 +313,7 @@ class World:
         (stores.get(kind) or self._informer(kind)).put(manifest)
 
     def _informer(self, kind: Kind) -> Informer[Entry]:
-        return self._engines.get(kind) or self._children[kind]
+        return self._engines.get(kind) or self._edge.kinds.get(kind) or self._children[kind]
 
     def expect_deletion(self, uid: str) -> None:
         """The object with this uid is being deleted by us: that is nobody's modification."""
@@ -361,6 +338,8 @@ class World:
         for instance in self._interests.get(key, ()) if entry.child.ref.kind == SECRET.kind else ():
             self._wake(instance)
         if not entry.instance:
+            return
+        if old and new and old.limiter is not None and not is_news(old.limiter, new.limiter or ()):
             return
         owner = Key(key.namespace, entry.instance)
         if new is None and old is not None:
@@ -389,4 +368,4 @@ class World:
 def kinds_to_read() -> tuple[Kind, ...]:
     """Every kind that the operator lists and watches, nodes and namespaces apart."""
     asked = (MAINTENANCE, INSTANCE_BACKUP, INSTANCE_RESTORE, INSTANCE_EXPORT)
-    return (*CHILD_KINDS, *ENGINE_KINDS, POD, RECORD, *asked, INSTANCE)
+    return (*CHILD_KINDS, *ENGINE_KINDS, *EDGE_KINDS, POD, RECORD, *asked, INSTANCE)

@@ -4,7 +4,9 @@
 that they own our objects.
 """
 
-from dedicated.api.json import Manifest, get_list, shared
+from collections.abc import Mapping
+
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, shared, strings
 from dedicated.api.names import (
     API_VERSION,
     FIELD_MANAGER,
@@ -14,6 +16,7 @@ from dedicated.api.names import (
     LABEL_MANAGED_BY,
     LABEL_NAME,
     LABEL_PART_OF,
+    ZONE_LABEL,
 )
 from dedicated.api.objects import Kind
 from dedicated.api.resource import Instance
@@ -52,6 +55,13 @@ def owned(kind: Kind, instance: Instance, name: str, component: str, *, owner: M
     assert isinstance(metadata, dict)
     metadata["ownerReferences"] = [owner]
     return head
+
+
+def annotated(head: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """The head of a child with annotations; the same where there are none."""
+    if not annotations:
+        return head
+    return {**head, "metadata": {**get_map(head, "metadata"), "annotations": strings(annotations)}}
 
 
 def owner_of(instance: Instance) -> Manifest:
@@ -101,6 +111,13 @@ def restricted_container() -> Manifest:
         "capabilities": {"drop": ["ALL"]},
         "readOnlyRootFilesystem": True,
     }
+
+
+def only_zones(names: list[str]) -> Manifest:
+    """The affinity of pods that may go to these zones alone."""
+    expression: Manifest = {"key": ZONE_LABEL, "operator": "In", "values": list(names)}
+    terms: list[JsonValue] = [{"matchExpressions": [expression]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def image_of(job: Manifest) -> str:

@@ -2,8 +2,10 @@
 
 A pod of one instance cannot reach a pod of another: ingress is open to pods that belong to no instance
 (the cluster's gateways and monitoring) and to pods of the same instance.
-Limit: until the limiter stands, the way in from gateways leads to server and login directly. The server may
-go out anywhere: identity providers, mail and webhooks are the customer's choice.
+Until a limiter stands, and where there is none, the way in leads to server and login directly. Once it stood,
+it alone reaches the login, and it and the login the server: whoever asks the server, the operator too, asks
+by the public name. Nobody reads the server's own metrics then. The server may go out anywhere: identity
+providers, mail and webhooks are the customer's choice.
 
 The pods of a database that an engine runs carry the engine's labels, not ours, and have a policy by these. It
 outlives the instance, as they do. Limits: the engine's operator is known by its labels, in any namespace, so
@@ -20,6 +22,8 @@ from dedicated.parts import login, process, recovery_agent, schema, server
 from dedicated.parts.database import engine
 from dedicated.parts.database.engine import Flows
 from dedicated.parts.database.engines import ADAPTERS, adapter_of
+from dedicated.parts.limiter import names as limiter
+from dedicated.parts.limiter import objects_network
 from dedicated.parts.metadata import child, named, selector
 from dedicated.parts.recovery_source import store_ports
 from dedicated.parts.wanted import PORT, Wanted
@@ -44,17 +48,18 @@ def policies(wanted: Wanted) -> tuple[Manifest, ...]:
             wanted,
             server.COMPONENT,
             selector(wanted.instance, server.COMPONENT),
-            ingress=[_from_gateways_and_own(wanted, PORT)],
+            ingress=[_way_in(wanted, PORT, limiter.COMPONENT, login.COMPONENT)],
             egress=[anywhere],
         ),
         _policy(
             wanted,
             login.COMPONENT,
             selector(wanted.instance, login.COMPONENT),
-            ingress=[_from_gateways_and_own(wanted, login.PORT)],
+            ingress=[_way_in(wanted, login.PORT, limiter.COMPONENT)],
             egress=[DNS, to_server],
         ),
         *of_database(wanted.instance),
+        *((objects_network.policy(wanted.limiter),) if wanted.limiter else ()),
     )
     if wanted.database_port is None:  # the Jobs' way out is made, or left as it is, when the port is known
         return found
@@ -100,6 +105,16 @@ def _from_outside(flows: Flows) -> Iterator[JsonValue]:
         if ports:
             who: Manifest = {"matchLabels": chosen, "matchExpressions": none}
             yield {"from": [{"namespaceSelector": {}, "podSelector": who}], "ports": _ports(*ports)}
+
+
+def _way_in(wanted: Wanted, port: int, *components: str) -> JsonValue:
+    """These components alone, once the limiter stands."""
+    if wanted.limiter is None or not wanted.limiter.stands:
+        return _from_gateways_and_own(wanted, port)
+    sources: list[JsonValue] = [
+        {"podSelector": {"matchLabels": selector(wanted.instance, component)}} for component in components
+    ]
+    return {"from": sources, "ports": [_port(port)]}
 
 
 def _from_gateways_and_own(wanted: Wanted, port: int) -> JsonValue:

@@ -12,6 +12,7 @@ from dedicated.api.instance import InstanceSpec
 from dedicated.api.resource import Instance
 from dedicated.parts.database.engine import EngineWanted
 from dedicated.parts.escrow import EscrowWanted
+from dedicated.parts.limiter.objects import LimiterWanted
 from dedicated.parts.recovery_agent import AgentWanted
 
 PORT = 8080
@@ -27,7 +28,8 @@ class Wanted:
     `database_mark` changes when the database Secret's content does, and tells nothing of it; `keys_mark`
     when a system user's key pair was made anew. `database_port` is None where the Secret is not known,
     `engine` where no engine of ours runs the database, or none can; `agent` where nothing can be measured
-    beside the instance, `escrow` where no key bundle is asked for, or none can be written.
+    beside the instance, `escrow` where no key bundle is asked for, or none can be written, `limiter` where no
+    way in is stated.
     """
 
     instance: Instance
@@ -40,6 +42,7 @@ class Wanted:
     engine: EngineWanted | None = None
     agent: AgentWanted | None = None
     escrow: EscrowWanted | None = None
+    limiter: LimiterWanted | None = None
 
     @property
     def spec(self) -> InstanceSpec:

@@ -15,6 +15,7 @@ from dedicated.api.objects import DEPLOYMENT, DISRUPTION_BUDGET, SERVICE, SERVIC
 from dedicated.parts.metadata import (
     child,
     labels,
+    only_zones,
     restricted_container,
     restricted_pod,
     selector,
@@ -98,7 +99,7 @@ def deployment(wanted: Wanted, workload: Workload) -> Manifest:
         "volumes": [*workload.volumes, {"name": TMP_VOLUME, "emptyDir": {}}],
     }
     if wanted.spec.infrastructure.zones.names is not None:
-        pod["affinity"] = _only_zones(wanted.spec.infrastructure.zones.names)
+        pod["affinity"] = only_zones(wanted.spec.infrastructure.zones.names)
     template: Manifest = {
         "metadata": {
             "labels": {**labels(wanted.instance, component), **version},
@@ -170,12 +171,6 @@ def _spread(wanted: Wanted, chosen: Manifest) -> list[JsonValue]:
         "matchLabelKeys": ["pod-template-hash"],
     }
     return [by_zone, by_node]
-
-
-def _only_zones(names: list[str]) -> Manifest:
-    expression: Manifest = {"key": ZONE_LABEL, "operator": "In", "values": list(names)}
-    terms: list[JsonValue] = [{"matchExpressions": [expression]}]
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def resources(wanted: Resources, *, default: Manifest) -> Manifest:

@@ -50,6 +50,15 @@ class CreateKeyPair:
 
 
 @dataclass(frozen=True, slots=True)
+class CreatePeers:
+    """Create the Secret of this name for the link between a limiter's replicas once; `before` is the one in
+    force until then, empty: none."""
+
+    name: str
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateAdmin:
     """Create the first administrator's password once."""
 
@@ -149,6 +158,7 @@ Action: TypeAlias = (
     | CreateKeyPair
     | CreateAdmin
     | CreateMonitor
+    | CreatePeers
     | Apply
     | Delete
     | HandOver

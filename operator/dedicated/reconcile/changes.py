@@ -11,7 +11,7 @@ from datetime import datetime
 from dedicated.api.conditions import parse_time, rfc3339
 from dedicated.api.json import Manifest, digest, get_list, get_map, get_str
 from dedicated.api.names import ANNOTATION_APPLIED, FIELD_MANAGER
-from dedicated.api.objects import JOB, Ref, ref_of
+from dedicated.api.objects import JOB, SECRET, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract import instructions
 from dedicated.contract.modifications import Modification
@@ -132,7 +132,9 @@ def reclaimed(
 
 
 def stamp(manifest: Manifest) -> Manifest:
-    """The manifest with the hash of itself."""
+    """The manifest with the hash of itself, unless it brings one along."""
+    if mark_of(manifest):
+        return manifest
     metadata = get_map(manifest, "metadata")
     annotations = {**get_map(metadata, "annotations"), ANNOTATION_APPLIED: digest(manifest)}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
@@ -230,13 +232,14 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
     """
     kept = desired.untouched | desired.beside | instruction.refs(instance)
     wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
-    rolled_out = all(state.rolled_out for state in observed.deployments.values())
+    rolled_out = all(state.rolled_out for _, state in observed.workloads)
     over = applied and desired.complete and rolled_out
     return [
         Delete(ref, child.uid)
         for ref, child in observed.children.items()
         if child.owner_uid == instance.meta.uid
         and not child.deleting
+        and ref.kind != SECRET.kind  # none is the operator's to take away
         and not (ref.kind == JOB.kind and child.component == escrow.COMPONENT)
         and (ref in desired.replaced or (over and ref not in wanted))
     ]

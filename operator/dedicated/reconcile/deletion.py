@@ -28,7 +28,7 @@ from dedicated.api.catalogue import Catalogue
 from dedicated.api.conditions import rfc3339
 from dedicated.api.findings import Finding
 from dedicated.api.names import FINALIZER
-from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, ENGINE_KINDS, JOB, NETWORK_POLICY
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, ENGINE_KINDS, JOB, NETWORK_POLICY, STATEFUL_SET
 from dedicated.api.resource import Instance, InvalidInstance, Meta
 from dedicated.contract.agreements import clauses_in_force
 from dedicated.contract.deletion import (
@@ -46,6 +46,7 @@ from dedicated.contract.recovery.runs import Runs, retry_at
 from dedicated.parts import login, schema, server
 from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import BY_BACKUP, BY_CLUSTER, adapter_of
+from dedicated.parts.limiter import names as limiter
 from dedicated.reconcile import deletion_restores, escrow
 from dedicated.reconcile.actions import (
     Action,
@@ -65,8 +66,9 @@ from dedicated.reconcile.transitions import events
 
 LOOK = timedelta(seconds=10)
 """Volumes are not watched: they are looked at again."""
-SERVING = frozenset({server.COMPONENT, login.COMPONENT, schema.COMPONENT})
-"""Components that write into the database."""
+SERVING = frozenset({server.COMPONENT, login.COMPONENT, schema.COMPONENT, limiter.COMPONENT})
+"""Components that write into the database, and what stands before them."""
+WORKLOADS = frozenset({DEPLOYMENT.kind, STATEFUL_SET.kind, JOB.kind})
 OF_DATABASE = frozenset(
     {CONFIG_MAP.kind} | {kind.kind for kind in ENGINE_KINDS} - BY_BACKUP.keys()
 )
@@ -293,7 +295,7 @@ def _retained(sight: Sight) -> Step:
     serving = tuple(
         Delete(child.ref, child.uid)
         for child in sight.observed.children.values()
-        if child.ref.kind in (DEPLOYMENT.kind, JOB.kind) and child.component in SERVING and not child.deleting
+        if child.ref.kind in WORKLOADS and child.component in SERVING and not child.deleting
     )
     return Step(
         "Retention",

@@ -1,7 +1,8 @@
 """What should exist now: the parts in their order, each behind its gate (design.md §6).
 
 Gates: the schema waits for keys and database, the server for a setup that succeeded for its version, the
-login of a new version for the server. What waits is left as it is: old pods serve meanwhile.
+login of a new version for the server, the limiter for a server that serves. What waits is left as it is: old
+pods serve meanwhile.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from dedicated.parts import config, escrow, login, network, recovery_agent, sche
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.schema import JobState
 from dedicated.parts.wanted import Wanted
+from dedicated.reconcile import limiting
 from dedicated.reconcile.observed import Observed
 
 
@@ -53,6 +55,8 @@ def compose(
         *(recovery_agent.manifests(wanted.agent) if wanted.agent else ()),
         *(escrow.manifests(wanted.escrow) if wanted.escrow else ()),
     )
+    limiter = limiting.steps(wanted, observed)
+    base = (*base, *limiter.manifests)
     steps = _schema_steps(wanted, observed, config_name=config_name, database_ready=database_ready)
     if waiting_for:
         steps = replace(steps, waiting=waiting_for)
@@ -63,7 +67,7 @@ def compose(
         )
         return Desired(
             manifests=(*base, *steps.manifests),
-            untouched=kept,
+            untouched=kept | limiter.untouched,
             replaced=steps.replaced,
             waiting=steps.waiting,
             complete=False,
@@ -73,12 +77,13 @@ def compose(
     login_waits = not _login_may_follow(wanted, observed)
     text = f"rolling out the server; the login follows with {wanted.release.version}"
     manifests = (*base, *steps.manifests, server_deployment)
+    behind = frozenset({ref_of(login_deployment)}) if login_waits else frozenset[Ref]()
     return Desired(
         manifests=manifests if login_waits else (*manifests, login_deployment),
-        untouched=frozenset({ref_of(login_deployment)}) if login_waits else frozenset(),
+        untouched=behind | limiter.untouched,
         replaced=steps.replaced,
-        waiting=text if login_waits else "",
-        complete=not login_waits,
+        waiting=text if login_waits else limiter.waiting,
+        complete=not (login_waits or limiter.waiting),
     )
 
 

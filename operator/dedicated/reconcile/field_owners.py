@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER
 from dedicated.parts import escrow, importing, recovery_agent, verification
+from dedicated.parts.limiter import objects
 
 OWNERS = "f:ownerReferences"
 PLATFORM_MANAGERS = frozenset({"kube-controller-manager", "kube-scheduler", "kube-apiserver", "kubelet"})
 """Field managers of Kubernetes itself: what they set is no modification."""
-WORDS = (recovery_agent.is_report, escrow.is_report, verification.is_verdict, importing.is_report)
+WORDS = (
+    recovery_agent.is_report,
+    escrow.is_report,
+    verification.is_verdict,
+    importing.is_report,
+    objects.is_report,
+)
 """Whether something is the word of an instance's own process in its record."""
 
 

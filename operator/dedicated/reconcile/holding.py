@@ -19,11 +19,12 @@ from dedicated.api.objects import ENGINE_KINDS, JOB, Ref
 from dedicated.api.resource import Instance
 from dedicated.parts import server
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import turns
+from dedicated.reconcile import edge, turns
 from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.changes import Changes, changes
 from dedicated.reconcile.desired import Desired, compose
 from dedicated.reconcile.judgement import Judgement
+from dedicated.reconcile.limiting import out_of_slots
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.requests import is_announced
 from dedicated.reconcile.turns import Turn
@@ -70,7 +71,7 @@ class Sight:
         lacking = self.judgement.arrival.waiting or self.judgement.database.waiting
         ready = self.judgement.first("Rollout") is None and not lacking
         desired = compose(wanted, self.observed, database_ready=ready, waiting_for=lacking)
-        desired = replace(desired, beside=self.beside)
+        desired = edge.with_way(replace(desired, beside=self.beside), self.instance, self.observed)
         return desired, changes(self.instance, desired, self.observed, settled=self.settled, now=self.now)
 
     @property
@@ -146,9 +147,11 @@ def _in_run(sight: Sight, on: Upkeep) -> Doing:
 
 
 def _in_slots(sight: Sight, desired: Desired, found: Changes) -> tuple[Ref, ...]:
-    """What changes, but for an engine's objects: a schedule follows the zone's clock on the day itself."""
+    """What changes, but for an engine's objects, whose schedules follow the zone's clock on the day itself,
+    and for what the limiter takes over as it runs."""
     changing = turns.changing(sight.observed, desired, found.actions)
-    return tuple(ref for ref in changing if ref.kind not in ENGINE_NAMES)
+    spared = frozenset(out_of_slots(desired.manifests))
+    return tuple(ref for ref in changing if ref.kind not in ENGINE_NAMES and ref not in spared)
 
 
 def _without(found: Changes, later: tuple[Ref, ...]) -> Changes:

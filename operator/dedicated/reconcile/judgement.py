@@ -17,10 +17,12 @@ from dedicated.parts.database import external
 from dedicated.parts.recovery_agent import AgentWanted
 from dedicated.parts.recovery_source import source_of
 from dedicated.parts.wanted import Wanted
-from dedicated.reconcile import arrival, databases, escrow, imports, recovery
+from dedicated.reconcile import arrival, databases, edge, escrow, imports, limiting, recovery
 from dedicated.reconcile.arrival import Arrival
 from dedicated.reconcile.databases import DatabaseView
+from dedicated.reconcile.edge import NO_EDGE, Edge
 from dedicated.reconcile.escrow import Escrow
+from dedicated.reconcile.limiting import NO_LIMITER, Limiting
 from dedicated.reconcile.location import Located, locate
 from dedicated.reconcile.obligations import Obligations, obligations
 from dedicated.reconcile.observed import Observed
@@ -46,6 +48,8 @@ class Judgement:
     database: DatabaseView
     recovery: Recovery
     escrow: Escrow
+    way: Edge = NO_EDGE
+    limiting: Limiting = NO_LIMITER
     arrival: Arrival = arrival.NOTHING
 
     def first(self, *blocks: str) -> Finding | None:
@@ -115,13 +119,17 @@ def judge(instance: Instance, observed: Observed, catalogue: Catalogue, *, now: 
         _, budget = config.pool_size(wanted)
         found += [budget] if budget else []
         found += _schema_findings(wanted, observed)
+    limits = limiting.judge(instance, observed, zones=zones, now=now)
+    way = edge.judge(instance, observed, zone=zone, now=now)
+    found += [*limits.findings, *way.findings]
     kept = escrow.judge(instance, observed, wanted, located, serving=serving, zone=zone, now=now)
     found += kept.findings
-    _, policy = databases.conditions(instance, agreed=owed.agreed)
+    policy = databases.conditions(instance, agreed=owed.agreed)[1]
     recoverable = recovery.with_whole(recoverable, policy=policy, kept=kept.condition)
-    wanted = replace(wanted, escrow=kept.wanted) if wanted else None
+    wanted = replace(wanted, escrow=kept.wanted, limiter=limits.wanted) if wanted else None
     return Judgement(
-        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept, coming
+        tuple(found), wanted, zones, installed, owed, supported, located, engine, recoverable, kept, way,
+        limits, coming,
     )
 
 

@@ -29,6 +29,8 @@ from dedicated.api.resource import Meta
 from dedicated.contract import downtime
 from dedicated.contract.downtime import Span
 from dedicated.contract.facts import Fact
+from dedicated.contract.limiter_report import Report as LimiterReport
+from dedicated.contract.limits_sight import Ways
 from dedicated.contract.places import Atlas, built_in, place_of_node
 from dedicated.contract.prerequisites import Node, Platform
 from dedicated.contract.reading import Reading
@@ -38,6 +40,7 @@ from dedicated.contract.recovery.proof import Verdict
 from dedicated.parts import escrow
 from dedicated.parts.database.engine import COMPONENT, EngineState, PodLabels, instance_of_cluster
 from dedicated.parts.database.external import DatabaseReading
+from dedicated.parts.edge.entry import EdgeState
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth
 from dedicated.parts.metadata import image_of
@@ -46,6 +49,7 @@ from dedicated.parts.schema import JobState
 from dedicated.reconcile.asked import Asked, ExportOrder, Order, RestoreOrder
 from dedicated.reconcile.drift import Drift
 from dedicated.reconcile.field_owners import Ownership, owners_of
+from dedicated.reconcile.rollouts import DeploymentState, looked_at
 
 WAITING = (UPGRADE_PENDING, MAINTENANCE_PENDING)
 """Reasons of `UpToDate` that tell of what is not applied yet, and of nothing under way."""
@@ -66,44 +70,6 @@ class Child:
     generation: int = 0
     ours: str = ""
     foreign: tuple[Ownership, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentState:
-    """A Deployment's progress.
-
-    `surplus` are pods beyond the replicas wanted: surge, or old ones on their way out. `complete` says
-    that the newest template was available on all replicas at least once. `revision` counts templates.
-    """
-
-    generation: int
-    observed_generation: int
-    replicas: int
-    updated: int
-    ready: int
-    available: int
-    surplus: int
-    version: str
-    complete: bool
-    revision: str = ""
-
-    @property
-    def served(self) -> bool:
-        """Whether it can ever have served: anything but a first rollout without a ready pod."""
-        return self.ready > 0 or self.complete or self.revision not in ("", "1")
-
-    @property
-    def rolled_out(self) -> bool:
-        """The newest template was rolled out once, and no pod of an older one is left.
-
-        Pods lost later make a Deployment degraded, not unfinished.
-        """
-        return (
-            self.complete
-            and self.observed_generation >= self.generation
-            and self.updated >= self.replicas
-            and self.surplus == 0
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +132,7 @@ class Observed:
 
     children: Mapping[Ref, Child] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentState] = field(default_factory=dict)
+    stateful_sets: Mapping[str, DeploymentState] = field(default_factory=dict)
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     pods: tuple[PodState, ...] = ()
     nodes: tuple[Node, ...] | None = ()
@@ -173,10 +140,13 @@ class Observed:
     atlas: Atlas = field(default_factory=built_in)
     agent_image: str = ""
     """Image of the agents beside the instance; empty: there are none."""
+    limiter_image: str = ""
+    """Image of HAProxy in the limiter; empty: none can be made."""
     identity: Identity | None = None
     masterkey: MasterkeyReading = field(default_factory=lambda: MasterkeyReading(found=False))
     database: DatabaseReading = field(default_factory=lambda: DatabaseReading(found=False))
     engine: EngineState = field(default_factory=EngineState)
+    edge: EdgeState = field(default_factory=EdgeState)
     service: ServiceReading | None = None
     mail: bool | None = None
     failures: tuple[Failure, ...] = ()
@@ -200,6 +170,12 @@ class Observed:
     escrowed: escrow.Kept | None = None
     escrowing: tuple[Attempt, ...] = ()
     bundled: Mapping[str, str] = field(default_factory=dict)
+    limiter: tuple[LimiterReport, ...] = ()
+    """What the replicas of the limiter have reported."""
+    limiter_hash: str = ""
+    """Of the policy that its ConfigMap holds."""
+    ways: Ways = field(default_factory=Ways)
+    """Ways to server and login past the limiter."""
     volumes: tuple[Child, ...] | None = None
     """Claims of clusters that are taken away (`deletion.claims_wanted`); None where they were not read."""
     senior: str = ""
@@ -212,6 +188,11 @@ class Observed:
     def deployment(self, instance: str, component: str) -> DeploymentState | None:
         """The Deployment of one of an instance's components, where it exists."""
         return self.deployments.get(f"{instance}-{component}")
+
+    @property
+    def workloads(self) -> tuple[tuple[str, DeploymentState], ...]:
+        """All that runs as pods over zones, by name."""
+        return tuple(sorted({**self.deployments, **self.stateful_sets}.items()))
 
     def is_stranded(self, image: str, component: str, *, failures: int) -> bool:
         """Whether a Job of ours, which keeps the manifest it was made with, is of another operator's image
@@ -232,11 +213,11 @@ def without_lag(observed: Observed, meta: Meta) -> Observed:
     )
     if not applied or meta.status.get("observedGeneration") != meta.generation:
         return observed
-    states = {
-        name: replace(state, observed_generation=max(state.generation, state.observed_generation))
-        for name, state in observed.deployments.items()
-    }
-    return replace(observed, deployments=states)
+    return replace(
+        observed,
+        deployments=looked_at(observed.deployments),
+        stateful_sets=looked_at(observed.stateful_sets),
+    )
 
 
 def child_of(manifest: Manifest) -> Child:
@@ -271,27 +252,6 @@ def instance_of(manifest: Manifest) -> str:
 def mark_of(manifest: Manifest) -> str:
     """Name of the instance that a namespace is labelled with, or empty."""
     return get_str(manifest, "metadata", "labels", LABEL_INSTANCE)
-
-
-def deployment_of(manifest: Manifest) -> DeploymentState:
-    """A Deployment's progress."""
-    spec, status = get_map(manifest, "spec"), get_map(manifest, "status")
-    replicas = get_int(spec, "replicas")
-    return DeploymentState(
-        generation=get_int(manifest, "metadata", "generation"),
-        observed_generation=get_int(status, "observedGeneration"),
-        replicas=replicas,
-        updated=get_int(status, "updatedReplicas"),
-        ready=get_int(status, "readyReplicas"),
-        available=get_int(status, "availableReplicas"),
-        surplus=max(0, get_int(status, "replicas") - replicas),
-        version=shared(spec, "template", "metadata", "labels", LABEL_APP_VERSION),
-        complete=any(
-            get_str(item, "type") == "Progressing" and get_str(item, "reason") == "NewReplicaSetAvailable"
-            for item in get_list(status, "conditions")
-        ),
-        revision=get_str(manifest, "metadata", "annotations", "deployment.kubernetes.io/revision"),
-    )
 
 
 def job_of(manifest: Manifest) -> JobState:

@@ -29,6 +29,7 @@ from dedicated.reconcile.actions import (
     CreateAdmin,
     CreateKeyPair,
     CreateMonitor,
+    CreatePeers,
     Delete,
     EstablishIdentity,
     MarkNamespace,
@@ -123,7 +124,7 @@ def _decided(
     upgrade = _in_slot(on, done, progress, later) or upgrade
     facts = Facts(judgement, observed, progress, upgrade, later, restoring.status, rolled)
     status, wake_at = render(instance, facts, now=sight.now)
-    stages = _stages(instance, observed, found.actions)
+    stages = _stages(instance, observed, found.actions, judgement.limiting.creates)
     records, records_at = records_wanted(
         instance, observed, status, zone=judgement.obligations.terms.zone, now=sight.now
     )
@@ -138,7 +139,7 @@ def _decided(
         events=events(instance.meta, status, found.mended),
         wake_at=earliest(
             wake_at, on.wake_at, records_at, protecting.wake_at, restoring.wake_at, drills.wake_at,
-            judgement.arrival.wake_at,
+            judgement.arrival.wake_at, judgement.limiting.wake_at,
         ),
         probe=_probe(instance, observed),
         rolling=bool(progress.waiting) or turn.state == "Running" or _runs(on),
@@ -259,7 +260,10 @@ def _held(sight: Sight, on: Upkeep, own: Changes, turn: Turn) -> Plan:
 
 
 def _stages(
-    instance: Instance, observed: Observed, actions: tuple[Action, ...] | None
+    instance: Instance,
+    observed: Observed,
+    actions: tuple[Action, ...] | None,
+    peers: tuple[CreatePeers, ...] = (),
 ) -> tuple[tuple[Action, ...], ...]:
     """The finalizer before anything, the identity before any other key, keys before their users.
 
@@ -284,6 +288,7 @@ def _stages(
     role = adapter_of(instance).made_by_us(instance)
     if role and Ref(SECRET.kind, role) not in observed.children:
         made.append(CreateMonitor(role))
+    made += peers
     admin = Ref(SECRET.kind, f"{instance.name}-{keys.ADMIN}")
     if keys.needs_admin_secret(instance) and admin not in observed.children:
         stages.append((*made, CreateAdmin(), *actions))
@@ -357,9 +362,11 @@ def _progress(judgement: Judgement, desired: Desired, observed: Observed, found:
         if failing is not None:
             return Progress(waiting=failing.message, reason=failing.code)
         return Progress(waiting=desired.waiting, reason="Progressing")
-    pending = [name for name, state in sorted(observed.deployments.items()) if not state.rolled_out]
+    pending = {name for name, state in observed.workloads if not state.rolled_out}
     if found.unfinished or pending or not observed.deployments:
         stuck = [pod for pod in observed.pods if pod.problem and pod.component != schema.COMPONENT]
         cause = f"; pod {stuck[0].name}: {stuck[0].problem}" if stuck else ""
-        return Progress(waiting=f"rolling out server and login{cause}", reason="RollingOut")
+        only = bool(pending) and pending <= observed.stateful_sets.keys()
+        what = "the limiter" if only else "server and login"
+        return Progress(waiting=f"rolling out {what}{cause}", reason="RollingOut")
     return NOTHING

@@ -10,9 +10,6 @@ from datetime import datetime
 
 from dedicated.api.conditions import (
     AVAILABLE,
-    FAILOVER_READY,
-    HIGHLY_AVAILABLE,
-    PREREQUISITES_MET,
     READY,
     RECONCILING,
     STALLED,
@@ -20,7 +17,6 @@ from dedicated.api.conditions import (
     TYPES,
     UP_TO_DATE,
     Condition,
-    Status,
     condition_list,
     rfc3339,
     transition_time,
@@ -30,22 +26,24 @@ from dedicated.api.json import JsonValue, Manifest, get_map
 from dedicated.api.resource import Instance, Meta
 from dedicated.contract import availability, clock_conditions, modifications, prerequisites
 from dedicated.contract.availability import READY_ZONES, ZoneUse
-from dedicated.contract.dates import earliest, when
-from dedicated.contract.prerequisites import KUBERNETES, NODE_CPUS, NODE_GIGABYTES, zones_of
+from dedicated.contract.dates import earliest
 from dedicated.contract.responsibilities import responsibilities
 from dedicated.parts import keys, login, server
-from dedicated.parts.database.engine import COMPONENT as DATABASE
+from dedicated.parts.limiter.names import limiter_name
 from dedicated.parts.wanted import public_url
-from dedicated.reconcile import databases, service_level
+from dedicated.reconcile import databases, limits, service_level
 from dedicated.reconcile.deletion_status import confirmation_status
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.maintenance_status import maintenance_status
-from dedicated.reconcile.observed import DeploymentState, Observed
+from dedicated.reconcile.observed import Observed
+from dedicated.reconcile.prerequisites_status import prerequisites_met
+from dedicated.reconcile.rollouts import DeploymentState
+from dedicated.reconcile.spread import highly_available, spread_over_zones, zone_uses, zones_status
 
 FACTS = (
     "url", "summary", "versions", "zones", "responsibilities", "maintenance", "serviceLevel", "recovery",
     "restore", "database", "import",
-    "keyBundle",
+    "keyBundle", "edge", "rateLimit",
 )  # fmt: skip
 """Fields of the status that stay as they were while the spec cannot be read."""
 
@@ -80,22 +78,23 @@ class Facts:
 def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest, datetime | None]:
     """The whole status, and when it changes by itself."""
     observed, judgement = facts.observed, facts.judgement
-    uses = zone_uses(observed, server.COMPONENT, login.COMPONENT)
+    uses = zone_uses(observed, *spread_over_zones(instance, observed))
     modified = modifications.newest(record.modification for record in observed.records)
     unmodified, forgotten = modifications.judge(modified, now=now)
     installed = is_served(instance, observed)
     available = _available(facts, installed=installed)
     meta, owed = instance.meta, judgement.obligations
-    required = _prerequisites(facts)
+    required = prerequisites_met(judgement, observed)
     promised = service_level.promised(instance, _unmet_since(required, facts, meta, now=now))
     level = service_level.judge(instance, observed, owed, promised, now=now)
-    findings = (*judgement.findings, *level.findings)
+    limited = limits.judge(instance, observed, judgement, promised, now=now)
+    findings = (*judgement.findings, *level.findings, *limited.findings)
     conditions = (
         _ready(facts, uses, available),
         _reconciling(facts),
         _stalled(judgement.stalled),
         available,
-        _highly_available(facts, uses, installed=installed),
+        highly_available(observed, judgement.recovery, uses, installed=installed),
         required,
         _up_to_date(facts),
         unmodified,
@@ -103,13 +102,14 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
         *clock_conditions.conditions(owed.clocks, owed.terms),
         *level.conditions,
         *_of_data(instance, judgement),
+        *limited.conditions,
         *_test_clock(observed),
     )
     status: Manifest = {
         "observedGeneration": meta.generation,
         "url": public_url(instance.spec.domain),
         **_in_short(instance, facts, uses, findings),
-        "zones": _zones(uses, observed, allowed=instance.spec.infrastructure.zones.names),
+        "zones": zones_status(uses, observed, allowed=instance.spec.infrastructure.zones.names),
         "conditions": condition_list(conditions, previous=meta.status, generation=meta.generation, now=now),
         "responsibilities": responsibilities(instance.spec),
         "findings": finding_list(findings, instance.spec.contacts),
@@ -121,19 +121,31 @@ def render(instance: Instance, facts: Facts, *, now: datetime) -> tuple[Manifest
     shown: Manifest = {
         "adminSecret": f"{instance.name}-{keys.ADMIN}" if keys.needs_admin_secret(instance) else None,
         "serviceLevel": service_level.status_of(level.judgement),
+        **_as_judged(instance, facts),
+        "deletion": confirmed,
+        "rateLimit": limited.status,
+    }
+    parts = (judgement.support, owed, level, judgement.recovery, judgement.escrow, judgement.way, limited)
+    changes = (forgotten, _expiry(observed, now), unconfirmed_at, *(part.wake_at for part in parts))
+    told = {field: value for field, value in shown.items() if value is not None}
+    return status | told, earliest(*changes)
+
+
+def _expiry(observed: Observed, now: datetime) -> datetime | None:
+    return prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
+
+
+def _as_judged(instance: Instance, facts: Facts) -> Manifest:
+    """What the judgement has ready; None where there is nothing to tell."""
+    judgement = facts.judgement
+    return {
         "recovery": judgement.recovery.status,
         "restore": facts.restore,
         "database": _database(instance, facts),
         "import": judgement.arrival.status,
         "keyBundle": judgement.escrow.status,
-        "deletion": confirmed,
+        "edge": judgement.way.status,
     }
-    status |= {field: value for field, value in shown.items() if value is not None}
-    expiry = prerequisites.entry_change(observed.service.entry, now=now) if observed.service else None
-    wakes = (judgement.support.wake_at, owed.wake_at, level.wake_at, judgement.recovery.wake_at,
-             judgement.escrow.wake_at)
-    changes = (forgotten, expiry, unconfirmed_at, *wakes)
-    return status, earliest(*changes)
 
 
 def _database(instance: Instance, facts: Facts) -> Manifest | None:
@@ -151,12 +163,14 @@ def _in_short(
     """The columns of `kubectl get`, and the releases."""
     on_server = facts.observed.deployment(instance.name, server.COMPONENT)
     on_login = facts.observed.deployment(instance.name, login.COMPONENT)
+    on_limiter = facts.observed.stateful_sets.get(limiter_name(instance.name))
     return {
         "summary": {
             "version": _version_text(facts, on_server, on_login),
             "zones": f"{min(use.zones for use in uses)}/{facts.judgement.zones}",
             "server": _count(on_server),
             "login": _count(on_login),
+            **({"limiter": _count(on_limiter)} if on_limiter else {}),
             "findings": _findings_text(findings),
         },
         "versions": _versions(instance, facts, on_server, on_login),
@@ -217,19 +231,6 @@ def _test_clock(observed: Observed) -> tuple[Condition, ...]:
     return (Condition(TEST_CLOCK, "True", "Test", text),)
 
 
-def zone_uses(observed: Observed, *components: str) -> tuple[ZoneUse, ...]:
-    """Ready pods of each component by zone. Whether a database's servers follow their primary is told by the
-    recovery agent: a pod that is ready proves nothing of it."""
-    zone_of = {node.name: node.zone for node in observed.nodes or ()}
-    counted: dict[str, dict[str, int]] = {component: {} for component in components}
-    for pod in observed.pods:
-        zone = zone_of.get(pod.node, "")
-        if pod.component in counted and pod.ready and not pod.deleting and zone:
-            counts = counted[pod.component]
-            counts[zone] = counts.get(zone, 0) + 1
-    return tuple(ZoneUse(component, counts) for component, counts in counted.items())
-
-
 def _ready(facts: Facts, uses: tuple[ZoneUse, ...], available: Condition) -> Condition:
     stalled = facts.judgement.stalled
     if stalled is not None:
@@ -277,60 +278,6 @@ def _available(facts: Facts, *, installed: bool) -> Condition:
     return Condition(AVAILABLE, "False", "PublicNameFails", reading.detail)
 
 
-def _highly_available(facts: Facts, uses: tuple[ZoneUse, ...], *, installed: bool) -> Condition:
-    if facts.observed.nodes is None:
-        return Condition(HIGHLY_AVAILABLE, "Unknown", "ZonesUnknown", "the operator may not list nodes")
-    if not installed:
-        return Condition(HIGHLY_AVAILABLE, "Unknown", "NotInstalled", "the server is not installed yet")
-    survives, figures = availability.survives_any_zone(uses)
-    database, told = _database_survives(facts)
-    text = f"{figures}; {told}"
-    if not survives:
-        text = f"{text}; {READY_ZONES} zones are needed"
-        return Condition(HIGHLY_AVAILABLE, "False", "ZoneLossNotSurvived", text)
-    match database:
-        case "True":
-            return Condition(HIGHLY_AVAILABLE, "True", "SurvivesAnyZone", text)
-        case "False":
-            return Condition(HIGHLY_AVAILABLE, "False", "DatabaseZoneLossNotSurvived", text)
-        case _:
-            return Condition(HIGHLY_AVAILABLE, "Unknown", "DatabaseUnknown", text)
-
-
-def _database_survives(facts: Facts) -> tuple[Status, str]:
-    """Whether the database would survive the loss of a zone, and why; an external one is not judged."""
-    recovery = facts.judgement.recovery
-    if not recovery.managed:
-        return "True", "the external database's zones are its owner's duty"
-    spread, servers = availability.survives_any_zone(zone_uses(facts.observed, DATABASE))
-    found = recovery.condition(FAILOVER_READY)
-    return found.status if spread else "False", f"{servers}; {found.message}"
-
-
-def _prerequisites(facts: Facts) -> Condition:
-    found = [item for item in facts.judgement.findings if item.code in prerequisites.CODES]
-    failed = [item for item in found if item.code not in prerequisites.UNKNOWN]
-    text = "; ".join(f"{item.message}. {item.responsible}: {item.action}" for item in (failed or found))
-    if failed:
-        return Condition(PREREQUISITES_MET, "False", failed[0].code, text)
-    if found:
-        return Condition(PREREQUISITES_MET, "Unknown", found[0].code, text)
-    sized = "" if prerequisites.CLAUSE in facts.judgement.obligations.agreed else _SIZE
-    text = f"{facts.judgement.zones} zones have schedulable nodes{sized}, {_PLATFORM}{_certificate(facts)}"
-    return Condition(PREREQUISITES_MET, "True", "Met", text)
-
-
-_SIZE = f" of at least {NODE_CPUS} CPUs and {NODE_GIGABYTES} GB"
-_PLATFORM = f"Kubernetes is {'.'.join(map(str, KUBERNETES))} or newer, clocks agree"
-
-
-def _certificate(facts: Facts) -> str:
-    reading = facts.observed.service
-    until = reading.entry.certificate_until if reading else None
-    zone = facts.judgement.obligations.terms.zone
-    return f", the certificate is good until {when(until, zone)}" if until else ""
-
-
 def _up_to_date(facts: Facts) -> Condition:
     wanted = facts.judgement.wanted
     if wanted is None:
@@ -371,16 +318,6 @@ def _versions(
         "login": on_login.version if on_login and on_login.rolled_out else "",
     }
     return {key: value for key, value in found.items() if value}
-
-
-def _zones(
-    uses: tuple[ZoneUse, ...], observed: Observed, *, allowed: list[str] | None
-) -> list[JsonValue]:
-    names = set(zones_of(observed.nodes or (), allowed=allowed)) | set(uses[0].ready) | set(uses[1].ready)
-    return [
-        {"name": name, "server": uses[0].ready.get(name, 0), "login": uses[1].ready.get(name, 0)}
-        for name in sorted(names)[:9]
-    ]
 
 
 def _count(state: DeploymentState | None) -> str:

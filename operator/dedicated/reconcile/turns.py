@@ -28,18 +28,20 @@ from dedicated.api.conditions import (
 )
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import ANNOTATION_APPLIED
-from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, NETWORK_POLICY, SECRET, Key, Ref
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, JOB, NETWORK_POLICY, SECRET, STATEFUL_SET, Key, Ref
 from dedicated.api.resource import Instance
 from dedicated.parts import server
 from dedicated.reconcile.actions import Action, Apply
 from dedicated.reconcile.desired import Desired
+from dedicated.reconcile.limiting import is_run_time
 from dedicated.reconcile.observed import Observed, ServiceReading
 
 UNDER_WAY = frozenset({"RollingOut", "Progressing", "SchemaJobFailing"})
 """Reasons of `UpToDate` that tell of a change of this generation that had begun: it goes on."""
 ACTING = frozenset({JOB.kind, NETWORK_POLICY.kind})
 """Kinds that change something by being made."""
-ROLLING = frozenset({JOB.kind, DEPLOYMENT.kind})
+WORKLOADS = frozenset({DEPLOYMENT.kind, STATEFUL_SET.kind})
+ROLLING = frozenset({JOB.kind}) | WORKLOADS
 """Kinds of which a change leads to new pods."""
 PATIENCE = timedelta(minutes=10)
 """A turn that lasts longer is told to those who wait."""
@@ -133,7 +135,9 @@ def caused_by_operator(
 
 def changing(observed: Observed, desired: Desired, actions: Iterable[Action]) -> tuple[Ref, ...]:
     """Children that change, repair of drift apart, and what follows behind a gate."""
-    applied = [action for action in actions if isinstance(action, Apply)]
+    applied = [
+        action for action in actions if isinstance(action, Apply) and not is_run_time(action, observed)
+    ]
     found = {action.ref for action in applied if _acts(action, observed)}
     if any(ref.kind in ROLLING for ref in found):
         # What comes with new pods: the configuration they read, and what follows behind a gate.
@@ -147,7 +151,7 @@ def causes(observed: Observed) -> dict[Ref, str]:
     found = {
         ref: child.uid if ref.kind == SECRET.kind else child.ours
         for ref, child in observed.children.items()
-        if ref.kind in (SECRET.kind, DEPLOYMENT.kind)
+        if ref.kind == SECRET.kind or ref.kind in WORKLOADS
     }
     return {**found, DATABASE: observed.database.mark}
 
@@ -162,7 +166,7 @@ def is_urgent(before: Mapping[Ref, str], now: Mapping[Ref, str], *, pending: tup
     return any(
         value and now.get(ref, "") not in ("", value)
         for ref, value in before.items()
-        if ref.kind != DEPLOYMENT.kind or (ref in pending and not repaired)
+        if ref.kind not in WORKLOADS or (ref in pending and not repaired)
     )
 
 

@@ -28,6 +28,7 @@ from dedicated.contract.recovery.verdict import fresh_backup
 from dedicated.contract.releases import may_follow
 from dedicated.contract.runs import Standing, next_to_run, standings
 from dedicated.parts import login, schema, server
+from dedicated.parts.limiter import names as limiter
 from dedicated.reconcile.judgement import Judgement, serving_version
 from dedicated.reconcile.observed import Observed
 from dedicated.reconcile.recovery import Recovery
@@ -105,9 +106,11 @@ def _protection(found: Recovery, now: datetime) -> Protection | None:
 
 
 def replicas(instance: Instance, observed: Observed) -> tuple[Replicas, ...]:
-    """Ready pods of server and login."""
-    components = (server.COMPONENT, login.COMPONENT)
-    states = ((name, observed.deployment(instance.name, name)) for name in components)
+    """Ready pods of server, login and, where there is one, limiter."""
+    states = (
+        *((name, observed.deployment(instance.name, name)) for name in (server.COMPONENT, login.COMPONENT)),
+        (limiter.COMPONENT, observed.stateful_sets.get(limiter.limiter_name(instance.name))),
+    )
     return tuple(Replicas(name, state.ready, state.replicas) for name, state in states if state is not None)
 
 

@@ -1,4 +1,4 @@
-"""The rules that count a class: exact windows of a limit and of a ban, by marks.
+"""The rules that count a class (RL-2): exact windows of a limit and of a ban, by marks.
 
 HAProxy's rates are approximations of two buckets: they refuse a client that bursts its minute's budget at
 0 s and again at 61 s, which is below the guarantee. So requests are numbered, per client, from 0: n is the
@@ -18,7 +18,7 @@ below the limit, and at most G - 1 pass above it, less than 1 %. A ban is the sa
   marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
   a while. That writes over what the other counts at that moment, and is seldom for it.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
-  needs no look into the maps.
+  is not held against the maps.
 """
 
 from dedicated.contract.rate_limits import BAN, TOLERANCE_PERCENT, Kind, Threshold

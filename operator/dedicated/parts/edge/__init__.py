@@ -1,0 +1,1 @@
+"""Ways in to an instance, as adapters of one interface (`entry.Entry`)."""
