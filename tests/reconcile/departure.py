@@ -42,11 +42,17 @@ CLUSTER = Ref(PERCONA_CLUSTER.kind, "acme-database")
 CLAIMS = ("acme-database-db-0", "acme-database-db-1")
 SECRETS = (Ref("Secret", "acme-masterkey"), Ref("Secret", "acme-operator-key"))
 KEYS = (*SECRETS, Ref("ConfigMap", "acme-identity"))
-SERVING = (Ref("Deployment", "acme-server"), Ref("Deployment", "acme-login"), Ref("Job", "acme-setup-1"))
+SERVING = (
+    Ref("Deployment", "acme-server"),
+    Ref("Deployment", "acme-login"),
+    Ref("Job", "acme-setup-1"),
+    Ref("StatefulSet", "acme-limiter"),
+)
 COMPONENTS = {
     SERVING[0]: "server",
     SERVING[1]: "login",
     SERVING[2]: "schema",
+    SERVING[3]: "limiter",
     Ref("Deployment", "acme-recovery"): "recovery",
     CLUSTER: "database",
     Ref("ConfigMap", "acme-database-init"): "database",
@@ -54,8 +60,8 @@ COMPONENTS = {
     Ref("Secret", "acme-database-monitor"): "database",
     **dict.fromkeys(KEYS, "keys"),
 }
-"""What an instance is made of -> its component. Those of the first four belong to it by their owner."""
-OWNED = tuple(COMPONENTS)[:4]
+"""What an instance is made of -> its component. Those of the first five belong to it by their owner."""
+OWNED = tuple(COMPONENTS)[:5]
 _YESTERDAY = NOW - timedelta(days=1)
 BEFORE = EngineRun(
     "before", "acme-database", "full", "Completed", _YESTERDAY, _YESTERDAY, _YESTERDAY, label="before"

@@ -1,5 +1,6 @@
 """The limiter in plans: its place in the order, what closes when, and what of it waits for nobody."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,14 @@ from builders import NOW, body
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.api.names import LABEL_COMPONENT
 from dedicated.api.objects import CONFIG_MAP, NETWORK_POLICY, SECRET, SERVICE, STATEFUL_SET, Ref
-from dedicated.contract.rate_limits import policy_hash, policy_in_force
+from dedicated.api.resource import Instance
+from dedicated.contract.rate_limits import Policy, policy_hash, policy_in_force
 from dedicated.contract.records import Statement
+from dedicated.parts.limiter.objects_files import Files, files_of
+from dedicated.reconcile import limiting
 from dedicated.reconcile.actions import Apply, CreatePeers, Delete, Plan
+from dedicated.reconcile.observed import PodState
+from dedicated.reconcile.turns import Turn
 from reconcile.rolling import rolled_out
 from reconcile.simulation import Cluster
 
@@ -213,3 +219,79 @@ def test_an_operator_without_an_image_changes_nothing_and_says_so(which: str) ->
     cluster.step()
     assert cluster.condition("Stalled") == ("True", "LimiterImageMissing")
     assert which in cluster.message("Stalled")
+
+
+def test_replicas_are_two_or_three_whatever_the_zones() -> None:
+    assert [judge_in(zones) for zones in (1, 2, 3, 7)] == [2, 2, 3, 3]
+
+
+def judge_in(zones: int) -> int:
+    cluster = new()
+    found = limiting.judge(cluster.instance(), cluster.observed(), zones=zones, now=NOW)
+    assert found.wanted is not None
+    return found.wanted.replicas
+
+
+def test_what_a_new_operator_renders_waits_for_its_turn_unless_the_policy_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = stood()
+
+    def rendered(instance: Instance, policy: Policy, *, replicas: int) -> Files:
+        found = files_of(instance, policy, replicas=replicas)
+        return replace(found, data={**found.data, "new.map": "x\n"}, mark=f"{found.mark}-new")
+
+    monkeypatch.setattr(limiting, "files_of", rendered)
+    cluster.turn = Turn("Waiting", before=1)
+    cluster.settle()
+    assert cluster.condition("UpToDate") == ("False", "OperatorUpgradePending")
+    assert "ConfigMap/acme-limiter" in cluster.message("UpToDate")
+    assert "new.map" not in get_map(cluster.server.objects[FILES].manifest, "data")
+    override(cluster)
+    assert applied(cluster.step()) == {FILES}
+    assert "new.map" in get_map(cluster.server.objects[FILES].manifest, "data")
+    cluster.settle()
+    assert cluster.condition("UpToDate")[0] == "True"
+
+
+def test_a_first_pod_that_does_not_start_is_told() -> None:
+    cluster = before_the_limiter()
+    problem = "haproxy: ErrImagePull"
+    cluster.pods.append(PodState("acme-limiter-0", "limiter", "z1-1", False, False, False, problem))
+    cluster.settle()
+    assert cluster.message("Ready") == "rolling out the limiter; pod acme-limiter-0: haproxy: ErrImagePull"
+
+
+def test_a_limiter_that_rolls_is_told_and_ends_no_readiness_of_zones() -> None:
+    cluster = stood()
+    cluster.limiter_image = "haproxy:3.4"
+    cluster.settle()
+    cluster.server.set_status(
+        cluster.server.objects[PODS],
+        {**rolled_out(2, 3), "updatedReplicas": 1, "currentRevision": "r1"},
+    )
+    cluster.settle()
+    assert cluster.condition("Ready") == ("False", "RollingOut")
+    assert cluster.message("Ready") == "rolling out the limiter"
+    cluster.rollout("acme-limiter")
+    cluster.settle()
+    assert cluster.condition("Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize("confine", ["Updates", "AllChanges"])
+def test_an_instance_that_runs_gets_a_way_in_and_no_pod_of_it_is_rolled(confine: str) -> None:
+    cluster = Cluster(body(), agent_image="operator:2")
+    times = as_manifest(MONTHLY["maintenance"])
+    cluster.edit_spec(plan="Advanced", maintenance={**times, "confine": confine})
+    cluster.stand()
+    before = {ref: thing.generation for ref, thing in cluster.server.objects.items() if "server" in ref.name}
+    cluster.edit_spec(edge=SERVICE_EDGE)
+    cluster.settle()
+    cluster.rollout("acme-limiter")
+    cluster.settle()
+    closed = sources(cluster, TO_SERVER) == ["limiter", "login"]
+    assert closed == (confine == "Updates"), "what is open waits for the slot where every change does"
+    before[TO_SERVER] += closed
+    after = {ref: cluster.server.objects[ref].generation for ref in before}
+    assert after == before
+    assert WAY_IN in cluster.server.objects
