@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from dedicated.api.json import JsonValue
-from dedicated.controllers.http import LoopLag, Vitals, WatchState, serve
+from dedicated.controllers.http import LoopLag, Vitals, WatchState, serve, silence
 from dedicated.controllers.metrics import make_metrics
 from virtual_time import run_virtual
 
@@ -37,6 +37,13 @@ async def ask(patient: Patient, path: str) -> tuple[int, dict[str, JsonValue]]:
         session.get(f"http://127.0.0.1:{port}{path}") as response,
     ):
         return response.status, await response.json()
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(60.0, ()), (61.0, ("API server: no answer for 61 s",))])
+def test_whoever_does_not_reach_the_api_server_for_a_minute_is_not_ready(
+    seconds: float, told: tuple[str, ...]
+) -> None:
+    assert silence(seconds) == told
 
 
 async def test_a_standby_is_healthy_and_ready() -> None:

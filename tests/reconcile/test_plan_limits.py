@@ -97,6 +97,11 @@ def test_before_the_first_report_nothing_is_claimed() -> None:
     cluster = stood()
     assert set(told(cluster).values()) == {("Unknown", "NotReported")}
     assert cluster.condition("Ready") == ("True", "Ready")
+    assert cluster.findings() == []
+    due = cluster.plan().wake_at
+    assert due is not None
+    cluster.server.now = due
+    cluster.settle()
     assert cluster.findings() == ["LimiterSilent"]
 
 

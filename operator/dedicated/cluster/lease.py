@@ -124,6 +124,12 @@ class LeaderLease:
         self._seen_at = 0.0
         self._valid_until: float | None = None
         self._term = 0
+        self._heard_at = monotonic()
+
+    @property
+    def unheard(self) -> float:
+        """Seconds since the API server last answered, whatever it said; whoever leads or waits asks often."""
+        return self._monotonic() - self._heard_at
 
     @property
     def is_leader(self) -> bool:
@@ -196,9 +202,15 @@ class LeaderLease:
     async def _timed(self, request: Awaitable[Manifest]) -> Manifest:
         try:
             async with asyncio.timeout(self._times.request):
-                return await request
+                answer = await request
         except TimeoutError as error:
             raise TimeoutError(f"no answer within {self._times.request:g} s") from error
+        except ApiError as error:
+            if error.status:
+                self._heard_at = self._monotonic()
+            raise
+        self._heard_at = self._monotonic()
+        return answer
 
     async def _look(self) -> None:
         lease = await self._timed(self._client.get(LEASE, self._namespace, self._name))

@@ -2,7 +2,7 @@
 
 `/healthz` fails only where a new process would help: a loop that stands still, a watch that is silent without
 knowing why, a queue in which no pass ends. An API server that is away is none of these. `/readyz` says what
-is still missing; a standby misses nothing.
+is still missing; a standby misses the API server alone, which both ask for the lease every few seconds.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from dedicated.api.json import JsonValue, Manifest
 
 LAG_INTERVAL = 1.0
+SILENCE = 60.0
+"""Seconds without an answer of the API server after which a process is not ready: it can do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Vitals:
     queue_stuck: Callable[[], float]
     missing: Callable[[], Sequence[str]]
     limits: Limits = Limits()
+
+
+def silence(seconds: float) -> tuple[str, ...]:
+    """That the API server does not answer, in words; `seconds` since it last did."""
+    return (f"API server: no answer for {seconds:.0f} s",) if seconds > SILENCE else ()
 
 
 class LoopLag:

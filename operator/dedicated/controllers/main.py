@@ -27,7 +27,7 @@ from dedicated.cluster.transport import Login
 from dedicated.contract.places import Atlas, atlas_of, built_in
 from dedicated.controllers import http
 from dedicated.controllers.contract_time import ContractTime
-from dedicated.controllers.http import Vitals
+from dedicated.controllers.http import Vitals, silence
 from dedicated.controllers.leadership import TermNotEndedError, lead
 from dedicated.controllers.metrics import Metrics, make_metrics
 from dedicated.controllers.settings import Settings
@@ -105,7 +105,8 @@ async def run(settings: Settings, *, now: Callable[[], datetime]) -> None:
         )
         metrics.leader.set_function(lambda: float(lease.is_leader))
         process = _Process(settings, catalogue, atlas, metrics, clock)
-        pages = http.serve(settings.http_address, vitals=process.vitals(), registry=metrics.registry)
+        vitals = process.vitals(lambda: lease.unheard)
+        pages = http.serve(settings.http_address, vitals=vitals, registry=metrics.registry)
         async with pages as port:
             logger.info("serving health and metrics", extra={"port": port, "identity": settings.identity})
             try:
@@ -146,13 +147,13 @@ class _Process:
             oldest=lambda: self._term.queue.oldest_age() if self._term else 0.0,
         )
 
-    def vitals(self) -> Vitals:
-        """Where the health pages get their answers."""
+    def vitals(self, unheard: Callable[[], float]) -> Vitals:
+        """Where the health pages get their answers; `unheard`: seconds without one of the API server."""
         return Vitals(
             watches=lambda: self._term.watches() if self._term else {},
             queue_oldest=lambda: self._term.queue.oldest_age() if self._term else 0.0,
             queue_stuck=lambda: self._term.queue.stuck_age() if self._term else 0.0,
-            missing=lambda: self._term.missing() if self._term else [],
+            missing=lambda: [*silence(unheard()), *(self._term.missing() if self._term else ())],
         )
 
     async def work(self, stop: asyncio.Event, fence: Callable[[], None]) -> None:

@@ -29,7 +29,7 @@ from dedicated.contract import limits_conditions
 from dedicated.contract.dates import earliest
 from dedicated.contract.limiter_report import Bounds, Thresholds
 from dedicated.contract.limits_guarantee import Guarantee, load_guarantee
-from dedicated.contract.limits_sight import ClientSource, Enforcement, Sight, fresh
+from dedicated.contract.limits_sight import STALE, ClientSource, Enforcement, Sight, fresh
 from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
@@ -114,12 +114,13 @@ def judge(
     """Judge what the replicas told and what leads past them."""
     asked, zone = _asked(judgement.limiting), judgement.obligations.terms.zone
     before, spec = instance.meta.status, instance.spec
-    force = policy_in_force(spec.rate_limit, seen.facts, now=now)
+    force = judgement.limiting.in_force or policy_in_force(spec.rate_limit, seen.facts, now=now)
     known = get_map(before, "rateLimit")
     sight = _sight(instance, seen, asked, force.policy, known, zone=zone, now=now)
     found = limits_conditions.conditions(sight, before, generation=instance.meta.generation, now=now)
     judged = _held(found, sight, before)
-    findings = [*_findings(judged), *map(_problem, force.problems)]
+    patient = now < sight.since + STALE
+    findings = [*_findings(judged, patient=patient), *map(_problem, force.problems)]
     if sight.enforcement == "NoEdge":
         return Limits(judged, tuple(map(_problem, force.problems)), None, force.wake_at)
     status = _head(sight, force, judged)
@@ -140,7 +141,8 @@ def judge(
         "guarantee": guarantee.state,
         **{name: value for name, value in parts.items() if value is not None},
     }
-    wakes = (force.wake_at, limits_conditions.next_change(sight, now=now), told_at)
+    overdue = sight.since + STALE if patient else None
+    wakes = (force.wake_at, limits_conditions.next_change(sight, now=now), told_at, overdue)
     return Limits(judged, tuple(findings), status, earliest(*wakes))
 
 
@@ -231,8 +233,11 @@ def _head(sight: Sight, force: InForce, judged: tuple[Condition, ...]) -> Manife
     return found
 
 
-def _findings(judged: tuple[Condition, ...]) -> Iterator[Finding]:
+def _findings(judged: tuple[Condition, ...], *, patient: bool) -> Iterator[Finding]:
+    """What the conditions come to; `patient` with replicas that cannot have reported yet."""
     for one in judged:
+        if patient and one.reason == "NotReported":
+            continue
         if (known := CODES.get((one.type, one.reason))) is not None:
             code, party, action = known
             text = one.message.removesuffix(f". {party} must act")
