@@ -62,6 +62,8 @@ class Agents:
             haproxy=find(),
             probe=self.stand.probe(replica),
             prove_every=self.prove_every,
+            look_every=timedelta(seconds=0.5),
+            tell_every=timedelta(seconds=2),
             http_address=("127.0.0.1", 0),
         )
 

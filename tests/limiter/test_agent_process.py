@@ -25,6 +25,12 @@ from limiter.haproxy import find, until
 from limiter.stand import FORWARDED, Stand, standing
 
 MEMORY = 60 * 2**20
+ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "65536",
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+"""As in the image."""
 CLIENT = "203.0.113.77"
 
 
@@ -44,12 +50,12 @@ class Process:
             *("--instance", "acme", "--namespace", "acme-ns", "--api-server", settings.api_server),
             *("--credentials", str(settings.credentials), "--files", str(settings.files)),
             *("--sockets", str(settings.sockets), "--secrets", *map(str, settings.secrets)),
-            *("--haproxy", find(), "--probe", f"{host}:{port}", "--http", "127.0.0.1:0"),
+            *("--haproxy", find(), "--probe", f"{host}:{port}", "--http", f"{host}:8408"),
         ]
         with self.log.open("ab") as output:
             self.running = subprocess.Popen(
                 arguments,
-                env=dict(os.environ) | {"HOSTNAME": "acme-limiter-0"},
+                env=dict(os.environ) | ALLOCATOR | {"HOSTNAME": "acme-limiter-0"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -54,7 +54,7 @@ def _operator(arguments: Sequence[str], now: Callable[[], datetime]) -> int:
     if arguments[0] == "agent":
         from dedicated.cli.agents import add_agents
 
-        add_agents(agent, environment=os.environ)
+        add_agents(agent, environment=os.environ, asked=arguments[1] if len(arguments) > 1 else "")
     options = parser.parse_args(arguments)
     match options.command:
         case "run":

@@ -104,7 +104,13 @@ async def work(
         now=now,
         monotonic=time.monotonic,
     )
-    teller = Teller(record=record, state=state, monotonic=time.monotonic, changed=changed)
+    teller = Teller(
+        record=record,
+        state=state,
+        every=settings.tell_every,
+        monotonic=time.monotonic,
+        changed=changed,
+    )
     labels = {"instance": settings.instance, "replica": str(settings.replica)}
     registry = make_registry(LimiterCollector(state, labels=labels))
     async with serve(settings.http_address, registry=registry, stuck=lambda: _stuck(following)) as port:

@@ -5,11 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from dedicated.contract.limiter_report import report_name
+from dedicated.contract.limiter_report import EVERY, report_name
 from dedicated.parts.limiter.names import AGENT_PORT, limiter_name
 from dedicated.parts.limiter.site import PROBE_PORT, Directories
 
 PLACES = Directories()
+LOOK_EVERY = timedelta(seconds=10)
+"""Between two looks at the figures, and at the mounted Secrets."""
 PROVE_EVERY = timedelta(days=1)
 PROVE_AGAIN = timedelta(minutes=1)
 """After a proof that failed, or a change that was refused."""
@@ -35,6 +37,8 @@ class Settings:
     haproxy: str = "haproxy"
     probe: tuple[str, int] = ("127.0.0.1", PROBE_PORT)
     prove_every: timedelta = PROVE_EVERY
+    look_every: timedelta = LOOK_EVERY
+    tell_every: timedelta = timedelta(seconds=EVERY)
     http_address: tuple[str, int] = ("0.0.0.0", AGENT_PORT)  # noqa: S104 - the kubelet asks the pod's address
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"

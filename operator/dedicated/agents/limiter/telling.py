@@ -7,19 +7,11 @@ difference; the report is written anew all the same once in a while, since one t
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import timedelta
 
 from dedicated.agents.limiter.state import State
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
-from dedicated.contract.limiter_report import (
-    EVERY,
-    NEVER,
-    REST,
-    Report,
-    key_of,
-    material,
-    to_json,
-)
+from dedicated.contract.limiter_report import REST, Report, key_of, material, to_json
 
 SPACING = 1.0
 """Seconds between two writes at least, whatever changes."""
@@ -38,11 +30,13 @@ class Teller:
         *,
         record: OwnConfigMap,
         state: State,
+        every: timedelta,
         monotonic: Callable[[], float],
         changed: asyncio.Event,
     ) -> None:
         self._record = record
         self._state = state
+        self._every = every.total_seconds()
         self._monotonic = monotonic
         self._changed = changed
         self._told: Report | None = None
@@ -69,7 +63,7 @@ class Teller:
             return SPACING
         if not report.proven:
             return BUSY
-        return EVERY if material(told) != material(report) else REST
+        return self._every if material(told) != material(report) else REST
 
     async def _write(self, report: Report) -> bool:
         try:
@@ -91,8 +85,5 @@ class Teller:
 
 
 def _acted_on(report: Report) -> object:
-    proof = report.proof and replace(report.proof, at=NEVER)
-    return (
-        *(report.phase, report.message, report.content, report.wanted, report.policy_hash),
-        *(report.thresholds, report.apart, proof),
-    )
+    told = (report.phase, report.message, report.content, report.wanted, report.policy_hash)
+    return (*told, report.thresholds, report.apart, report.proof)

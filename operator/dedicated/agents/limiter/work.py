@@ -26,8 +26,6 @@ from dedicated.contract.limiter_report import Proof, from_json, key_of
 from dedicated.parts.limiter.configuration import HASH_VARIABLE
 from dedicated.probes.haproxy import HaproxyError
 
-LOOK_EVERY = 10.0
-"""Seconds between two looks at the figures, and at the mounted Secrets."""
 ASK_EVERY = 1.0
 """Seconds between two questions whether it is this replica's turn."""
 SETTLED = 6.0
@@ -102,7 +100,7 @@ class Work:
             self._secrets = secrets_mark(self._settings.secrets)
             if pid != self._pid or self._secrets != self._taken_secrets:
                 self._changed.set()
-            await asyncio.sleep(LOOK_EVERY if pid else ASK_EVERY)
+            await asyncio.sleep(self._settings.look_every.total_seconds() if pid else ASK_EVERY)
 
     async def run(self) -> None:
         """Keep the process to what is wanted."""
