@@ -232,8 +232,7 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
     """
     kept = desired.untouched | desired.beside | instruction.refs(instance)
     wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
-    rolled_out = all(state.rolled_out for _, state in observed.workloads)
-    over = applied and desired.complete and rolled_out
+    over = applied and desired.complete and not observed.rolling(wanted)
     return [
         Delete(ref, child.uid)
         for ref, child in observed.children.items()

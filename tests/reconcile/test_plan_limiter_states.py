@@ -1,0 +1,34 @@
+"""The limiter in plans while its pods fare badly, come and go, or are no longer wanted."""
+
+from dedicated.api.json import Manifest
+from dedicated.api.objects import SECRET, Ref
+from reconcile.rolling import rolled_out
+from reconcile.test_plan_limiter import (
+    PEERS,
+    PODS,
+    before_the_limiter,
+    stood,
+)
+
+
+def test_a_limiter_that_never_came_up_goes_with_the_way_in() -> None:
+    cluster = before_the_limiter()
+    stuck: Manifest = {**rolled_out(1, 3), "updatedReplicas": 1, "readyReplicas": 0, "currentRevision": "r0"}
+    cluster.server.set_status(cluster.server.objects[PODS], stuck)
+    cluster.settle()
+    assert cluster.message("Ready") == "rolling out the limiter"
+    cluster.edit_spec(edge=None)
+    cluster.settle()
+    left = [ref for ref in cluster.server.objects if "limiter" in ref.name]
+    assert left == [Ref(SECRET.kind, PEERS)]
+    assert cluster.condition("Reconciling") == ("False", "Applied")
+
+
+def test_a_pod_that_is_drained_degrades_the_limiter_and_rolls_nothing() -> None:
+    cluster = stood()
+    # Its name is taken until it is gone, and until then it is not counted as updated.
+    drained = {**rolled_out(1, 3), "updatedReplicas": 2, "readyReplicas": 2}
+    cluster.server.set_status(cluster.server.objects[PODS], drained)
+    cluster.settle()
+    assert cluster.condition("Ready") == ("True", "Ready")
+    assert cluster.condition("Reconciling")[0] == "False"
