@@ -1,14 +1,13 @@
 """The limiter in plans while its pods fare badly, come and go, or are no longer wanted."""
 
+from api.edge_examples import GATEWAY
 from dedicated.api.json import Manifest
 from dedicated.api.objects import SECRET, Ref
+from dedicated.parts.edge.entry import EdgeState
 from reconcile.rolling import rolled_out
-from reconcile.test_plan_limiter import (
-    PEERS,
-    PODS,
-    before_the_limiter,
-    stood,
-)
+from reconcile.test_plan_limiter import PEERS, PODS, TO_SERVER, before_the_limiter, sources, stood
+
+ROUTE = Ref("HTTPRoute", "acme-edge")
 
 
 def test_a_limiter_that_never_came_up_goes_with_the_way_in() -> None:
@@ -32,3 +31,20 @@ def test_a_pod_that_is_drained_degrades_the_limiter_and_rolls_nothing() -> None:
     cluster.settle()
     assert cluster.condition("Ready") == ("True", "Ready")
     assert cluster.condition("Reconciling")[0] == "False"
+
+
+def test_nobody_is_locked_out_where_no_way_in_can_be_made() -> None:
+    absent = EdgeState(missing=frozenset({"HTTPRoute", "GRPCRoute"}))
+    cluster = before_the_limiter(edge=GATEWAY)
+    cluster.edge = absent
+    cluster.rollout()
+    cluster.settle()
+    assert "GatewayApiMissing" in cluster.findings()
+    assert sources(cluster, TO_SERVER) == ["", ""]
+    cluster.edge = EdgeState()
+    cluster.settle()
+    assert sources(cluster, TO_SERVER) == ["limiter", "login"]
+    cluster.edge = absent
+    cluster.settle()
+    assert sources(cluster, TO_SERVER) == ["limiter", "login"]
+    assert ROUTE in cluster.server.objects, "a starting API server denies kinds for a moment"

@@ -1,8 +1,9 @@
 """The limiter in one pass: when it is made, when it stands, and what of it waits for nobody.
 
 It comes after the server, and the way in comes after it. It stands once its pods were ready in two zones at
-least: then its Service is made, and server and login are closed to everybody else. The Service is the memory
-of that: what has stood goes on standing, however its pods fare, so that a bad moment opens no way past it.
+least: then its Service is made, and server and login are closed to everybody else, unless no way to it can be
+made. The Service is the memory of that: what has stood goes on standing, however its pods fare, so that a bad
+moment opens no way past it.
 Its configuration is a change of what runs, not of pods: a new policy is applied at once, outside of turns and
 slots. What the operator alone renders anew waits for the instance's turn; pods wait for turn and slot.
 """
@@ -20,6 +21,7 @@ from dedicated.contract.availability import READY_ZONES
 from dedicated.contract.dates import earliest
 from dedicated.contract.rate_limits import InForce, policy_in_force
 from dedicated.parts import server
+from dedicated.parts.edge import entries
 from dedicated.parts.edge.entry import tls_secret
 from dedicated.parts.limiter import names, objects, objects_network, objects_pod, peers
 from dedicated.parts.limiter.names import COMPONENT, HASH_KEY, MOST_REPLICAS
@@ -84,6 +86,7 @@ def judge(instance: Instance, observed: Observed, *, zones: int, now: datetime) 
         peers=current,
         peers_mark=digest(secrets[current].uid) if current else "",
         stands=stands,
+        closes=stands and _is_reached(instance, observed),
     )
     due = peers.due(instance.name, current, now)
     renewal = peers.renewed_at(instance.name, current, now) if current and not due else None
@@ -106,6 +109,14 @@ def is_ready(instance: Instance, observed: Observed) -> bool:
     """Whether its pods are, in as many zones as an instance needs to be Ready: each is in one of its own."""
     state = observed.stateful_sets.get(names.limiter_name(instance.name))
     return state is not None and state.rolled_out and state.ready >= READY_ZONES
+
+
+def _is_reached(instance: Instance, observed: Observed) -> bool:
+    """Whether there can be a way to it: where the cluster does not know what ways in are made of, to close the
+    others would lock everybody out. What there is counts: a starting API server denies kinds for a moment."""
+    ways = [ref_of(item) for item in entries.manifests(instance)]
+    made = (ref in observed.children or ref.kind not in observed.edge.missing for ref in ways)
+    return not ways or any(made)
 
 
 def steps(wanted: Wanted, observed: Observed) -> Steps:
