@@ -14,7 +14,7 @@ from datetime import datetime
 
 from dedicated.api.findings import Finding
 from dedicated.api.json import Manifest, digest, get_str
-from dedicated.api.names import LABEL_COMPONENT
+from dedicated.api.names import ANNOTATION_APPLIED, LABEL_COMPONENT
 from dedicated.api.objects import SECRET, STATEFUL_SET, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract.availability import READY_ZONES
@@ -112,8 +112,9 @@ def is_ready(instance: Instance, observed: Observed) -> bool:
 
 
 def _is_reached(instance: Instance, observed: Observed) -> bool:
-    """Whether there can be a way to it: where the cluster does not know what ways in are made of, to close the
-    others would lock everybody out. What there is counts: a starting API server denies kinds for a moment."""
+    """Whether there can be a way to it: where the cluster does not know what ways in are made of, to close
+    the others would lock everybody out. What there is counts: a starting API server denies kinds for a
+    moment."""
     ways = [ref_of(item) for item in entries.manifests(instance)]
     made = (ref in observed.children or ref.kind not in observed.edge.missing for ref in ways)
     return not ways or any(made)
@@ -146,6 +147,14 @@ def is_run_time(action: Apply, observed: Observed) -> bool:
         return True
     told = get_str(action.manifest, "data", HASH_KEY)
     return told not in ("", observed.limiter_hash)
+
+
+def awaits_turn(limiter: LimiterWanted, observed: Observed) -> bool:
+    """Whether the agents are given other files than those wanted, of the same policy: these wait."""
+    child = observed.children.get(names.files_ref(limiter.instance.name))
+    mark = get_str(objects.files(limiter), "metadata", "annotations", ANNOTATION_APPLIED)
+    same = limiter.files.data[HASH_KEY] == observed.limiter_hash
+    return same and child is not None and child.applied != mark
 
 
 def out_of_slots(manifests: tuple[Manifest, ...]) -> Iterator[Ref]:
