@@ -5,7 +5,17 @@ from dedicated.api.json import Manifest
 from dedicated.api.objects import SECRET, Ref
 from dedicated.parts.edge.entry import EdgeState
 from reconcile.rolling import rolled_out
-from reconcile.test_plan_limiter import PEERS, PODS, TO_SERVER, before_the_limiter, sources, stood
+from reconcile.test_plan_limiter import (
+    FILES,
+    PEERS,
+    PODS,
+    TO_SERVER,
+    applied,
+    before_the_limiter,
+    override,
+    sources,
+    stood,
+)
 
 ROUTE = Ref("HTTPRoute", "acme-edge")
 
@@ -48,3 +58,20 @@ def test_nobody_is_locked_out_where_no_way_in_can_be_made() -> None:
     cluster.settle()
     assert sources(cluster, TO_SERVER) == ["limiter", "login"]
     assert ROUTE in cluster.server.objects, "a starting API server denies kinds for a moment"
+
+
+def test_a_record_that_raises_limits_is_no_rollout() -> None:
+    cluster = stood()
+    override(cluster)
+    assert applied(cluster.step()) == {FILES}
+    assert cluster.condition("Ready") == ("True", "Ready")
+    assert cluster.condition("Reconciling") == ("False", "Applied")
+
+
+def test_an_edit_of_the_mode_is_under_way_until_it_is_applied() -> None:
+    cluster = stood()
+    cluster.edit_spec(rateLimit={"mode": "Shadow"})
+    assert FILES in applied(cluster.step())
+    assert cluster.condition("Reconciling")[0] == "True"
+    cluster.settle()
+    assert cluster.condition("Reconciling") == ("False", "Applied")
