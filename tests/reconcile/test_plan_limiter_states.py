@@ -1,10 +1,12 @@
 """The limiter in plans while its pods fare badly, come and go, or are no longer wanted."""
 
 from api.edge_examples import GATEWAY
-from dedicated.api.json import Manifest
+from dedicated.api.json import Manifest, get_map
 from dedicated.api.objects import SECRET, Ref
 from dedicated.parts.edge.entry import EdgeState
+from dedicated.reconcile import limiting
 from reconcile.rolling import rolled_out
+from reconcile.simulation import Cluster
 from reconcile.test_plan_limiter import (
     FILES,
     PEERS,
@@ -75,3 +77,19 @@ def test_an_edit_of_the_mode_is_under_way_until_it_is_applied() -> None:
     assert cluster.condition("Reconciling")[0] == "True"
     cluster.settle()
     assert cluster.condition("Reconciling") == ("False", "Applied")
+
+
+def test_the_files_are_for_the_replicas_that_there_are() -> None:
+    cluster = stood()
+    assert in_files(cluster, zones=2) == (2, 3)
+    pods = cluster.server.objects[PODS]
+    get_map(pods.manifest, "spec")["replicas"] = 2
+    assert in_files(cluster, zones=2) == (2, 2)
+    assert in_files(cluster, zones=3) == (3, 2)
+
+
+def in_files(cluster: Cluster, *, zones: int) -> tuple[int, int]:
+    """Replicas wanted, and those that the files know."""
+    found = limiting.judge(cluster.instance(), cluster.observed(), zones=zones, now=cluster.server.now)
+    assert found.wanted is not None
+    return found.wanted.replicas, len(found.wanted.files.contents)

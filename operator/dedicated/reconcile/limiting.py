@@ -81,7 +81,7 @@ def judge(instance: Instance, observed: Observed, *, zones: int, now: datetime) 
         replicas=replicas,
         zones=zones,
         memory=memory_of(instance, replicas=replicas),
-        files=files_of(instance, found.policy, replicas=replicas),
+        files=files_of(instance, found.policy, replicas=_there(instance, observed, replicas)),
         tls_secret=tls_secret(instance) if edge.terminates_tls else "",
         peers=current,
         peers_mark=digest(secrets[current].uid) if current else "",
@@ -109,6 +109,13 @@ def is_ready(instance: Instance, observed: Observed) -> bool:
     """Whether its pods are, in as many zones as an instance needs to be Ready: each is in one of its own."""
     state = observed.stateful_sets.get(names.limiter_name(instance.name))
     return state is not None and state.rolled_out and state.ready >= READY_ZONES
+
+
+def _there(instance: Instance, observed: Observed, replicas: int) -> int:
+    """The replicas that the files are for: those that there are. Where a change of their number waits, a peer
+    that is not there yet would be missed, and one that is still there would count for itself."""
+    state = observed.stateful_sets.get(names.limiter_name(instance.name))
+    return replicas if state is None else min(MOST_REPLICAS, max(READY_ZONES, state.replicas))
 
 
 def _is_reached(instance: Instance, observed: Observed) -> bool:
