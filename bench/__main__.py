@@ -26,7 +26,12 @@ MEASUREMENTS: dict[str, Callable[[Stage], Iterator[Figure]]] = {
     "recovery": recovery.status_writes,
 }
 """In this order: instances made for one stay for the next."""
-ALONE = {"plan": "bench.plan", "simulate": "bench.simulate", "probes": "bench.probes"}
+ALONE = {
+    "plan": "bench.plan",
+    "simulate": "bench.simulate",
+    "probes": "bench.probes",
+    "limiter": "bench.limiter",
+}
 """Each in a process of its own, where nothing else has warmed or filled the memory."""
 
 

@@ -91,4 +91,3 @@ def _until_all_exist(stage: Stage, namespace: str, calls: list[Call]) -> list[Ca
 
 def _most(kinds: Counter[str]) -> str:
     return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-

@@ -245,4 +245,3 @@ def _call(event: Manifest) -> Call:
         at=seconds_of(get_str(event, "requestReceivedTimestamp")),
         done=seconds_of(get_str(event, "stageTimestamp")),
     )
-

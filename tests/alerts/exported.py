@@ -11,6 +11,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from contract.recovery_facts import backup, listing
+from dedicated.agents.limiter import metrics as limiter_metrics
+from dedicated.agents.limiter.latency import Latencies, Line
+from dedicated.agents.limiter.state import State
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
@@ -19,6 +22,7 @@ from dedicated.api.maintenance_request import Phase
 from dedicated.api.objects import Key
 from dedicated.api.record import Gate
 from dedicated.contract.facts import Kind, Notified, Request
+from dedicated.contract.limiter_report import Proof
 from dedicated.contract.recovery.objectives import CONTRACT
 from dedicated.contract.recovery.points import recoverability
 from dedicated.contract.recovery.report import Failover, Replication
@@ -161,9 +165,20 @@ def agent_registry() -> CollectorRegistry:
     )
 
 
+def limiter_registry() -> CollectorRegistry:
+    """The limiter agent's registry with a series of every metric."""
+    latencies = Latencies(lambda: 0.0)
+    latencies.add(Line(200, 5, near=False))
+    state = State(replica=0, now=lambda: AT, latencies=latencies)
+    state.prove(Proof(AT, "a", passed=True))
+    labels = {"namespace": "acme", "name": "login", "replica": "0"}
+    return limiter_metrics.make_registry(limiter_metrics.LimiterCollector(state, labels=labels))
+
+
 def _metrics() -> Iterator[Metric]:
     yield from registry().collect()
     yield from agent_registry().collect()
+    yield from limiter_registry().collect()
 
 
 def families() -> dict[str, Family]:
@@ -190,9 +205,7 @@ def series() -> dict[str, frozenset[str]]:
 def rules() -> list[Manifest]:
     """All alerts of the chart."""
     document = as_manifest(yaml.safe_load(RULES.read_text()))
-    return [
-        as_manifest(rule) for group in get_list(document, "groups") for rule in get_list(group, "rules")
-    ]
+    return [as_manifest(rule) for group in get_list(document, "groups") for rule in get_list(group, "rules")]
 
 
 def cases() -> list[Manifest]:
@@ -231,9 +244,7 @@ def selectors(text: str) -> Iterator[tuple[str, frozenset[str]]]:
 def values_of(label: str) -> set[str]:
     """Every value that an alert or the dashboard selects a label by; of patterns, each alternative."""
     texts = [get_str(rule, "expr") for rule in rules()] + dashboard_queries()
-    found = [
-        value for text in texts for value in re.findall(rf'\b{label}(?:=~|!~|!=|=)"([^"]*)"', text)
-    ]
+    found = [value for text in texts for value in re.findall(rf'\b{label}(?:=~|!~|!=|=)"([^"]*)"', text)]
     return {alternative for value in found for alternative in value.split("|")}
 
 

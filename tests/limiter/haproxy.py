@@ -35,12 +35,13 @@ def until(true: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> 
         time.sleep(0.01)
 
 
-def say(path: Path, command: str) -> str:
+def say(path: Path, command: str, *, seconds: float = PATIENCE) -> str:
     """One line to a socket, and all that comes back."""
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(PATIENCE)
+        link.settimeout(seconds)
         link.connect(str(path))
         link.sendall(command.encode() + b"\n")
+        link.shutdown(socket.SHUT_WR)  # the master waits for more otherwise
         parts = []
         while part := link.recv(65536):
             parts.append(part)
@@ -105,14 +106,22 @@ class Haproxy:
         return say(self.folder / self.admin_socket, ";".join(commands))
 
     def master(self, command: str) -> str:
-        """A command to the master."""
-        return say(self.folder / "master.sock", command)
+        """A command to the master. One that takes itself anew may lose a connection: asked again."""
+        answers: list[str] = []
+
+        def answered() -> bool:
+            with suppress(OSError):
+                answers.append(say(self.folder / "master.sock", command, seconds=1.0))
+            return bool(answers)
+
+        until(answered, "the master answers")
+        return answers[0]
 
     def reload(self) -> None:
         """A new worker, and wait until it is the one that answers."""
         before = self.worker
         with suppress(OSError):  # the master takes itself anew and hangs up
-            self.master("reload")
+            say(self.folder / "master.sock", "reload", seconds=1.0)
 
         def done() -> bool:
             try:

@@ -145,6 +145,10 @@ class Stand:
         """
         return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
 
+    def await_link(self) -> None:
+        """Wait for it."""
+        until(self.linked, "the replicas are linked")
+
     def _linked(self, told: str) -> bool:
         flags = re.search(r" id=rl .*? flags=0x([0-9a-f]+)", told)
         assert flags is not None, told
@@ -199,5 +203,5 @@ def standing(
             stack.callback(stand.replicas[number].stop)
         for number in range(replicas):
             stand.start(number)
-        until(stand.linked, "the replicas are linked")
+        stand.await_link()
         yield stand

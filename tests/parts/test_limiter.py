@@ -149,16 +149,10 @@ def test_a_replica_writes_its_own_share_alone_but_for_one_that_would_be_forgotte
         assert name.endswith(f"_r{replica}") or f"table_expire(rl/{name}," in rest, name
 
 
-def test_a_client_below_the_limits_looks_into_no_map() -> None:
-    for rule in configuration().splitlines():
-        if "set-var" in rule and "map_ip_int" in rule:
-            assert re.search(r" if \{ .*(?: -m int ge \d+|,mod\(\d+\) ge \d+) \}", rule), rule
-
-
-def test_a_raised_group_ends_with_one_of_everybody() -> None:
-    for floor in (UI.limit, UI.ban, API.limit, API.ban):
-        assert 100 * window.group(floor) <= floor - floor // 101, "the published limit is never undercut"
-        assert floor // window.group(floor) * 100 // 99 < window.GROUPS
+def test_a_group_is_the_tolerance_and_its_number_is_not_used_twice_within_a_window() -> None:
+    for published, tolerant in ((600, UI.limit), (2700, UI.ban), (3000, API.limit), (9000, API.ban)):
+        assert window.group(tolerant) == tolerant - published
+        assert 4 * tolerant // window.group(tolerant) < window.GROUPS
 
 
 def test_shadow_refuses_nobody_but_the_probe() -> None:

@@ -111,7 +111,11 @@ async def work(
         monotonic=time.monotonic,
         changed=changed,
     )
-    labels = {"instance": settings.instance, "replica": str(settings.replica)}
+    labels = {
+        "namespace": settings.namespace,
+        "name": settings.instance,
+        "replica": str(settings.replica),
+    }
     registry = make_registry(LimiterCollector(state, labels=labels))
     async with serve(settings.http_address, registry=registry, stuck=lambda: _stuck(following)) as port:
         logger.info("serving health and metrics", extra={"port": port, "instance": settings.instance})

@@ -17,7 +17,7 @@ Figure: TypeAlias = tuple[str, str, tuple[str, ...], Values]
 
 
 class LimiterCollector(Collector):
-    """All figures of one replica, with instance and replica as labels."""
+    """All figures of one replica, with namespace, name and replica as labels."""
 
     def __init__(self, state: State, *, labels: dict[str, str]) -> None:
         self._state = state

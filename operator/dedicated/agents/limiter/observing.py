@@ -2,7 +2,7 @@
 
 HAProxy counts since its worker started; what is told is of the last minute, so that a worker's end takes
 nothing but its last seconds. A path is told by its first two segments, and only where these are words of an
-interface: what looks like a name of somebody is shown as `*`.
+interface: one with digits, other than those of a version, or with other signs is shown as `*`.
 """
 
 import re
@@ -17,7 +17,8 @@ from dedicated.probes.haproxy import Haproxy, Row, Table
 MINUTE = 60.0
 UI, API = ("ui", "login"), ("api",)
 """Back ends of a class."""
-WORD = re.compile(r"[A-Za-z][A-Za-z._-]{0,62}|v[1-9][a-z0-9]{0,7}|\.well-known")
+PART = r"(?:[A-Za-z_-]{1,40}|v[1-9][a-z0-9]{0,7})"
+WORD = re.compile(rf"\.well-known|{PART}(?:\.{PART}){{0,8}}")
 REASONS = ("ui_limited", "ui_banned", "api_limited", "api_banned")
 
 

@@ -76,7 +76,9 @@ def _headers() -> list[str]:
 
 def _servers(name: str, site: Site) -> list[str]:
     if name == "login":
-        return [*_check(f"{LOGIN}/healthy", site), _pods("login", site.login, "")]
+        # HTTP/1.1 keeps an authority in the target: the host says it, and the login reads paths.
+        target = "http-request set-uri %[pathq]"
+        return [target, *_check(f"{LOGIN}/healthy", site), _pods("login", site.login, "")]
     return [
         "http-request set-timeout server 1h if { req.hdr(content-type) -m beg application/grpc }",
         *_check("/debug/ready", site),

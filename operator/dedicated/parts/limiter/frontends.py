@@ -97,7 +97,7 @@ def _client(policy: Policy) -> list[str]:
 def _classes() -> list[str]:
     return [
         "http-request deny deny_status 405 if { method CONNECT TRACE }",
-        "http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }",
+        "http-request deny deny_status 400 unless { req.hdr_cnt(host) 1 }",
         put("p", "path,url_dec,regsub(/+,/,g)", "{ path -m sub % // /. }"),
         f"http-request deny deny_status 400 if {{ path -m sub % }} {{ path -m reg {BAD_ESCAPE} }}",
         f"http-request deny deny_status 400 if {IS_ODD} {{ var(txn.p) -m sub /../ /./ }}",

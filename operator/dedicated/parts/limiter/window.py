@@ -3,13 +3,14 @@
 HAProxy's rates are approximations of two buckets: they refuse a client that bursts its minute's budget at
 0 s and again at 61 s, which is below the guarantee. So requests are numbered, per client, from 0: n is the
 sum of what every replica counted. Requests are let through in groups of G, one hundredth of the limit, and
-the last of a group leave a mark that lives as long as the window. Request n is refused if n >= limit and the
-mark of request n - limit is alive: that request, or one at most G - 1 later, was let through within the
-window. So no more than the limit (with its tolerance of 1 %) pass in any window, and never fewer than the
-published limit. A ban is the same over offered requests.
+the first of a group leaves a mark that lives as long as the window. Request n is refused if n >= limit and
+the mark of request n - limit is alive: that request was let through within the window. So nobody is refused
+below the limit, and at most G - 1 pass above it, less than 1 %. A ban is the same over offered requests.
 
-- The last K of a group mark it, since replicas that count at once may each miss some numbers: a group
-  without a mark lets so many more through. The first do not: a client of one request leaves no mark.
+- Any request of a group marks it where it sees no mark yet, since replicas that count at once each miss some
+  numbers: a group without a mark lets so many more through. Of a ban only the first do, and renew it: its
+  marks outlive a clean slate, after which numbers start over.
+- The very first of a group does not: a client of one request leaves no mark.
 - A mark's key is the client's address with the group's number in it. Groups are numbered modulo 1000; at
   most about 200 live at once.
 - Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
@@ -17,7 +18,7 @@ published limit. A ban is the same over offered requests.
   marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
   a while. That writes over what the other counts at that moment, and is seldom for it.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
-  needs no look into the maps.
+  is not held against the maps.
 """
 
 from dedicated.contract.rate_limits import BAN, TOLERANCE_PERCENT, Kind, Threshold
@@ -44,14 +45,9 @@ def group(threshold: int) -> int:
     return max(1, threshold // PARTS)
 
 
-def limit_marking(size: int, replicas: int) -> int:
-    """How many requests at the end of a limit's group mark it."""
-    return 1 if replicas == 1 else size - size // 5
-
-
-def ban_marking(size: int, replicas: int) -> int:
-    """How many requests at the end of a ban's group mark it: a missed one delays a ban by a group at most."""
-    return 1 if replicas == 1 else min(size, 4 * replicas)
+def marking(size: int, replicas: int) -> int:
+    """How many of a ban's group mark it: a group without a mark delays a ban by so many requests."""
+    return min(size, 4 * replicas)
 
 
 def limit_map(kind: Kind) -> str:
@@ -70,20 +66,19 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
     `txn.k` is the client's key, and the source; a client without a key is exempt.
     """
     others = [other for other in range(replicas) if other != replica]
-    last_offered = ban_marking(group(floor.ban), replicas)
-    last_admitted = limit_marking(group(floor.limit), replicas)
+    markers = marking(group(floor.ban), replicas)
     return [
         put("ban", f"var(txn.k),table_expire({tables.banned(kind)})"),
         *_offered(kind, replica, others),
         *_ban(kind, floor.ban),
-        *_ends_group("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, last=last_offered),
+        *_marked("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, markers=markers),
         *_numbered(kind, replica, others),
         *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
         *_alive("wait", "lj", tables.marks(kind)),
         *_admitted(kind, replica, others),
-        *_ends_group("w", _number(others), limit_map(kind), floor=floor.limit, last=last_admitted),
+        *_marked("w", _number(others), limit_map(kind), floor=floor.limit),
         *_write("mj", tables.ban_marks(kind)),
-        *_write("wj", tables.marks(kind)),
+        *_write("wj", tables.marks(kind), once=True),
     ]
 
 
@@ -175,24 +170,34 @@ def _number(others: list[int]) -> str:
     return f"var(txn.i){',add(txn.r)' if others else ''},sub(1)"
 
 
-def _ends_group(name: str, number: str, map_: str, *, floor: int, last: int) -> list[str]:
-    """`txn.<name>j`: the group that this request is to mark, being of the last in it.
+def _marked(name: str, number: str, map_: str, *, floor: int, markers: int | None = None) -> list[str]:
+    """`txn.<name>j`: the group that this request is to mark: one of the first, but not the very first.
 
-    A raised threshold's group is a multiple of the floor's, and ends with one.
+    A raised threshold's group is a multiple of the floor's, and begins with one.
     """
     size, mark = f"{name}g", f"{name}j"
     floor_size = group(floor)
+    first = 1 if floor_size > 1 else 0
+    last = floor_size - 1 if markers is None else min(first + markers, floor_size) - 1
     raised = f"var(txn.real),map_ip_int({map_},{floor}),div({floor}),mul({floor_size})"
-    ends = f"{number},mod(txn.{size}),add({last}),div(txn.{size}) gt 0"
+    within = "" if markers is None else f" {{ {number},mod(txn.{size}) le {last} }}"
     return [
-        put(size, raised, f"{{ {number},mod({floor_size}) ge {floor_size - last} }}"),
-        put(mark, f"{number},div(txn.{size}),mod({GROUPS})", f"{found(size)} {{ {ends} }}"),
+        put(size, raised, f"{{ {number},mod({floor_size}) -m int {first}:{last} }}"),
+        put(mark, f"{number},div(txn.{size}),mod({GROUPS})", f"{found(size)}{within}"),
     ]
 
 
-def _write(mark: str, table: str) -> list[str]:
+def _write(mark: str, table: str, *, once: bool = False) -> list[str]:
+    """Write a mark; `once`: where there is none yet."""
+    ipv4 = f"{found(mark)} !{IS_IPV6}"
+    ipv6 = f"{found(mark)} {IS_IPV6}"
+    if once:
+        ipv4 = f"{ipv4} !{{ {_ipv4_key(mark)},in_table({table}) }}"
+        ipv6 = f"{ipv6} !{{ {_ipv6_key(mark)},in_table({table}) }}"
+    written = f"{mark}w"
     return [
-        source(_ipv4_key(mark), f"{found(mark)} !{IS_IPV6}"),
-        source(_ipv6_key(mark), f"{found(mark)} {IS_IPV6}"),
-        put("x", f"src_inc_gpc0({table})", found(mark)),
+        put(written, _ipv4_key(mark), ipv4),
+        put(written, _ipv6_key(mark), ipv6),
+        source(f"var(txn.{written})", found(written)),
+        put("x", f"src_inc_gpc0({table})", found(written)),
     ]
