@@ -139,6 +139,7 @@ def limited(*, stands: bool = True, edge: JsonValue = None, **spec: JsonValue) -
         peers="acme-limiter-peers-202611",
         peers_mark="m1",
         stands=stands,
+        closes=stands,
     )
     return replace(wanted(of), limiter=made)
 

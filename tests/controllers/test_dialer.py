@@ -42,11 +42,22 @@ async def until(holds: Callable[[], bool]) -> None:
 )
 async def test_what_a_connection_is_taken_for(open_to_all: tuple[str, ...], wanted: str) -> None:
     changed: list[Key] = []
-    dialer = Dialer(changed.append, reach=Network(*open_to_all).reach)
+    dialer = Dialer(changed.append, reach=Network(*open_to_all).reach, again=0.0)
     assert dialer.of(KEY) == "Unknown"
     dialer.ask(KEY, TARGETS)
     await until(lambda: bool(changed))
     assert dialer.of(KEY) == wanted
+    await dialer.close()
+
+
+async def test_what_closes_a_moment_later_was_never_open() -> None:
+    network, changed = Network("10.0.1.1", "10.0.0.1"), list[Key]()
+    dialer = Dialer(changed.append, reach=network.reach, again=0.0)
+    dialer.ask(KEY, TARGETS)
+    await until(lambda: "10.0.0.1" in network.tried)
+    network.open.discard("10.0.0.1")
+    await until(lambda: bool(changed))
+    assert dialer.of(KEY) == "Closed"
     await dialer.close()
 
 
@@ -74,7 +85,7 @@ async def test_the_same_answer_wakes_nobody() -> None:
 
 async def test_pods_that_are_new_are_tried_at_the_next_time() -> None:
     network = Network("10.0.1.1", "10.0.0.9")
-    dialer = Dialer(lambda _: None, reach=network.reach, every=0.0)
+    dialer = Dialer(lambda _: None, reach=network.reach, every=0.0, again=0.0)
     dialer.ask(KEY, TARGETS)
     await until(lambda: dialer.of(KEY) == "Closed")
     dialer.ask(KEY, Targets(closed=(("10.0.0.9", 8080),), open=TARGETS.open))

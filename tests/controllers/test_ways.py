@@ -9,7 +9,9 @@ from dedicated.api.json import Manifest, as_manifest
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
 from dedicated.api.objects import HTTP_ROUTE, SERVICE, TCP_ROUTE, Key, Kind
 from dedicated.cluster.errors import ApiError
+from dedicated.controllers.dialer import Dialer
 from dedicated.controllers.ways import SEARCHED, WayFinder
+from dedicated.reconcile.observed import PodState
 
 KEY = Key("acme-ns", "acme")
 EDGED = instance(edge={"service": {}})
@@ -83,12 +85,12 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_nothing_is_asked_for_before_there_is_a_limiter() -> None:
     api, woken = Objects(BACK_DOOR), list[Key]()
     async with searching(api, woken) as finder:
-        finder.of(instance(), ())
+        finder.of(instance(), (), stands=True)
         await asyncio.sleep(0.02)
         assert api.asked == []
         assert list(finder.informers()) == []
-        assert finder.of(EDGED, ()).early
-        await until(lambda: finder.of(EDGED, ()).looked)
+        assert finder.of(EDGED, (), stands=True).early
+        await until(lambda: finder.of(EDGED, (), stands=True).looked)
         assert sorted(api.asked) == sorted(
             [f"list {kind.plural}" for kind in SEARCHED]
             + [f"watch {kind.plural}" for kind in SEARCHED if kind != TCP_ROUTE]
@@ -100,38 +102,61 @@ async def test_nothing_is_asked_for_before_there_is_a_limiter() -> None:
 async def test_what_is_there_and_what_comes() -> None:
     api, woken = Objects(BACK_DOOR), list[Key]()
     async with searching(api, woken) as finder:
-        finder.of(EDGED, ())
-        await until(lambda: finder.of(EDGED, ()).looked)
-        assert [way.name for way in finder.of(EDGED, ()).objects] == ["back-door"]
-        assert finder.of(EDGED, ()).direct == "NotTried"
+        finder.of(EDGED, (), stands=True)
+        await until(lambda: finder.of(EDGED, (), stands=True).looked)
+        assert [way.name for way in finder.of(EDGED, (), stands=True).objects] == ["back-door"]
+        assert finder.of(EDGED, (), stands=True).direct == "NotTried"
         woken.clear()
         await until(lambda: HTTP_ROUTE in api.events)
         spec: Manifest = {"rules": [{"backendRefs": [{"name": "acme-server", "namespace": "acme-ns"}]}]}
         afar = made(HTTP_ROUTE, "afar", spec, namespace="gateways", version="3")
         api.events[HTTP_ROUTE].put_nowait(("ADDED", afar))
         await until(lambda: bool(woken))
-        assert [way.name for way in finder.of(EDGED, ()).objects] == ["gateways/afar", "back-door"]
+        found = [way.name for way in finder.of(EDGED, (), stands=True).objects]
+        assert found == ["gateways/afar", "back-door"]
         woken.clear()
         api.events[HTTP_ROUTE].put_nowait(("DELETED", afar))
         await until(lambda: bool(woken))
-        assert [way.name for way in finder.of(EDGED, ()).objects] == ["back-door"]
+        assert [way.name for way in finder.of(EDGED, (), stands=True).objects] == ["back-door"]
 
 
 async def test_the_end_of_the_begin_is_told() -> None:
     api, woken = Objects(), list[Key]()
     async with searching(api, woken, early=0.01) as finder:
-        finder.of(EDGED, ())
+        finder.of(EDGED, (), stands=True)
         await until(lambda: woken.count(KEY) >= 2)
-        assert not finder.of(EDGED, ()).early
+        assert not finder.of(EDGED, (), stands=True).early
 
 
 async def test_an_instance_without_a_way_in_has_none_past_it() -> None:
     api, woken = Objects(BACK_DOOR), list[Key]()
     async with searching(api, woken) as finder:
-        finder.of(EDGED, ())
-        await until(lambda: finder.of(EDGED, ()).looked)
-        assert finder.of(instance(), ()).objects == ()
+        finder.of(EDGED, (), stands=True)
+        await until(lambda: finder.of(EDGED, (), stands=True).looked)
+        assert finder.of(instance(), (), stands=True).objects == ()
         deleted = body(edge={"service": {}})
         metadata = as_manifest(deleted["metadata"])
         deleted["metadata"] = {**metadata, "deletionTimestamp": "2026-01-01T00:00:00Z"}
-        assert finder.of(valid(deleted), ()).objects == ()
+        assert finder.of(valid(deleted), (), stands=True).objects == ()
+
+
+async def test_no_connection_is_tried_before_the_limiter_stands() -> None:
+    tried: list[str] = []
+
+    async def reach(address: str, port: int) -> bool:
+        tried.append(f"{address}:{port}")
+        return True
+
+    pods = [
+        PodState(f"acme-{name}-0", name, "z1-1", True, False, False, "", address=address)
+        for name, address in (("server", "10.0.0.1"), ("limiter", "10.0.1.1"))
+    ]
+    dialer = Dialer(lambda _: None, reach=reach, again=0.0)
+    finder = WayFinder(client=Objects(), namespaces=None, wake=lambda _: None, dialer=dialer)
+    finder.of(EDGED, pods, stands=False)
+    await asyncio.sleep(0.01)
+    assert tried == []
+    finder.of(EDGED, pods, stands=True)
+    await until(lambda: dialer.of(KEY) == "Open")
+    assert tried[0] == "10.0.0.1:8080"
+    await finder.close()

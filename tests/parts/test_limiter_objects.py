@@ -120,7 +120,7 @@ def test_once_it_stands_it_alone_reaches_the_login_and_it_and_the_login_the_serv
         (rule,) = get_list(limiter("NetworkPolicy", f"acme-{component}", of=of), "spec", "ingress")
         return [get_str(one, "podSelector", "matchLabels", LABEL_COMPONENT) for one in get_list(rule, "from")]
 
-    before = replace(LIMITED, limiter=replace(wanted_limiter(), stands=False))
+    before = replace(LIMITED, limiter=replace(wanted_limiter(), closes=False))
     assert [sources(before, one) for one in ("server", "login")] == [["", ""], ["", ""]]
     assert [sources(LIMITED, one) for one in ("server", "login")] == [["limiter", "login"], ["limiter"]]
 

@@ -24,6 +24,7 @@ from dedicated.parts.config import merge
 from dedicated.parts.database.engine import EngineState
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DatabaseReading, read_secret
+from dedicated.parts.edge.entry import EdgeState
 from dedicated.parts.keys import Identity, MasterkeyReading
 from dedicated.parts.measured import KeptMonth, month_of_manifest
 from dedicated.parts.recovery_agent import Kept
@@ -101,6 +102,7 @@ class Cluster:
     limiter_image: str = "haproxy:3.2"
     limiter: tuple[LimiterReport, ...] = ()
     ways: Ways = field(default_factory=Ways)
+    edge: EdgeState = field(default_factory=EdgeState)
     escrow: PlayedEscrow = field(default_factory=PlayedEscrow)
     gaps: tuple[downtime.Span, ...] = ()
     told: list[str] = field(default_factory=list)
@@ -130,7 +132,7 @@ class Cluster:
             exports=self.restores.exported(),
             forged=self.forged,
             measured=Measured(self.measured, self.months(), self.gaps),
-            engine=self.engine, recovery=self.recovery,
+            engine=self.engine, edge=self.edge, recovery=self.recovery,
             agent_image=self.agent_image, limiter_image=self.limiter_image, senior=self.senior,
             limiter_hash=self._limiter_hash(full), limiter=self.limiter, ways=self.ways,
             escrowed=self.escrow.kept, escrowing=self.escrow.attempts,

@@ -15,9 +15,11 @@ from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.status_limits import StatusRateLimit
 from dedicated.contract.limiter_report import Counts, Proof, Refused, Report
 from dedicated.contract.limits_sight import Way, Ways
-from dedicated.contract.rate_limits import policy_hash, policy_in_force
-from dedicated.parts.limiter.objects_files import files_of
+from dedicated.contract.rate_limits import Policy, policy_hash, policy_in_force
+from dedicated.parts.limiter.objects_files import Files, files_of
 from dedicated.parts.limiter.ways import leads_of, ways_of
+from dedicated.reconcile import limiting
+from dedicated.reconcile.turns import Turn
 from reconcile.simulation import Cluster
 from reconcile.test_plan_limiter import stood
 
@@ -220,3 +222,27 @@ def test_where_the_customer_enforces_it_is_said() -> None:
     assert cluster.condition("RateLimitExact") == ("False", "External")
     assert get_str(limits(cluster), "enforcement") == "External"
     assert cluster.findings() == []
+
+
+def test_files_that_wait_for_the_operators_turn_are_missed_by_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = proven()
+    before, since = told(cluster), limits(cluster)["wantedSince"]
+
+    def rendered(instance: Instance, policy: Policy, *, replicas: int) -> Files:
+        found = files_of(instance, policy, replicas=replicas)
+        return replace(found, mark=f"{found.mark}-new", contents=tuple(f"new{one}" for one in found.contents))
+
+    monkeypatch.setattr(limiting, "files_of", rendered)
+    cluster.turn = Turn("Waiting", before=1)
+    cluster.settle()
+    cluster.pass_time(minutes=20)
+    cluster.limiter = tuple(replace(one, measured_at=cluster.server.now) for one in cluster.limiter)
+    cluster.settle()
+    assert cluster.condition("UpToDate") == ("False", "OperatorUpgradePending")
+    assert told(cluster) == before
+    assert limits(cluster)["wantedSince"] == since
+    cluster.turn = Turn("Running", since="2026-03-08T12:00:00Z")
+    cluster.settle()
+    assert told(cluster)["RateLimitConfigured"] == ("Unknown", "Applying")

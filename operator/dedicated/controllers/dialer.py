@@ -14,6 +14,9 @@ from dedicated.contract.limits_sight import Direct
 
 EVERY = 300.0
 """Seconds between two tries of one instance."""
+AGAIN = 30.0
+"""Seconds until a way that seems to be open is tried again, before that is told: a policy that was just
+written takes its time on the nodes."""
 PATIENCE = 3.0
 """Seconds for a connection: a policy lets it time out."""
 AT_ONCE = 16
@@ -52,10 +55,12 @@ class Dialer:
         *,
         reach: Callable[[str, int], Awaitable[bool]] = reached,
         every: float = EVERY,
+        again: float = AGAIN,
     ) -> None:
         self._changed = changed
         self._reach = reach
         self._every = every
+        self._again = again
         self._places = asyncio.Semaphore(AT_ONCE)
         self._targets: dict[Key, Targets] = {}
         self._known: dict[Key, Direct] = {}
@@ -89,7 +94,9 @@ class Dialer:
     async def _keep(self, key: Key) -> None:
         while True:
             try:
-                async with self._places:
+                found = await self._try(self._targets[key])
+                if found == "Open" != self.of(key):
+                    await asyncio.sleep(self._again)
                     found = await self._try(self._targets[key])
                 self._note(key, found)
             except Exception:
@@ -99,9 +106,10 @@ class Dialer:
     async def _try(self, targets: Targets) -> Direct:
         if not targets.closed:
             return "Unknown"
-        if await self._any(targets.closed):
-            return "Open"
-        return "Closed" if await self._any(targets.open) else "Unknown"
+        async with self._places:
+            if await self._any(targets.closed):
+                return "Open"
+            return "Closed" if await self._any(targets.open) else "Unknown"
 
     async def _any(self, addresses: tuple[tuple[str, int], ...]) -> bool:
         return any(await asyncio.gather(*(self._reach(address, port) for address, port in addresses)))

@@ -42,6 +42,7 @@ from dedicated.controllers.ways import WayFinder
 from dedicated.controllers.world import World
 from dedicated.controllers.writes import Writes
 from dedicated.parts import escrow
+from dedicated.parts.limiter.names import service_ref
 from dedicated.reconcile.actions import Action, Plan, SetFinalizers, Settled
 from dedicated.reconcile.observed import Failure, Measured, Observed
 from dedicated.reconcile.plan import plan
@@ -300,7 +301,7 @@ class Reconciler:
             export_report=known.export_report,
             import_report=known.import_report,
             limiter=known.limiter,
-            ways=self._ways.of(instance, known.pods),
+            ways=self._ways.of(instance, known.pods, stands=service_ref(key.name) in known.children),
             limiter_hash=known.limiter_hash,
             senior=self._senior(key),
             mark=await self._namespaces.mark(key.namespace),

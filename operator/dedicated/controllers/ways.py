@@ -73,15 +73,18 @@ class WayFinder:
             for kind, informer in self._informers.items():
                 yield f"{kind.plural} (ways)", informer
 
-    def of(self, instance: Instance | InvalidInstance, pods: Iterable[PodState]) -> Ways:
+    def of(
+        self, instance: Instance | InvalidInstance, pods: Iterable[PodState], *, stands: bool
+    ) -> Ways:
         """What is known of the ways past an instance's limiter; `pods` are the instance's. The first with a
-        limiter begins the search. Of a spec that cannot be read, it goes on as it was."""
+        limiter begins the search; until it `stands`, nothing is closed, and no connection is tried. Of a spec
+        that cannot be read, it goes on as it was."""
         key = instance.meta.key
         if isinstance(instance, Instance):
             if instance.spec.edge is None or instance.meta.deleting:
                 self.forget(key)
                 return Ways()
-            self._ask(key, pods)
+            self._ask(key, pods if stands else ())
         return self._known(key)
 
     def _known(self, key: Key) -> Ways:

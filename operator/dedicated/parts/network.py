@@ -108,8 +108,8 @@ def _from_outside(flows: Flows) -> Iterator[JsonValue]:
 
 
 def _way_in(wanted: Wanted, port: int, *components: str) -> JsonValue:
-    """These components alone, once the limiter stands."""
-    if wanted.limiter is None or not wanted.limiter.stands:
+    """These components alone, once the limiter stands and can be reached."""
+    if wanted.limiter is None or not wanted.limiter.closes:
         return _from_gateways_and_own(wanted, port)
     sources: list[JsonValue] = [
         {"podSelector": {"matchLabels": selector(wanted.instance, component)}} for component in components

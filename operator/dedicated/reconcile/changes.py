@@ -20,6 +20,7 @@ from dedicated.parts import escrow, instruction
 from dedicated.reconcile.actions import Action, Apply, Delete, Settled
 from dedicated.reconcile.desired import Desired
 from dedicated.reconcile.drift import Drift
+from dedicated.reconcile.limiting import is_run_time
 from dedicated.reconcile.observed import Child, Observed
 from dedicated.reconcile.ownership import drift_of
 
@@ -68,8 +69,10 @@ def changes(
             mended.extend(repair.told)
         elif not child.ours or (child.applied != mark and not _only_annotation_lost(child)):
             # Without an entry of ours (anyone may reset managedFields) drift could not be told.
-            actions.append(Apply(manifest, seen=child))
-            unfinished = unfinished or child.applied != mark
+            apply = Apply(manifest, seen=child)
+            actions.append(apply)
+            rolls = child.applied != mark and not _is_by_record(instance, apply, observed)
+            unfinished = unfinished or rolls
         elif settled.get(ref) == (child.resource_version, mark):
             clean[child.ref] = settled[ref]
         elif drift := drift_of(manifest, child):
@@ -143,6 +146,12 @@ def stamp(manifest: Manifest) -> Manifest:
 def mark_of(manifest: Manifest) -> str:
     """The hash that a manifest or an object carries; empty: none."""
     return get_str(manifest, "metadata", "annotations", ANNOTATION_APPLIED)
+
+
+def _is_by_record(instance: Instance, apply: Apply, observed: Observed) -> bool:
+    """Whether a record alone asks for it, and what runs takes it over: no generation is under way for it."""
+    seen = instance.meta.status.get("observedGeneration") == instance.meta.generation
+    return seen and is_run_time(apply, observed)
 
 
 def _only_annotation_lost(child: Child) -> bool:
@@ -232,8 +241,7 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
     """
     kept = desired.untouched | desired.beside | instruction.refs(instance)
     wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
-    rolled_out = all(state.rolled_out for _, state in observed.workloads)
-    over = applied and desired.complete and rolled_out
+    over = applied and desired.complete and not observed.rolling(wanted)
     return [
         Delete(ref, child.uid)
         for ref, child in observed.children.items()

@@ -49,9 +49,12 @@ def with_way(desired: Desired, instance: Instance, observed: Observed) -> Desire
     """What should exist, with the objects of the way in. The limiter's Service tells that it stands."""
     if instance.spec.edge is None:
         return desired
-    kept = [item for item in certificate.render(instance) if _is_known(item, observed)]
-    ways = [item for item in manifests(instance) if _is_known(item, observed)]
-    untouched, replaced = desired.untouched, desired.replaced
+    held, wanted = certificate.render(instance), manifests(instance)
+    kept = [item for item in held if _is_known(item, observed)]
+    ways = [item for item in wanted if _is_known(item, observed)]
+    # A starting API server denies kinds for a moment: what is there of them stays.
+    denied = {ref_of(item) for item in (*held, *wanted) if not _is_known(item, observed)}
+    untouched, replaced = desired.untouched | denied, desired.replaced
     grpc, http = gateway.grpc_ref(instance), gateway.http_ref(instance)
     if not has_stood(instance, observed):
         untouched |= frozenset(map(ref_of, ways))

@@ -1,8 +1,9 @@
 """The limiter in one pass: when it is made, when it stands, and what of it waits for nobody.
 
 It comes after the server, and the way in comes after it. It stands once its pods were ready in two zones at
-least: then its Service is made, and server and login are closed to everybody else. The Service is the memory
-of that: what has stood goes on standing, however its pods fare, so that a bad moment opens no way past it.
+least: then its Service is made, and server and login are closed to everybody else, unless no way to it can be
+made. The Service is the memory of that: what has stood goes on standing, however its pods fare, so that a bad
+moment opens no way past it.
 Its configuration is a change of what runs, not of pods: a new policy is applied at once, outside of turns and
 slots. What the operator alone renders anew waits for the instance's turn; pods wait for turn and slot.
 """
@@ -13,13 +14,14 @@ from datetime import datetime
 
 from dedicated.api.findings import Finding
 from dedicated.api.json import Manifest, digest, get_str
-from dedicated.api.names import LABEL_COMPONENT
+from dedicated.api.names import ANNOTATION_APPLIED, LABEL_COMPONENT
 from dedicated.api.objects import SECRET, STATEFUL_SET, Ref, ref_of
 from dedicated.api.resource import Instance
 from dedicated.contract.availability import READY_ZONES
 from dedicated.contract.dates import earliest
 from dedicated.contract.rate_limits import InForce, policy_in_force
 from dedicated.parts import server
+from dedicated.parts.edge import entries
 from dedicated.parts.edge.entry import tls_secret
 from dedicated.parts.limiter import names, objects, objects_network, objects_pod, peers
 from dedicated.parts.limiter.names import COMPONENT, HASH_KEY, MOST_REPLICAS
@@ -79,11 +81,12 @@ def judge(instance: Instance, observed: Observed, *, zones: int, now: datetime) 
         replicas=replicas,
         zones=zones,
         memory=memory_of(instance, replicas=replicas),
-        files=files_of(instance, found.policy, replicas=replicas),
+        files=files_of(instance, found.policy, replicas=_there(instance, observed, replicas)),
         tls_secret=tls_secret(instance) if edge.terminates_tls else "",
         peers=current,
         peers_mark=digest(secrets[current].uid) if current else "",
         stands=stands,
+        closes=stands and _is_reached(instance, observed),
     )
     due = peers.due(instance.name, current, now)
     renewal = peers.renewed_at(instance.name, current, now) if current and not due else None
@@ -106,6 +109,22 @@ def is_ready(instance: Instance, observed: Observed) -> bool:
     """Whether its pods are, in as many zones as an instance needs to be Ready: each is in one of its own."""
     state = observed.stateful_sets.get(names.limiter_name(instance.name))
     return state is not None and state.rolled_out and state.ready >= READY_ZONES
+
+
+def _there(instance: Instance, observed: Observed, replicas: int) -> int:
+    """The replicas that the files are for: those that there are. Where a change of their number waits, a peer
+    that is not there yet would be missed, and one that is still there would count for itself."""
+    state = observed.stateful_sets.get(names.limiter_name(instance.name))
+    return replicas if state is None else min(MOST_REPLICAS, max(READY_ZONES, state.replicas))
+
+
+def _is_reached(instance: Instance, observed: Observed) -> bool:
+    """Whether there can be a way to it: where the cluster does not know what ways in are made of, to close
+    the others would lock everybody out. What there is counts: a starting API server denies kinds for a
+    moment."""
+    ways = [ref_of(item) for item in entries.manifests(instance)]
+    made = (ref in observed.children or ref.kind not in observed.edge.missing for ref in ways)
+    return not ways or any(made)
 
 
 def steps(wanted: Wanted, observed: Observed) -> Steps:
@@ -135,6 +154,14 @@ def is_run_time(action: Apply, observed: Observed) -> bool:
         return True
     told = get_str(action.manifest, "data", HASH_KEY)
     return told not in ("", observed.limiter_hash)
+
+
+def awaits_turn(limiter: LimiterWanted, observed: Observed) -> bool:
+    """Whether the agents are given other files than those wanted, of the same policy: these wait."""
+    child = observed.children.get(names.files_ref(limiter.instance.name))
+    mark = get_str(objects.files(limiter), "metadata", "annotations", ANNOTATION_APPLIED)
+    same = limiter.files.data[HASH_KEY] == observed.limiter_hash
+    return same and child is not None and child.applied != mark
 
 
 def out_of_slots(manifests: tuple[Manifest, ...]) -> Iterator[Ref]:

@@ -34,7 +34,7 @@ from dedicated.contract.objectives import Objectives
 from dedicated.contract.raised_ranges import Problem
 from dedicated.contract.rate_limits import InForce, Policy, policy_hash, policy_in_force
 from dedicated.reconcile.judgement import Judgement
-from dedicated.reconcile.limiting import Limiting
+from dedicated.reconcile.limiting import Limiting, awaits_turn
 from dedicated.reconcile.limits_status import last_proof, limits, load_told, observed, replicas
 from dedicated.reconcile.observed import Observed
 
@@ -101,21 +101,27 @@ class _Asked:
     stands: bool = False
 
 
-def _asked(found: Limiting) -> _Asked:
+def _asked(found: Limiting, seen: Observed, known: Manifest) -> _Asked:
+    """Files that wait for the operator's turn are asked of nobody yet: replicas are held to those that they
+    are given, as they tell."""
     if found.wanted is None:
         return _Asked(stands=found.stands)
-    files = found.wanted.files
-    return _Asked(files.contents, files.mark, found.stands)
+    files, told = found.wanted.files, get_str(known, "configuration")
+    if not (told and awaits_turn(found.wanted, seen)):
+        return _Asked(files.contents, files.mark, found.stands)
+    given = {report.replica: report.wanted for report in seen.limiter}
+    contents = tuple(given.get(number, "") for number in range(len(files.contents)))
+    return _Asked(contents, told, found.stands)
 
 
 def judge(
     instance: Instance, seen: Observed, judgement: Judgement, promised: Objectives, *, now: datetime
 ) -> Limits:
     """Judge what the replicas told and what leads past them."""
-    asked, zone = _asked(judgement.limiting), judgement.obligations.terms.zone
-    before, spec = instance.meta.status, instance.spec
+    before, spec, zone = instance.meta.status, instance.spec, judgement.obligations.terms.zone
     force = judgement.limiting.in_force or policy_in_force(spec.rate_limit, seen.facts, now=now)
     known = get_map(before, "rateLimit")
+    asked = _asked(judgement.limiting, seen, known)
     sight = _sight(instance, seen, asked, force.policy, known, zone=zone, now=now)
     found = limits_conditions.conditions(sight, before, generation=instance.meta.generation, now=now)
     judged = _held(found, sight, before)

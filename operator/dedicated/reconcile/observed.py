@@ -5,7 +5,7 @@ a child holds strings that are shared between instances and no manifest.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ from dedicated.api.names import (
     REGION_LABEL,
     ZONE_LABEL,
 )
-from dedicated.api.objects import Ref
+from dedicated.api.objects import STATEFUL_SET, Ref
 from dedicated.api.probing import Entry
 from dedicated.api.quantity import parse_quantity
 from dedicated.api.resource import Meta
@@ -189,10 +189,16 @@ class Observed:
         """The Deployment of one of an instance's components, where it exists."""
         return self.deployments.get(f"{instance}-{component}")
 
-    @property
-    def workloads(self) -> tuple[tuple[str, DeploymentState], ...]:
-        """All that runs as pods over zones, by name."""
-        return tuple(sorted({**self.deployments, **self.stateful_sets}.items()))
+    def rolling(self, wanted: Container[Ref]) -> frozenset[str]:
+        """Names of workloads that are not rolled out; of StatefulSets, those that are still wanted: one that
+        never came up must not outlive the wish for it."""
+        kept = {
+            name: state
+            for name, state in self.stateful_sets.items()
+            if Ref(STATEFUL_SET.kind, name) in wanted
+        }
+        found = {**self.deployments, **kept}
+        return frozenset(name for name, state in found.items() if not state.rolled_out)
 
     def is_stranded(self, image: str, component: str, *, failures: int) -> bool:
         """Whether a Job of ours, which keeps the manifest it was made with, is of another operator's image

@@ -362,7 +362,7 @@ def _progress(judgement: Judgement, desired: Desired, observed: Observed, found:
         if failing is not None:
             return Progress(waiting=failing.message, reason=failing.code)
         return Progress(waiting=desired.waiting, reason="Progressing")
-    pending = {name for name, state in observed.workloads if not state.rolled_out}
+    pending = observed.rolling({*map(ref_of, desired.manifests), *desired.untouched})
     if found.unfinished or pending or not observed.deployments:
         stuck = [pod for pod in observed.pods if pod.problem and pod.component != schema.COMPONENT]
         cause = f"; pod {stuck[0].name}: {stuck[0].problem}" if stuck else ""

@@ -76,17 +76,19 @@ def deployment_of(manifest: Manifest) -> DeploymentState:
 
 def stateful_set_of(manifest: Manifest) -> DeploymentState:
     """A StatefulSet's progress. Both revisions are one when all pods of the newest template were ready at
-    once, and before the first rollout too."""
+    once, and before the first rollout too. Then all pods are of it, also one that is on its way out, whose
+    name is taken until it is gone: it is not counted as updated, and nothing rolls."""
     spec, status = get_map(manifest, "spec"), get_map(manifest, "status")
     replicas = get_int(spec, "replicas")
+    complete = get_str(status, "currentRevision") == get_str(status, "updateRevision") != ""
     return DeploymentState(
         generation=get_int(manifest, "metadata", "generation"),
         observed_generation=get_int(status, "observedGeneration"),
         replicas=replicas,
-        updated=get_int(status, "updatedReplicas"),
+        updated=get_int(status, "replicas" if complete else "updatedReplicas"),
         ready=get_int(status, "readyReplicas"),
         available=get_int(status, "availableReplicas"),
         surplus=max(0, get_int(status, "replicas") - replicas),
         version="",
-        complete=get_str(status, "currentRevision") == get_str(status, "updateRevision") != "",
+        complete=complete,
     )

@@ -30,7 +30,7 @@ class LimiterWanted:
     `memory` are the bytes that HAProxy may take. `tls_secret` is
     the Secret of the public name where HAProxy terminates TLS, else empty. `peers` is the Secret of the link
     between the replicas, empty while there is none; `peers_mark` changes when it was made anew. `stands` says
-    that the limiter was ready once: from then on server and login are reached by nobody else.
+    that the limiter was ready once; with `closes` server and login are reached by nobody else.
     """
 
     instance: Instance
@@ -44,6 +44,7 @@ class LimiterWanted:
     peers: str = ""
     peers_mark: str = ""
     stands: bool = False
+    closes: bool = False
 
 
 def is_report(component: str, manager: str, fields: Manifest) -> bool:
