@@ -202,7 +202,7 @@ class Demo:
             found = condition_in(get_map(body, "status"), kind)
             status, reason, message = (get_str(found, key) for key in ("status", "reason", "message"))
             text = f"{kind}={status} {reason}: {message}"
-            if found is not None and text != told:
+            if status and text != told:
                 told = text
                 yield text
             if status == "True":

@@ -41,7 +41,7 @@ To try (first: eval "$(make -s env)"):
   dedicated limits check acme 198.51.100.7 /ui/login -n acme
                                                              what holds for one client
   dedicated record override acme -n acme --range 198.51.100.0/28 --factor 4 --until 2027-06-01 \\
-       --reference TICKET-12 --reason offices                raised at once, on every replica
+       --reference TICKET-12 --reason offices                refused: the provider is to be named
   kubectl get perconapgbackups,ib -n globex                  an engine's backups, where one is played
   dedicated recovery acme -n globex                          what could be restored of it, and until when
   dedicated drill acme -n globex                             a restore tried out in a copy, and recorded

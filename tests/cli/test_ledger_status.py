@@ -86,6 +86,16 @@ def told_by_operator() -> Manifest:
         "status": {
             "observedGeneration": 1,
             "summary": {"version": "v4.15.2", "zones": "2/3", "server": "3/3", "login": "3/3"},
+            "rateLimit": {
+                "limits": {"ui": {"limit": 606, "ban": 2727}, "api": {"limit": 3030, "ban": 9090}},
+                "observed": {
+                    "measuredAt": "2026-11-28T08:55:00Z", "requestsPerMinute": 12000,
+                    "refusedPerMinute": [
+                        {"class": "ui", "limited": 40, "banned": 14},
+                        {"class": "api", "limited": 6, "banned": 0},
+                    ],
+                },
+            },
             "serviceLevel": {
                 "downSince": "2026-11-28T07:58:00Z",
                 "current": {"month": "2026-11", "contract": "99.981", "downtimeMinutes": 8,

@@ -1,5 +1,7 @@
 """Ways in on a real API server: what is rendered is taken, follows the limiter, and is told as it is."""
 
+from functools import partial
+
 import pytest
 
 from api.edge_examples import EDGES
@@ -7,6 +9,7 @@ from api.edge_examples import GATEWAY as GATEWAY_EXAMPLE
 from builders import instance as an_instance
 from cluster.edge_stage import (
     GATEWAY,
+    ISSUED,
     answer,
     create_with,
     edge_status,
@@ -28,6 +31,7 @@ from dedicated.api.objects import (
     HTTP_ROUTE,
     INGRESS,
     INGRESS_CLASS,
+    INSTANCE,
     KIND_BY_NAME,
     SECRET,
     SERVICE,
@@ -135,6 +139,13 @@ def test_what_others_lead_elsewhere_is_undone(
 
     until(lambda: backend() == "acme-limiter", "the repair")
     assert modification_of(at.body(), "HTTPRoute/acme-edge")["manager"] == "mallory"
+    at.api.delete(INSTANCE, at.namespace, "acme")
+    routes = ((HTTP_ROUTE, "acme-edge"), (GRPC_ROUTE, "acme-grpc"))
+    until(
+        lambda: not any(at.api.find(kind, at.namespace, name) for kind, name in routes),
+        "they go with the instance",
+        seconds=60,
+    )
 
 
 def test_an_ingress_its_address_and_its_certificate_are_told(
@@ -165,25 +176,45 @@ def test_an_ingress_its_address_and_its_certificate_are_told(
     until(lambda: edge_status(at).get("address") == "203.0.113.7", "the address")
 
 
-def test_an_ingress_that_lost_its_label_is_found_and_goes_with_its_way_in(
-    cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator
+@pytest.mark.parametrize(
+    ("edge", "made"),
+    [
+        (ingress(), [(INGRESS, "acme-edge")]),
+        (
+            {**GATEWAY, "tls": ISSUED},
+            [(GRPC_ROUTE, "acme-grpc"), (CERTIFICATE, "acme-edge"), (HTTP_ROUTE, "acme-edge")],
+        ),
+    ],
+    ids=["ingress", "gateway"],
+)
+def test_what_lost_its_label_is_found_and_goes_with_its_way_in(
+    cluster: Cluster,
+    make_namespace: MakeNamespace,
+    run_operator: RunOperator,
+    edge: Manifest,
+    made: list[tuple[Kind, str]],
 ) -> None:
+    if "gateway" in edge:
+        install_edge(cluster)
     namespace, api = make_namespace(labels=SIMULATED), cluster.api
     api.create(tls_secret(namespace, "login-tls", days=90))
-    at = stand_with(cluster, namespace, run_operator, ingress())
+    at = stand_with(cluster, namespace, run_operator, edge)
+    until(lambda: all(uid(api, kind, namespace, name) for kind, name in made), "all of it")
     at.rest()
-    was = uid(api, INGRESS, namespace, "acme-edge")
     lost: Manifest = {"metadata": {"labels": {LABEL_MANAGED_BY: "other"}}}
-    api.patch(INGRESS, namespace, "acme-edge", lost, manager="mallory")
 
-    def label() -> str:
-        return get_str(api.get(INGRESS, namespace, "acme-edge"), "metadata", "labels", LABEL_MANAGED_BY)
+    def label(kind: Kind, name: str) -> str:
+        return get_str(api.get(kind, namespace, name), "metadata", "labels", LABEL_MANAGED_BY)
 
-    until(lambda: label() == FIELD_MANAGER, "its label")
-    assert uid(api, INGRESS, namespace, "acme-edge") == was
+    for kind, name in made:
+        was = uid(api, kind, namespace, name)
+        api.patch(kind, namespace, name, lost, manager="mallory")
+        until(partial(lambda kind, name: label(kind, name) == FIELD_MANAGER, kind, name), "its label")
+        assert uid(api, kind, namespace, name) == was
     at.rest()
-    change(api, namespace, {"edge": {"ingress": None, "tls": None, "clientAddress": None, "service": {}}})
-    until(lambda: api.find(INGRESS, namespace, "acme-edge") is None, "it is gone")
+    none = dict.fromkeys(("ingress", "gateway", "tls", "clientAddress"))
+    change(api, namespace, {"edge": {**none, "service": {}}})
+    until(lambda: not any(uid(api, kind, namespace, name) for kind, name in made), "it is gone")
     wait_applied(api, namespace)
     assert edge_status(at)["kind"] == "Service"
     assert api.find(SECRET, namespace, "login-tls") is not None

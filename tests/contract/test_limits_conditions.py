@@ -62,7 +62,7 @@ def with_one(change: Callable[[Report], Report]) -> Sight:
 
 def test_a_limiter_that_is_well() -> None:
     assert judged(sight()) == GOOD
-    assert "ui 606 a minute, banned from 2727 in three; api 3030, 9090" in message(
+    assert "ui 606 a minute, banned beyond 2727 in three; api 3030, 9090" in message(
         sight(), RATE_LIMIT_ENFORCED
     )
 

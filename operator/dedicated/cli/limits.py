@@ -125,7 +125,7 @@ def _head(sight: Sight) -> None:
     state = f"{get_str(found, 'status') or 'Unknown'} {get_str(found, 'reason')}".rstrip()
     say(f"{sight.source.owner}: {RATE_LIMIT_ENFORCED}={state}", "bold")
     say(f"  {get_str(found, 'message') or 'no operator has seen it yet'}")
-    if sight.standing:
+    if sight.standing and sight.standing != get_str(found, "reason"):
         say(f"  {NOTHING_STANDS[sight.standing]}", "yellow")
 
 

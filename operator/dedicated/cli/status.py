@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from dedicated.api.conditions import READY, condition_in, parse_time
+from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY, condition_in, parse_time
 from dedicated.api.instance import Sizing
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map, get_str
 from dedicated.cli.calendar import PERMITTED_BY, date_json, dates_table
@@ -106,6 +106,8 @@ def _figures(source: Source, owed: Obligations) -> Iterator[tuple[str, str]]:
     yield "availability", _measured(get_map(source.body, "status", "serviceLevel"), owed)
     if recovery := get_map(source.body, "status", "recovery"):
         yield "recovery", _recoverable(recovery, owed)
+    if limits := get_map(source.body, "status", "rateLimit"):
+        yield "rate limits", _limited(limits, source)
     if owed.clocks.void is not None:
         yield "service level", f"void since {when(owed.clocks.void.start, owed.terms)} (M-11)"
     if owed.slots:
@@ -136,6 +138,21 @@ def _recoverable(recovery: Manifest, owed: Obligations) -> str:
     told = f"newest point {when(newest, owed.terms)}" if newest else "nothing can be restored"
     at = f", measured {utc(measured)}" if measured else ""
     return f"{told}; {get_str(recovery, 'objective')} may be lost (B-3){at}"
+
+
+def _limited(limits: Manifest, source: Source) -> str:
+    """Whether clients are held to the limits, and what of that was refused, as the operator wrote it."""
+    enforced = condition_in(get_map(source.body, "status"), RATE_LIMIT_ENFORCED)
+    ui, api = (get_int(limits, "limits", kind, "limit") for kind in ("ui", "api"))
+    told = f"{get_str(enforced, 'reason') or 'not judged'}: ui {ui}, api {api} a minute (RL-1)"
+    seen = get_map(limits, "observed")
+    if not seen:
+        return told
+    classes = get_list(seen, "refusedPerMinute")
+    refused = sum(get_int(one, "limited") + get_int(one, "banned") for one in classes)
+    counted = f"{refused} of {get_int(seen, 'requestsPerMinute')} requests a minute refused"
+    measured = parse_time(get_str(seen, "measuredAt"))
+    return f"{told}; {counted}{f', measured {utc(measured)}' if measured else ''}"
 
 
 def _conditions(source: Source) -> None:

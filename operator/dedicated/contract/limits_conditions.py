@@ -251,7 +251,7 @@ def _proven(sight: Sight, heard: tuple[Report, ...]) -> _Verdict:
         if sight.ways.direct == "NotTried"
         else "a connection past it fails"
     )
-    limits = f"{_words(sight.thresholds)} in all {sight.replicas} replicas; {tried}"
+    limits = f"{_words(sight.thresholds)}; in all {sight.replicas} replicas; {tried}"
     if any(one.policy_hash != sight.policy_hash or not _is_of_now(one) for one in heard):
         text = f"a change is being applied; each replica was proven before it; {tried}"
         return _Verdict("True", "Applying", text)
@@ -349,6 +349,6 @@ def _named(reports: list[Report]) -> str:
 
 def _words(found: Thresholds) -> str:
     return (
-        f"ui {found.ui.limit} a minute, banned from {found.ui.ban} in three; "
+        f"ui {found.ui.limit} a minute, banned beyond {found.ui.ban} in three; "
         f"api {found.api.limit}, {found.api.ban}"
     )

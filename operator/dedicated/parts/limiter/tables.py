@@ -5,8 +5,7 @@ it, and every replica reads the sum. In the other tables only presence matters.
 
 Of a class, per replica: `adm` counts requests that were let through, for longer than marks live; `off` those
 offered outside a ban, and is forgotten just before a ban ends: a clean slate. How many clients there are is
-what `off` holds. Shared: `ban`, `mark` and
-`markban` (see `window`). A request of a client with few of them leaves no mark.
+what `off` holds. Shared: `ban`, `mark` and `markban` (see `window`).
 """
 
 from collections.abc import Iterator

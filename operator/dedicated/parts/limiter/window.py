@@ -18,7 +18,7 @@ below the limit, and at most G - 1 pass above it, less than 1 %. A ban is the sa
   marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
   a while. That writes over what the other counts at that moment, and is seldom for it.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
-  needs no look into the maps.
+  is not held against the maps.
 """
 
 from dedicated.contract.rate_limits import BAN, TOLERANCE_PERCENT, Kind, Threshold
