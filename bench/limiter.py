@@ -6,7 +6,9 @@ same server. Windows and bans have their real lengths.
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from statistics import median
 
 from bench.figure import Figure, at_most, report
@@ -78,29 +80,38 @@ async def _banned(stand: Stand) -> list[Answer]:
         return await paced(made, get(UI), rate=BAN_RATE, seconds=BAN_SECONDS)
 
 
-async def _watched(stand: Stand) -> tuple[list[Answer], list[list[Answer]], list[Answer]]:
-    bursts = [await _at_once(stand, number) for number in range(5)]
-    polite, banned = await asyncio.gather(_polite(stand, 10), _banned(stand))
-    return polite, bursts, banned
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    polite: list[Answer]
+    bursts: list[list[Answer]]
+    banned: list[Answer]
+
+
+async def _watched(stands: Sequence[Stand]) -> list[_Watched]:
+    """Bursts one after the other, so that they are as quick as the machine is; the rest at once."""
+    bursts = [[await _at_once(stand, number) for number in range(5)] for stand in stands]
+    polite = asyncio.gather(*(_polite(stand, 10) for stand in stands))
+    banned = asyncio.gather(*(_banned(stand) for stand in stands))
+    return [_Watched(*each) for each in zip(await polite, bursts, await banned, strict=True)]
 
 
 def windows() -> Iterator[Figure]:
     """What passes in a window, and when bans begin and end, by replicas."""
-    for replicas in (1, 2, 3):
-        with standing(replicas=replicas) as stand:
-            rules = stand.rules("ui")
-            polite, bursts, banned = asyncio.run(_watched(stand))
-        name = f"limiter_{replicas}_replicas"
-        refused = sum(not answer.admitted for answer in polite)
+    with ExitStack() as stack:
+        stands = [stack.enter_context(standing(replicas=replicas)) for replicas in (1, 2, 3)]
+        found = asyncio.run(_watched(stands))
+    for stand, watched in zip(stands, found, strict=True):
+        rules, name = stand.rules("ui"), f"limiter_{stand.site.replicas}_replicas"
+        refused = sum(not answer.admitted for answer in watched.polite)
         yield at_most(f"{name}_polite_bursts_refused", refused, "requests", 0)
-        passed = median(sum(answer.admitted for answer in answers) for answers in bursts)
+        passed = median(sum(answer.admitted for answer in answers) for answers in watched.bursts)
         over = (passed / rules.limit - 1) * 100
-        yield at_most(f"{name}_burst_overshoot", over, "%", 1 if replicas == 1 else 2)
-        densest = (most_admitted(banned, rules.window) / rules.limit - 1) * 100
+        yield at_most(f"{name}_burst_overshoot", over, "%", 1 if stand.site.replicas == 1 else 2)
+        densest = (most_admitted(watched.banned, rules.window) / rules.limit - 1) * 100
         yield at_most(f"{name}_window_overshoot", densest, "%", 1)
-        below = len(refused_below(banned, rules.guaranteed, rules.window))
+        below = len(refused_below(watched.banned, rules.guaranteed, rules.window))
         yield at_most(f"{name}_refused_below_guarantee", below, "requests", 0)
-        yield from _ban(name, banned, rules)
+        yield from _ban(name, watched.banned, rules)
 
 
 def _ban(name: str, answers: list[Answer], rules: Rules) -> Iterator[Figure]:

@@ -2,18 +2,19 @@
 
 import base64
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from cluster.instances import database_secret, instance
 from cluster.limiter_stage import AGENT
 from cluster.observing import wait_applied
-from cluster.standing import NOWHERE, Standing
+from cluster.standing import NOWHERE, Standing, until
 from dedicated.api.json import JsonValue, Manifest, get_int, get_list, get_map
-from dedicated.api.objects import Kind
+from dedicated.api.objects import CERTIFICATE, GRPC_ROUTE, HTTP_ROUTE, Kind
 from engines import definitions
 from parts.chains import certificate, key_pem
-from testbed.client import Api
+from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
 from testbed.fixtures import RunOperator
 
@@ -106,6 +107,19 @@ def install_edge(cluster: Cluster) -> None:
     if source is None:
         pytest.skip(definitions.REASON)
     definitions.install_edge(cluster, source)
+    for kind in (HTTP_ROUTE, GRPC_ROUTE, CERTIFICATE):
+        until(partial(_is_served, cluster.api, kind), f"{kind.plural} to be served")
+
+
+def _is_served(api: Api, kind: Kind) -> bool:
+    """Whether a kind can be listed by now: one that is new, or known anew, is refused with 429 for a while."""
+    try:
+        api.list(kind)
+    except ApiError as error:
+        if error.status not in (404, 429):
+            raise
+        return False
+    return True
 
 
 def remove_edge(cluster: Cluster) -> None:

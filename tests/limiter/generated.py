@@ -56,7 +56,7 @@ def site(chance: Random, directories: Directories) -> Site:
         login=Backend(chance.choice([f"{name}-login-pods.ns.svc.cluster.local", "127.0.0.1"]), 3000),
         replicas=replicas,
         client_address=client_address(chance),
-        hsts=Hsts(max_age=chance.choice([0, 31_536_000]), include_sub_domains=chance.random() < 0.5),
+        hsts=Hsts(max_age=chance.choice([1, 31_536_000]), include_sub_domains=chance.random() < 0.5),
         tls=chance.random() < 0.5,
         peers_tls=chance.random() < 0.7,
         addresses=chance.choice([10_000, 131_072, 4_000_000]),

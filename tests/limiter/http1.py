@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import cycle
 
 from limiter.answers import Answer, take
 
@@ -21,7 +20,8 @@ def get(path: str, *headers: str, host: str = "login.example.com") -> bytes:
 class Line(asyncio.Protocol):
     """One connection. Answers come in the order of the requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, endpoint: Endpoint, source: str | None = None) -> None:
+        self.endpoint, self.source = endpoint, source
         self._buffer = bytearray()
         self._waiting: deque[tuple[Answer, asyncio.Future[Answer]]] = deque()
         self._transport: asyncio.Transport | None = None
@@ -79,7 +79,7 @@ async def connect(endpoint: Endpoint, *, source: str | None = None) -> Line:
     """A connection from a loopback address."""
     loop = asyncio.get_running_loop()
     local = (source, 0) if source else None
-    _, line = await loop.create_connection(Line, *endpoint, local_addr=local)
+    _, line = await loop.create_connection(lambda: Line(endpoint, source), *endpoint, local_addr=local)
     return line
 
 
@@ -118,17 +118,20 @@ async def paced(
     *,
     rate: float,
     seconds: float,
-    until: Callable[[], bool] = lambda: False,
 ) -> list[Answer]:
-    """An open loop: the request is sent at its time, whatever became of those before it."""
-    begun, futures, turn = time.monotonic(), [], cycle(made)
+    """An open loop: the request is sent at its time, whatever became of those before it.
+
+    A connection that was closed is opened anew, as every client does.
+    """
+    begun, futures, current = time.monotonic(), [], list(made)
     for number in range(round(rate * seconds)):
         wait = begun + number / rate - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
-        futures += next(turn).send(request)
-        if until():
-            break
+        place = number % len(current)
+        if current[place].lost:
+            current[place] = await connect(current[place].endpoint, source=current[place].source)
+        futures += current[place].send(request)
     return list(await asyncio.gather(*futures))
 
 

@@ -59,11 +59,13 @@ async def test_a_client_at_the_limit_is_never_refused_in_330_seconds(replicas: i
             steady(stand, 1.6, 5.5, number=1),
         )
         rules = stand.rules("ui")
-    assert sum(not answer.admitted for answer in ui) == 0
-    assert sum(not answer.admitted for answer in api) == 0
+    assert sum(answer.status == 429 for answer in (*ui, *api)) == 0
+    assert sum(answer.status == 200 for answer in ui) >= 3300 * 0.99
+    assert sum(answer.status == 200 for answer in api) >= 16_500 * 0.99
     begin, end = reckoned(rules, above)
     ((begun, ended),) = bans(above, banned=rules.banned)
-    assert (begun, ended) == (pytest.approx(begin, abs=0.5), pytest.approx(end, abs=1.0))
+    assert begun == pytest.approx(begin, abs=0.5)
+    assert ended == pytest.approx(end, abs=1.0)
     assert most_admitted(above, rules.window) <= rules.limit * 1.01
 
 

@@ -18,6 +18,7 @@ from dedicated.parts.limiter.configuration import (
     content_digest,
     render,
     run_time,
+    server_state,
     structure,
 )
 from dedicated.parts.limiter.maps import API_BAN, API_LIMIT, EXEMPT, UI_BAN, UI_LIMIT
@@ -182,6 +183,14 @@ def test_memory_is_that_of_the_tables() -> None:
 def test_only_known_words_are_left_to_the_agent() -> None:
     text = "".join(render(RAISED, SITE, 0).values())
     assert set(re.findall(r"@\w+@", text)) == {CLUSTER_DOMAIN, NEAR, "@PEER_1@"}
+
+
+def test_a_new_worker_knows_the_servers_that_are_up() -> None:
+    head = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n"
+    up = "9 api 1 server1 10.0.0.7 2 0 1\n"
+    others = "9 api 2 server2 - 0 32 1\n9 api 3 server3 10.0.0.8 0 0 1\n9 api 4 server4 10.0.0.9 2 1 1\n\n"
+    assert server_state(head + up + others) == head + up
+    assert server_state("1\n") == "1\n"
 
 
 def test_rendering_is_quick() -> None:

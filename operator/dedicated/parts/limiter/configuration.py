@@ -19,9 +19,15 @@ from dedicated.parts.limiter.window import ban_map, limit_map
 CONFIGURATION = "haproxy.cfg"
 HASH_VARIABLE = "proc.policy_hash"
 SERVER_STATE = "server-state"
+_STATE_WORDS = 7
 ANYBODY = "203.0.113.1"
 """An address for documentation: nobody's, so that it has what everybody has."""
 CONNECTIONS = 8000
+HEALTHY, READY = "/healthz", "/readyz"
+"""The process serves; it has found a server, too. One that finds none is ready all the same in the end: it
+says better than nobody that no server is."""
+FINDING = 20
+"""Seconds."""
 UNAVAILABLE = '{"code":14,"message":"no server is ready"}'
 
 
@@ -53,6 +59,21 @@ def structure(files: Mapping[str, str]) -> str:
     return sha256("\n".join(kept).encode()).hexdigest()[:16]
 
 
+def server_state(told: str) -> str:
+    """What a new worker is to know of `show servers state`: only servers that are up.
+
+    HAProxy warns of every other one, and a warning keeps it from starting.
+    """
+    lines = told.splitlines()
+    return "".join(f"{line}\n" for line in lines if _is_up(line.split()))
+
+
+def _is_up(words: list[str]) -> bool:
+    if len(words) < _STATE_WORDS:
+        return bool(words)
+    return words[0] == "#" or (words[4] != "-" and words[5:7] == ["2", "0"])
+
+
 def run_time(files: Mapping[str, str]) -> dict[str, str]:
     """Maps and lists: what is changed in the running process."""
     return {name: text for name, text in files.items() if name != CONFIGURATION}
@@ -71,6 +92,7 @@ def _global(policy: Policy, site: Site, replica: int) -> list[str]:
         f"    nbthread {site.threads}",
         "    ssl-load-extra-del-ext",
         "    tune.h2.max-concurrent-streams 250",
+        "    set-var proc.started date",
         f"    set-var {HASH_VARIABLE} str({policy_hash(policy)})",
     ]
 
@@ -98,10 +120,13 @@ def _metrics(policy: Policy, site: Site, replica: int) -> list[str]:
         f'{{"policyHash":"%[var({HASH_VARIABLE})]","replica":{replica},"mode":"{policy.mode}",'
         f'"classes":[{classes}]}}'
     )
+    young = f"{{ date,sub(proc.started) lt {FINDING} }}"
     return [
         "frontend metrics",
         f"    bind {site.address}:{METRICS_PORT}",
-        "    monitor-uri /healthz",
+        f"    monitor-uri {HEALTHY}",
+        f"    http-request return status 503 if {{ path {READY} }} {{ nbsrv(api) lt 1 }} {young}",
+        f"    http-request return status 200 if {{ path {READY} }}",
         "    http-request use-service prometheus-exporter if { path /metrics }",
         (
             "    http-request return status 200 content-type application/json"

@@ -69,6 +69,7 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
     markers = marking(group(floor.ban), replicas)
     return [
         put("ban", f"var(txn.k),table_expire({tables.banned(kind)})"),
+        _over("ban"),
         *_offered(kind, replica, others),
         *_ban(kind, floor.ban),
         *_marked("m", "var(txn.o),sub(1)", ban_map(kind), floor=floor.ban, markers=markers),
@@ -131,7 +132,13 @@ def _alive(name: str, mark: str, table: str) -> list[str]:
     return [
         put(name, f"{_ipv4_key(mark)},table_expire({table})", f"{found(mark)} !{IS_IPV6}"),
         put(name, f"{_ipv6_key(mark)},table_expire({table})", f"{found(mark)} {IS_IPV6}"),
+        _over(name),
     ]
+
+
+def _over(name: str) -> str:
+    """An entry whose time is over is still found until HAProxy, when it is busy, gets to sweep the table."""
+    return f"http-request unset-var(txn.{name}) if {{ var(txn.{name}) -m int 0 }}"
 
 
 def _ipv4_key(mark: str) -> str:
