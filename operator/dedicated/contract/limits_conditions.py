@@ -185,7 +185,7 @@ def _past(sight: Sight) -> _Verdict | None:
     objects = [str(way) for way in sight.ways.objects[:SHOWN]]
     if len(sight.ways.objects) > SHOWN:
         objects.append(f"{len(sight.ways.objects) - SHOWN} more")
-    if sight.ways.direct == "Open":
+    if sight.ways.direct == "Open" and sight.mode == "Enforce":
         objects.append("a pod of the server takes a connection that does not come from the limiter")
     if not objects:
         return None
