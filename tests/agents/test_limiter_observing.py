@@ -9,7 +9,7 @@ from dedicated.contract.limiter_report import Counts, Refused, TopPath
 TABLES = """# table: rl/adm_ui_r1, type: ipv6, size:131072, used:40
 # table: rl/off_ui_r1, type: ipv6, size:131072, used:41
 # table: rl/adm_ui_r0, type: ipv6, size:131072, used:99
-# table: rl/adm_api_r1, type: ipv6, size:131072, used:7
+# table: rl/off_api_r1, type: ipv6, size:131072, used:7
 # table: rl/mark_ui, type: ipv6, size:262144, used:900
 # table: rl/ban_ui, type: ipv6, size:32768, used:2
 # table: rl/ban_api, type: ipv6, size:32768, used:1

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedicated.agents.limiter.files import Folder
-from dedicated.parts.limiter.configuration import CONFIGURATION, HASH_VARIABLE, SERVER_STATE, structure
+from dedicated.parts.limiter.configuration import (
+    CONFIGURATION,
+    HASH_VARIABLE,
+    SERVER_STATE,
+    server_state,
+    structure,
+)
 from dedicated.parts.limiter.maps import LISTS, MAPS
 from dedicated.probes import haproxy
 from dedicated.probes.haproxy import Haproxy, HaproxyError
@@ -71,7 +77,7 @@ class Applier:
 
     async def _reload(self) -> None:
         """The new worker knows the servers of before at once, by their state."""
-        Folder(self.sockets).write({SERVER_STATE: await self.process.servers()})
+        Folder(self.sockets).write({SERVER_STATE: server_state(await self.process.servers())})
         await self.process.reload()
 
     async def _back(self, before: Mapping[str, str], *, structural: bool, cause: HaproxyError) -> None:

@@ -131,10 +131,8 @@ def plain_path(path: str) -> str:
 
 
 def _tracked(tables: Mapping[str, Table], kind: str, replica: int) -> Table:
-    """The fullest table of a class that holds one entry for each address."""
-    names = (f"adm_{kind}_r{replica}", f"off_{kind}_r{replica}")
-    found = [tables[name] for name in names if name in tables]
-    return max(found, key=lambda table: table.used, default=Table(0, 0))
+    """The table of a class that holds one entry for each address of the last minute."""
+    return tables.get(f"off_{kind}_r{replica}", Table(0, 0))
 
 
 def _totals(pid: int, rows: Mapping[str, Row], refused: Mapping[str, int]) -> Totals:

@@ -24,8 +24,8 @@ ANYBODY = "203.0.113.1"
 """An address for documentation: nobody's, so that it has what everybody has."""
 CONNECTIONS = 8000
 HEALTHY, READY = "/healthz", "/readyz"
-"""The process serves; it has found a server, too. One that finds none is ready all the same in the end: it says
-better than nobody that no server is."""
+"""The process serves; it has found a server, too. One that finds none is ready all the same in the end: it
+says better than nobody that no server is."""
 FINDING = 20
 """Seconds."""
 UNAVAILABLE = '{"code":14,"message":"no server is ready"}'
