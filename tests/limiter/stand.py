@@ -143,6 +143,8 @@ class Stand:
         A process learns for some seconds after its start, and what it is taught of its own share is older
         than what it has counted since.
         """
+        if self.site.replicas == 1:
+            return True
         return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
 
     def await_link(self) -> None:
