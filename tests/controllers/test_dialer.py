@@ -53,7 +53,7 @@ async def test_what_a_connection_is_taken_for(open_to_all: tuple[str, ...], want
 async def test_what_closes_a_moment_later_was_never_open() -> None:
     tried, told = list[str](), list[str]()
 
-    async def reach(address: str, port: int) -> bool:  # noqa: ARG001
+    async def reach(address: str, port: int) -> bool:
         tried.append(address)
         return address == "10.0.1.1" or tried.count(address) == 1
 
