@@ -12,6 +12,7 @@ from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.names import GROUP, ZONE_LABEL
 from dedicated.api.objects import STATEFUL_SET
 from dedicated.parts.limiter import names
+from dedicated.parts.limiter.configuration import HEALTHY, READY
 from dedicated.parts.limiter.names import COMPONENT
 from dedicated.parts.limiter.objects import LimiterWanted
 from dedicated.parts.limiter.peers import MOUNTED
@@ -116,8 +117,8 @@ def _haproxy(wanted: LimiterWanted) -> Manifest:
             *_secrets_mounted(wanted),
         ],
         "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
-        "readinessProbe": _probe("metrics", period=2, failures=2),
-        "livenessProbe": _probe("metrics", period=10, failures=6),
+        "readinessProbe": _probe("metrics", READY, period=2, failures=2),
+        "livenessProbe": _probe("metrics", HEALTHY, period=10, failures=6),
     }
 
 
@@ -141,12 +142,12 @@ def _agent(wanted: LimiterWanted, name: str) -> Manifest:
     if name == "prepare":
         return container
     port: Manifest = {"name": "agent", "containerPort": names.AGENT_PORT, "protocol": "TCP"}
-    return {**container, "ports": [port], "livenessProbe": _probe("agent", period=10, failures=6)}
+    return {**container, "ports": [port], "livenessProbe": _probe("agent", HEALTHY, period=10, failures=6)}
 
 
-def _probe(port: str, *, period: int, failures: int) -> Manifest:
+def _probe(port: str, path: str, *, period: int, failures: int) -> Manifest:
     return {
-        "httpGet": {"path": "/healthz", "port": port},
+        "httpGet": {"path": path, "port": port},
         "periodSeconds": period,
         "timeoutSeconds": 5,
         "failureThreshold": failures,
