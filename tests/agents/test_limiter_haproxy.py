@@ -19,6 +19,13 @@ PEERS = """0x1: [29/Nov/2026:00:04:03] id=rl disabled=0
   0x4: id=acme-limiter-0(local,inactive) addr=127.0.0.1:7000 last_status=NONE
 """
 
+NEWER_PEERS = """0x1: [29/Nov/2026:00:04:03] id=rl disabled=0 flags=0x6 resync_timeout=<PAST> task_calls=9
+  0x2: id=acme-limiter-1(remote,active) addr=10.0.0.1:7000 app_state=RUNNING learn_state=NONE last_status=ESTA last_hdshk=1s
+        reconnect=4s heartbeat=2s confirm=0 tx_hbt=5 rx_hbt=5 no_hbt=0 new_conn=1 proto_err=0 coll=0
+  0x3: id=acme-limiter-2(remote,inactive) addr=10.0.0.2:7000 app_state=STOPPED learn_state=NONE last_status=CONN last_hdshk=1s
+  0x4: id=acme-limiter-0(local,inactive) addr=127.0.0.1:7000 app_state=STOPPED learn_state=NONE last_status=NONE
+"""  # noqa: E501 - as HAProxy 3.2 writes it
+
 
 async def test_a_map_is_exchanged_in_one_step() -> None:
     async with played() as process:
@@ -63,6 +70,13 @@ async def test_figures_are_numbers() -> None:
         assert await process.haproxy.rows() == {"edge": Row(9, 1), "ui": Row(7, 2)}
         assert await process.haproxy.unheard() == 1
         assert await process.haproxy.process() == Process("2.6.12", 100, 5)
+
+
+@pytest.mark.parametrize("told", [PEERS, NEWER_PEERS])
+async def test_replicas_that_are_apart_are_counted_whatever_the_version(told: str) -> None:
+    async with played() as process:
+        process.answers["show peers"] = told
+        assert await process.haproxy.unheard() == 1
 
 
 async def test_only_tables_of_paths_are_dumped() -> None:

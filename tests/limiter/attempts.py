@@ -42,6 +42,8 @@ SPOOFS = (
     ("x-forwarded-prefix", "/x"),
     ("x-zitadel-instance-host", OTHER),
     ("x-zitadel-public-host", OTHER),
+    ("x-zitadel-forward-host", OTHER),
+    ("x-middleware-subrequest", "middleware"),
     ("x-original-url", "/ui/x"),
     ("x-rewrite-url", "/ui/x"),
     ("x-http-method-override", "DELETE"),

@@ -35,6 +35,10 @@ BEHIND_PROXY = ClientAddress.model_validate(
 )
 TOGETHER = 8
 LOGIN = "/ui/v2/login"
+WEBSOCKET = (
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+H2C = "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 
 
 def client_of(number: int) -> str:
@@ -171,6 +175,20 @@ async def test_what_the_cluster_alone_may_see_is_not_served() -> None:
         await try_all(stand, attempts)
         assert isinstance(stand.behind, Origin)
         assert [one.one(":path") for one in stand.behind.seen] == []
+
+
+@pytest.mark.parametrize("asked", ["", WEBSOCKET, H2C])
+async def test_a_wish_to_upgrade_is_passed_over_and_the_request_answered(asked: str) -> None:
+    paths = ("/oauth/x", "/ui/x", f"{LOGIN}/x")
+    with standing(behind=remembering, client_address=BEHIND_PROXY) as stand:
+        for path in paths:
+            raw = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: upgrade\r\n{asked}"
+            answer = await over_http1(stand.endpoints[0], Attempt(path, raw), client_of(1), PROXY)
+            assert answer.startswith(b"HTTP/1.1 200"), (path, answer[:100])
+        assert isinstance(stand.behind, Origin)
+        assert [(one.one(":path"), one.one(":method")) for one in stand.behind.seen] == [
+            (path, "GET") for path in paths
+        ]
 
 
 @pytest.mark.parametrize("path", ["/%75i/x", "//ui/x", "/ui%2Fx"])

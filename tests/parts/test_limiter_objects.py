@@ -63,6 +63,17 @@ def test_pods_have_time_to_drain() -> None:
     assert grace > sleep + 60
 
 
+def test_haproxy_takes_traffic_once_it_found_a_server_and_lives_without_one() -> None:
+    text = get_str(limiter("ConfigMap"), "data", "r0.haproxy.cfg")
+    asked = {
+        probe: get_str(container("haproxy"), probe, "httpGet", "path")
+        for probe in ("readinessProbe", "livenessProbe")
+    }
+    assert asked == {"readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+    assert "return status 503 if { path /readyz } { nbsrv(api) lt 1 }" in text
+    assert "monitor-uri /healthz" in text
+
+
 def test_the_files_of_every_replica_and_what_they_share() -> None:
     data = get_map(limiter("ConfigMap"), "data")
     own = {key for key in data if key.startswith("r")}

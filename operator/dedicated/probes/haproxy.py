@@ -4,7 +4,7 @@ Maps and lists are exchanged as a whole: the new version is filled beside, then 
 no request is ever judged by half a file. Tables are read as numbers of entries; only a table of paths is
 dumped, so that no client's address ever comes into this process.
 
-Written for 2.6; a command's answer is empty where it did what it was told, and a sentence where it did not.
+Written for 2.6 and newer; a command's answer is empty where it did what it was told, and a sentence where it did not.
 """
 
 import asyncio
@@ -27,7 +27,8 @@ VERSION = re.compile(r"New version created: (\d+)")
 PATH = re.compile(r"\bkey=(\S*) .*?\bhttp_req_cnt=(\d+)")
 FAILED = re.compile(r"^\d+\s+master\s+\d+ \[failed: (\d+)\]", re.MULTILINE)
 WORKER = re.compile(r"^(\d+)\s+worker\s+(\d+)\s", re.MULTILINE)
-PEER = re.compile(r"\(remote,[^)]*\) addr=\S+ last_status=(\w+)")
+PEER = re.compile(r"\(remote,[^)]*\) addr=\S+ (?:\S+ )*?last_status=(\w+)")
+"""Newer ones tell more between the address and the status."""
 VALUE = re.compile(r'value="([^"]*)"')
 ENTRY = re.compile(r"^0x[0-9a-f]+ (.+)$", re.MULTILINE)
 CONNECTED = frozenset({"ESTA", "RSTC", "ESTB"})
@@ -153,7 +154,8 @@ class Haproxy:
         """Start a new worker on the files of now; it answers from then on. Raises where it does not start:
         then the old one goes on."""
         old = (await self.process()).pid
-        await self._ask("reload", master=True)
+        # From 2.7 on it answers once the new worker stands, or does not.
+        await self._ask("reload", master=True, seconds=RELOAD_SECONDS)
         try:
             async with asyncio.timeout(RELOAD_SECONDS):
                 while (await self._worker()) in (None, old) or not await self._answers(old):  # noqa: ASYNC110
@@ -191,10 +193,10 @@ class Haproxy:
         if answer := (await self._ask(command)).strip():
             raise HaproxyError(f"{' '.join(_first(command).split()[:4])}: {_first(answer)}")
 
-    async def _ask(self, command: str, *, master: bool = False) -> str:
+    async def _ask(self, command: str, *, master: bool = False, seconds: float = SECONDS) -> str:
         path = self.master if master else self.admin
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=ANSWER_LIMIT)
                 try:
                     writer.write(f"{command}\n".encode())
@@ -204,7 +206,7 @@ class Haproxy:
                 finally:
                     writer.close()
         except TimeoutError:
-            raise HaproxyError(f"{path.name}: no answer within {SECONDS:.0f} s") from None
+            raise HaproxyError(f"{path.name}: no answer within {seconds:.0f} s") from None
         except OSError as error:
             raise HaproxyError(f"{path.name}: {error.strerror or type(error).__name__}") from None
 

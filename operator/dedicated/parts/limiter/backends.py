@@ -12,12 +12,19 @@ FORGED = (
     "forwarded",
     "x-zitadel-instance-host",
     "x-zitadel-public-host",
+    "x-zitadel-forward-host",
     "x-real-ip",
     "x-rewrite-url",
     "upgrade",
+    "connection",
 )
-FORGED_PREFIXES = ("x-forwarded-", "x-original-", "x-http-method")
-"""Headers by which somebody outside could name another instance, origin, address or request."""
+FORGED_PREFIXES = ("x-forwarded-", "x-original-", "x-http-method", "x-middleware-")
+"""Headers by which somebody outside could name another instance, origin, address or request.
+
+The login sends its token to the host of `x-zitadel-forward-host`, and passes by its own checks for
+`x-middleware-*`. A `connection` that asks for an upgrade would become an extended CONNECT in HTTP/2: a server
+that knows none answers nothing, though many proxies send it with every request.
+"""
 RESOLVERS = "cluster"
 
 

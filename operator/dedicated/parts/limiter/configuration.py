@@ -13,7 +13,7 @@ from dedicated.parts.limiter import tables
 from dedicated.parts.limiter.backends import backends, resolvers
 from dedicated.parts.limiter.frontends import frontends
 from dedicated.parts.limiter.maps import run_time_files, thresholds
-from dedicated.parts.limiter.site import METRICS_PORT, Site, replica_name
+from dedicated.parts.limiter.site import CONNECTIONS, METRICS_PORT, Site, replica_name
 from dedicated.parts.limiter.window import ban_map, limit_map
 
 CONFIGURATION = "haproxy.cfg"
@@ -22,7 +22,6 @@ SERVER_STATE = "server-state"
 _STATE_WORDS = 7
 ANYBODY = "203.0.113.1"
 """An address for documentation: nobody's, so that it has what everybody has."""
-CONNECTIONS = 8000
 HEALTHY, READY = "/healthz", "/readyz"
 """The process serves; it has found a server, too. One that finds none is ready all the same in the end: it
 says better than nobody that no server is."""

@@ -7,7 +7,14 @@ single. That costs, so that only a path with something odd in it is; one that wa
 from dedicated.contract.rate_limits import Policy
 from dedicated.parts.limiter.maps import EXEMPT, NEARBY, TRUSTED
 from dedicated.parts.limiter.rules import found, indented, put, source
-from dedicated.parts.limiter.site import HTTP_PORT, HTTPS_PORT, PROBE_PORT, Site
+from dedicated.parts.limiter.site import (
+    HTTP_PORT,
+    HTTPS_PORT,
+    OF_CLIENTS,
+    PROBE_PORT,
+    REDIRECTED,
+    Site,
+)
 from dedicated.parts.limiter.window import DIE, LOGGED
 
 LOGIN = "/ui/v2/login"
@@ -29,6 +36,7 @@ def _edge(policy: Policy, site: Site) -> list[str]:
     return [
         "frontend edge",
         f"    {_bind(site)}",
+        f"    maxconn {OF_CLIENTS}",
         *indented(_logged(site)),
         *indented(_proxied(site)),
         *indented(_forwarded(site)),
@@ -120,6 +128,7 @@ def _redirect(site: Site) -> list[str]:
     return [
         "frontend redirect",
         f"    bind {site.address}:{HTTP_PORT}",
+        f"    maxconn {REDIRECTED}",
         *indented(_proxied(site)),
         "    http-request redirect scheme https code 308",
     ]
