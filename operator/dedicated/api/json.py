@@ -17,11 +17,12 @@ JsonValue: TypeAlias = (
 Manifest: TypeAlias = dict[str, JsonValue]
 
 HASH_BYTES = 8
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: JsonValue) -> bytes:
     """The one serialisation of a value: keys sorted, no white space, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def digest(value: JsonValue) -> str:
@@ -38,14 +39,16 @@ def get_map(value: JsonValue, *path: str) -> Manifest:
 
 def get_list(value: JsonValue, *path: str) -> list[JsonValue]:
     """The list at a path, or an empty one."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, list) else []
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, list) else []
 
 
 def get_str(value: JsonValue, *path: str) -> str:
     """The string at a path, or an empty one."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, str) else ""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def shared(value: JsonValue, *path: str) -> str:
@@ -55,8 +58,9 @@ def shared(value: JsonValue, *path: str) -> str:
 
 def get_int(value: JsonValue, *path: str) -> int:
     """The integer at a path, or 0."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def as_manifest(value: object) -> Manifest:
