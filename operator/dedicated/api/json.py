@@ -30,6 +30,13 @@ def digest(value: JsonValue) -> str:
     return hashlib.blake2b(canonical(value), digest_size=HASH_BYTES).hexdigest()
 
 
+def copied(value: JsonValue) -> JsonValue:
+    """A value that shares nothing with the first that could be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 def get_map(value: JsonValue, *path: str) -> Manifest:
     """The object at a path, or an empty one where any part of the path is absent or of another type."""
     for key in path:
