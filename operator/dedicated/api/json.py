@@ -7,8 +7,10 @@ read such a path with a stated type, so that no `Any` crosses a layer border.
 
 import hashlib
 import json
+import marshal
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 JsonValue: TypeAlias = (
@@ -17,6 +19,8 @@ JsonValue: TypeAlias = (
 Manifest: TypeAlias = dict[str, JsonValue]
 
 HASH_BYTES = 8
+PACKING = 2
+"""Version of marshal that packs equal values equally: a later one tells whether their parts are shared."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -27,6 +31,14 @@ def canonical(value: JsonValue) -> bytes:
 
 def digest(value: JsonValue) -> str:
     """16 hexadecimal digits that change when the value does. Not for secrets."""
+    return _digest(marshal.dumps(value, PACKING))
+
+
+@lru_cache(maxsize=2048)
+def _digest(packed: bytes) -> str:
+    """Kept by the value itself: each pass asks for the hash of all manifests, of which none has changed, and
+    packing takes a third of the time of sorted JSON."""
+    value: JsonValue = marshal.loads(packed)  # noqa: S302 - packed here, a moment ago
     return hashlib.blake2b(canonical(value), digest_size=HASH_BYTES).hexdigest()
 
 
