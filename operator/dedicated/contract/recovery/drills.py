@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from hashlib import sha256
 
 from dedicated.api.backup import Drill
@@ -74,6 +75,7 @@ def parse_drills(drill: Drill, *, restore_time: timedelta, zone: str, identity: 
     )
 
 
+@lru_cache(maxsize=256)
 def parse_drill_schedule(text: str) -> DrillSchedule:
     """The schedule that a text such as `0 4 * * 0` states. Raises DrillScheduleError."""
     fields = text.split()

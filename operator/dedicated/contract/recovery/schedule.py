@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise, product
 
 from dedicated.api.duration import duration_text
@@ -46,6 +47,7 @@ class Schedule:
         return tuple(time(hour, minute) for hour, minute in product(self.hours, self.minutes))
 
 
+@lru_cache(maxsize=256)
 def parse_schedule(text: str) -> Schedule:
     """The schedule that a text such as `0 1 * * *` states. Raises ScheduleError."""
     fields = text.split() if len(text) <= LENGTH else []
