@@ -34,6 +34,8 @@ def released(tmp_path: Path, cluster: Cluster, crds: None, alone: None) -> Itera
     if not previous.is_at_hand():
         pytest.skip(previous.SKIP_REASON)
     folder = previous.unpack(tmp_path / "previous")
+    # It watches all namespaces, and knows nothing of what was made by this version.
+    until(lambda: not cluster.api.list(INSTANCE), "the instances of tests before are gone", seconds=60)
     define(cluster, folder)
     yield folder
     define(cluster, CHECKOUT)
