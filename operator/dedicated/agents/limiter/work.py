@@ -65,6 +65,7 @@ class Work:
         self._data: Mapping[str, str] | None = None
         self._seen = monotonic()
         self._before = ("", monotonic())
+        self._progress: tuple[object, float] = ((), monotonic())
         self._changed = asyncio.Event()
         self._worker: Process | None = None
         self._refused = ("", "", monotonic())
@@ -163,8 +164,13 @@ class Work:
             if text != self._before[0]:
                 self._before = (text, self._monotonic())
             before = from_json(text)
-        silent = self._monotonic() - max(self._seen, self._before[1])
-        found = turn(replica, content.before, before, silent=silent)
+            progress = before and (before.phase, before.wanted, before.content)
+            if progress != self._progress[0]:
+                self._progress = (progress, self._monotonic())
+        silent, still = (
+            self._monotonic() - max(self._seen, at) for at in (self._before[1], self._progress[1])
+        )
+        found = turn(replica, content.before, before, silent=silent, still=still)
         if found.now == "Take":
             return None
         self._state.tell("Waiting", found.why)
@@ -177,7 +183,9 @@ class Work:
         return at + AGAIN - self._monotonic() if is_same else 0.0
 
     async def _take(self, content: Content, files: Mapping[str, str], *, reload: bool) -> None:
-        self._state.tell("Applying", "")
+        if self._state.phase != "Applying":
+            # What it says of why it does not get further stays: it is tried each second.
+            self._state.tell("Applying", "")
         secrets = self._secrets
         try:
             await self._applier.apply(
