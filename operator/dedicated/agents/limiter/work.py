@@ -99,7 +99,7 @@ class Work:
             except HaproxyError as error:
                 logger.info("HAProxy is not seen", extra={"cause": str(error)})
                 seen = None
-            self._secrets = secrets_mark(self._settings.secrets)
+            self._secrets = secrets_mark(self._settings.secrets, before=self._secrets)
             if seen is not False or self._secrets != self._taken_secrets:
                 self._changed.set()
             await asyncio.sleep(ASK_EVERY if seen is None else self._settings.look_every.total_seconds())
@@ -265,12 +265,18 @@ class Work:
             return
 
 
-def secrets_mark(folders: tuple[Path, ...]) -> str:
-    """What changes with the files of mounted Secrets; nothing of what is in them can be told from it."""
-    found = {
-        str(file): [file.stat().st_mtime_ns, file.stat().st_size]
-        for folder in folders
-        for file in sorted(folder.glob("[!.]*"))
-        if file.is_file()
-    }
+def secrets_mark(folders: tuple[Path, ...], *, before: str = "") -> str:
+    """What changes with the files of mounted Secrets; nothing of what is in them can be told from it.
+
+    While they are being exchanged a file may be gone: then it is what it was `before`.
+    """
+    try:
+        found = {
+            str(file): [file.stat().st_mtime_ns, file.stat().st_size]
+            for folder in folders
+            for file in sorted(folder.glob("[!.]*"))
+            if file.is_file()
+        }
+    except OSError:
+        return before
     return digest({name: [*told] for name, told in found.items()})
