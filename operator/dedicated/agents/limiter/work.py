@@ -174,7 +174,7 @@ class Work:
         if found.now == "Take":
             return None
         self._state.tell("Waiting", found.why)
-        return ASK_EVERY
+        return ASK_EVERY if found.now == "Wait" else RETRY
 
     def _left(self, content: Content) -> float:
         """Seconds until what was refused is tried again."""
