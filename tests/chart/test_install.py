@@ -103,6 +103,7 @@ def test_life_of_a_release(cluster: Cluster, system: str) -> None:
     assert cluster.api.find(INSTANCE, system, get_str(instance, "metadata", "name"))
 
 
+@pytest.mark.usefixtures("crds")
 def test_the_rights_on_the_real_authorizer(cluster: Cluster, system: str) -> None:
     objects = render(OPERATOR, values=values(system), release=system, namespace=system)
     rights = of_kind(objects, "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")

@@ -112,7 +112,7 @@ def install_edge(cluster: Cluster) -> None:
 
 
 def _is_served(api: Api, kind: Kind) -> bool:
-    """Whether a kind can be listed by now: one that is new, or known anew, is refused with 429 for a while."""
+    """Whether a kind can be listed by now: one that is new is refused with 429 for a while."""
     try:
         api.list(kind)
     except ApiError as error:

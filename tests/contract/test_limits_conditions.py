@@ -145,6 +145,10 @@ TROUBLES: dict[str, tuple[Sight, dict[str, tuple[str, str]]]] = {
         replace(sight(), mode="Shadow"),
         {RATE_LIMIT_ENFORCED: ("False", "Shadow")},
     ),
+    "a mode that leaves the ways in of before open": (
+        replace(sight(), mode="Shadow", ways=replace(LOOKED, direct="Open")),
+        {RATE_LIMIT_ENFORCED: ("False", "Shadow")},
+    ),
 }
 
 

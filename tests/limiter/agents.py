@@ -18,7 +18,7 @@ from limiter.config_server import ConfigServer, config_server, plant_credentials
 from limiter.haproxy import find
 from limiter.stand import Stand
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

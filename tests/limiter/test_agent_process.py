@@ -71,7 +71,7 @@ class Process:
             report = self.agents.server.report(0)
             return report is not None and report.proven and report.policy_hash == policy_hash(policy)
 
-        until(is_proven, "the policy is proven", seconds=30)
+        until(is_proven, "the policy is proven", seconds=60)
 
     def kill(self) -> None:
         assert self.running is not None

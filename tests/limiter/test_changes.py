@@ -102,6 +102,7 @@ async def known(stand: Stand, *, number: int, replica: int, what: str) -> None:
 async def test_reloads_fail_nobody_and_forget_nothing(replicas: int) -> None:
     with standing(replicas=replicas) as stand:
         rules, load = stand.rules("ui"), Load(stand)
+        await asyncio.to_thread(stand.await_link)
         banned = await spend(stand, rules.ban + 1, number=0)
         ((begun, _),) = bans(banned, banned=rules.banned)
         assert sum(answer.admitted for answer in await spend(stand, 400, number=1)) == 400

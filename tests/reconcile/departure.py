@@ -47,12 +47,14 @@ SERVING = (
     Ref("Deployment", "acme-login"),
     Ref("Job", "acme-setup-1"),
     Ref("StatefulSet", "acme-limiter"),
+    Ref("Service", "acme-edge"),
 )
 COMPONENTS = {
     SERVING[0]: "server",
     SERVING[1]: "login",
     SERVING[2]: "schema",
     SERVING[3]: "limiter",
+    SERVING[4]: "edge",
     Ref("Deployment", "acme-recovery"): "recovery",
     CLUSTER: "database",
     Ref("ConfigMap", "acme-database-init"): "database",
@@ -60,8 +62,8 @@ COMPONENTS = {
     Ref("Secret", "acme-database-monitor"): "database",
     **dict.fromkeys(KEYS, "keys"),
 }
-"""What an instance is made of -> its component. Those of the first five belong to it by their owner."""
-OWNED = tuple(COMPONENTS)[:5]
+"""What an instance is made of -> its component. Those of the first six belong to it by their owner."""
+OWNED = tuple(COMPONENTS)[:6]
 _YESTERDAY = NOW - timedelta(days=1)
 BEFORE = EngineRun(
     "before", "acme-database", "full", "Completed", _YESTERDAY, _YESTERDAY, _YESTERDAY, label="before"

@@ -12,6 +12,7 @@ from reconcile.test_plan_limiter import (
     PEERS,
     PODS,
     TO_SERVER,
+    WAY_IN,
     applied,
     before_the_limiter,
     override,
@@ -93,3 +94,12 @@ def in_files(cluster: Cluster, *, zones: int) -> tuple[int, int]:
     found = limiting.judge(cluster.instance(), cluster.observed(), zones=zones, now=cluster.server.now)
     assert found.wanted is not None
     return found.wanted.replicas, len(found.wanted.files.contents)
+
+
+def test_in_shadow_mode_clients_are_led_to_it_before_the_other_ways_close() -> None:
+    cluster = stood(rateLimit={"mode": "Shadow"})
+    assert WAY_IN in cluster.server.objects
+    assert sources(cluster, TO_SERVER) == ["", ""]
+    cluster.edit_spec(rateLimit={"mode": "Enforce"})
+    cluster.settle()
+    assert sources(cluster, TO_SERVER) == ["limiter", "login"]

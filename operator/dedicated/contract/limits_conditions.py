@@ -185,7 +185,7 @@ def _past(sight: Sight) -> _Verdict | None:
     objects = [str(way) for way in sight.ways.objects[:SHOWN]]
     if len(sight.ways.objects) > SHOWN:
         objects.append(f"{len(sight.ways.objects) - SHOWN} more")
-    if sight.ways.direct == "Open":
+    if sight.ways.direct == "Open" and sight.mode == "Enforce":
         objects.append("a pod of the server takes a connection that does not come from the limiter")
     if not objects:
         return None
@@ -283,12 +283,12 @@ def _forgeable(sight: Sight) -> _Verdict | None:
         return None
     if not client.trusted:
         text = "spec.edge.clientAddress.trusted is empty: every client counts as the proxy before the limiter"
-        return _Verdict("False", "NobodyTrusted", f"{text}. Customer must act")
+        return _Verdict("False", "NobodyTrusted", f"{text}. Provider must act")
     wide = [text for text in client.trusted if _is_everybody(text)]
     if not wide:
         return None
     text = f"{', '.join(wide[:SHOWN])} in spec.edge.clientAddress.trusted lets anybody choose an address"
-    return _Verdict("False", "HeaderSpoofable", f"{text}. Customer must act")
+    return _Verdict("False", "HeaderSpoofable", f"{text}. Provider must act")
 
 
 def _is_everybody(text: str) -> bool:
@@ -311,7 +311,7 @@ def _address(heard: tuple[Report, ...], before: Manifest, generation: int) -> _V
     if inside * 100 > total * SHARED_PERCENT:
         text = (
             f"more than {SHARED_PERCENT} % of requests have an address of the cluster or of a proxy: "
-            "their clients share one budget. Customer must act"
+            "their clients share one budget. Provider must act"
         )
         return _Verdict("False", "SharedAddress", text)
     text = f"at most {SHARED_PERCENT} % of requests have an address of the cluster or of a proxy"

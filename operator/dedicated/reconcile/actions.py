@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from dedicated.api.json import Manifest, get_str
 from dedicated.api.names import LABEL_INSTANCE, MAINTENANCE_KIND
-from dedicated.api.objects import ROLE, ROLE_BINDING, Ref, ref_of
+from dedicated.api.objects import ROLE, ROLE_BINDING, SECRET, Ref, ref_of
 from dedicated.api.record import Gate
 from dedicated.contract.dates import Month
 from dedicated.contract.records import Record, Statement
@@ -48,6 +48,9 @@ class CreateKeyPair:
 
     suffix: str
 
+    def __str__(self) -> str:
+        return f"the Secret of {self.suffix}"
+
 
 @dataclass(frozen=True, slots=True)
 class CreatePeers:
@@ -57,10 +60,16 @@ class CreatePeers:
     name: str
     before: str = ""
 
+    def __str__(self) -> str:
+        return f"{SECRET.kind}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class CreateAdmin:
     """Create the first administrator's password once."""
+
+    def __str__(self) -> str:
+        return "the Secret of the first administrator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,9 @@ class CreateMonitor:
     """Create the recovery agent's password for the database once, in the Secret of this name."""
 
     secret: str
+
+    def __str__(self) -> str:
+        return f"{SECRET.kind}/{self.secret}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from dedicated.contract.recovery.runs import Runs, retry_at
 from dedicated.parts import login, schema, server
 from dedicated.parts.database.engine import COMPONENT, EngineRun, with_keys
 from dedicated.parts.database.engines import BY_BACKUP, BY_CLUSTER, adapter_of
+from dedicated.parts.edge.entry import COMPONENT as EDGE
 from dedicated.parts.limiter import names as limiter
 from dedicated.reconcile import deletion_restores, escrow
 from dedicated.reconcile.actions import (
@@ -67,7 +68,8 @@ from dedicated.reconcile.transitions import events
 LOOK = timedelta(seconds=10)
 """Volumes are not watched: they are looked at again."""
 SERVING = frozenset({server.COMPONENT, login.COMPONENT, schema.COMPONENT, limiter.COMPONENT})
-"""Components that write into the database, and what stands before them."""
+"""Components that write into the database, and what stands before them. The way in goes with them: a load
+balancer that leads nowhere costs money, and keeps a certificate."""
 WORKLOADS = frozenset({DEPLOYMENT.kind, STATEFUL_SET.kind, JOB.kind})
 OF_DATABASE = frozenset(
     {CONFIG_MAP.kind} | {kind.kind for kind in ENGINE_KINDS} - BY_BACKUP.keys()
@@ -295,7 +297,7 @@ def _retained(sight: Sight) -> Step:
     serving = tuple(
         Delete(child.ref, child.uid)
         for child in sight.observed.children.values()
-        if child.ref.kind in WORKLOADS and child.component in SERVING and not child.deleting
+        if _leads_or_serves(child) and not child.deleting
     )
     return Step(
         "Retention",
@@ -304,6 +306,10 @@ def _retained(sight: Sight) -> Step:
         actions=serving,
         wake_at=due if sight.now < due else None,
     )
+
+
+def _leads_or_serves(child: Child) -> bool:
+    return child.component == EDGE or (child.ref.kind in WORKLOADS and child.component in SERVING)
 
 
 def _removed(sight: Sight) -> Step:

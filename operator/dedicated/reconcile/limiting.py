@@ -2,8 +2,8 @@
 
 It comes after the server, and the way in comes after it. It stands once its pods were ready in two zones at
 least: then its Service is made, and server and login are closed to everybody else, unless no way to it can be
-made. The Service is the memory of that: what has stood goes on standing, however its pods fare, so that a bad
-moment opens no way past it.
+made. In shadow mode they stay open, so that clients can be led to it before. The Service is the memory of
+that: what has stood goes on standing, however its pods fare, so that a bad moment opens no way past it.
 Its configuration is a change of what runs, not of pods: a new policy is applied at once, outside of turns and
 slots. What the operator alone renders anew waits for the instance's turn; pods wait for turn and slot.
 """
@@ -86,7 +86,7 @@ def judge(instance: Instance, observed: Observed, *, zones: int, now: datetime) 
         peers=current,
         peers_mark=digest(secrets[current].uid) if current else "",
         stands=stands,
-        closes=stands and _is_reached(instance, observed),
+        closes=stands and found.policy.mode == "Enforce" and _is_reached(instance, observed),
     )
     due = peers.due(instance.name, current, now)
     renewal = peers.renewed_at(instance.name, current, now) if current and not due else None

@@ -58,19 +58,19 @@ CODES: dict[tuple[str, str], tuple[str, Party, str]] = {
         "LimitPolicyDiffers", "Provider", "delete the replica's pod: it starts with the policy in force",
     ),
     (RATE_LIMIT_ENFORCED, "Shadow"): (
-        "LimitsNotEnforced", "Customer", "set spec.rateLimit.mode to Enforce when the counts are as expected",
+        "LimitsNotEnforced", "Provider", "set spec.rateLimit.mode to Enforce when the counts are as expected",
     ),
     (RATE_LIMIT_EXACT, "ReplicasApart"): (
         "LimiterReplicasApart", "Provider", "let the limiter's pods reach each other at their port for peers",
     ),
     (CLIENT_ADDRESS_TRUSTED, "NobodyTrusted"): (
-        "ClientAddressUntrusted", "Customer", "name the proxies' ranges in spec.edge.clientAddress.trusted",
+        "ClientAddressUntrusted", "Provider", "name the proxies' ranges in spec.edge.clientAddress.trusted",
     ),
     (CLIENT_ADDRESS_TRUSTED, "HeaderSpoofable"): (
-        "ClientAddressUntrusted", "Customer", "name only the proxies in spec.edge.clientAddress.trusted",
+        "ClientAddressUntrusted", "Provider", "name only the proxies in spec.edge.clientAddress.trusted",
     ),
     (CLIENT_ADDRESS_TRUSTED, "SharedAddress"): (
-        "ClientAddressUntrusted", "Customer",
+        "ClientAddressUntrusted", "Provider",
         "let the way in tell the client's address, and name its proxies in spec.edge.clientAddress",
     ),
     (RATE_LIMIT_CAPACITY, "NearlyFull"): (

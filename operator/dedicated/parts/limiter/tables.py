@@ -19,8 +19,9 @@ REFUSED = "refused"
 """Table of this replica alone: `ui_limited`, `ui_banned`, `api_limited`, `api_banned`; in Shadow too."""
 TOP_PATHS = "toppaths"
 """Table of this replica alone: two segments of the paths of refused requests."""
-ADMITTED_KEPT = f"{4 * WINDOW + 1}s"
-"""Longer than marks: a share of n is seldom about to be forgotten while its client goes on elsewhere."""
+ADMITTED_KEPT = "3577s"
+"""Longer than a client stays away from one replica only, and no round time at which clients come back, since
+replicas do not forget at the same instant. A full table forgets those first that were quiet longest."""
 OFFERED_KEPT = f"{BAN * 1000 - 500}ms"
 BANNED_SHARE = 4
 """One of so many tracked addresses may be banned at once."""

@@ -15,8 +15,9 @@ below the limit, and at most G - 1 pass above it, less than 1 %. A ban is the sa
   most about 200 live at once.
 - Counters are written by `src_inc_gpc0` on a changed source, never tracked: an open stream would hold them.
 - A share of n that is forgotten while its client goes on through another replica sets n back behind its
-  marks: a second budget. So, by a die, a request is counted in the share of a replica that was not asked for
-  a while. That writes over what the other counts at that moment, and is seldom for it.
+  marks: a second budget. So shares of what was let through live for about an hour. Of what was offered, which
+  has to end with a ban, a request is counted by a die in the share of a replica that was not asked for a
+  while. That writes over what the other counts at that moment: a ban comes a little later, nobody is refused.
 - A policy's thresholds stand in the rules only as what nobody is below: a client that has not reached these
   is not held against the maps.
 """
@@ -28,9 +29,9 @@ from dedicated.parts.limiter.rules import found, put, source
 
 DIE = 256
 """Sides of the die that is thrown for each request."""
-KEEP_ADMITTED, KEEP_OFFERED, LOGGED = "255", "252:255", "0:15"
+KEEP_OFFERED, LOGGED = "252:255", "0:15"
 """What it has to show."""
-ADMITTED_SOON, OFFERED_SOON = 180_000, 30_000
+OFFERED_SOON = 30_000
 """Milliseconds: a share with less left is kept."""
 NEVER = 900_000
 GROUPS = 1000
@@ -76,7 +77,7 @@ def counting(kind: Kind, floor: Threshold, *, replica: int, replicas: int) -> li
         *_numbered(kind, replica, others),
         *_look_back("l", number="var(txn.n)", map_=limit_map(kind), floor=floor.limit),
         *_alive("wait", "lj", tables.marks(kind)),
-        *_admitted(kind, replica, others),
+        *_admitted(kind, replica),
         *_marked("w", _number(others), limit_map(kind), floor=floor.limit),
         *_write("mj", tables.ban_marks(kind)),
         *_write("wj", tables.marks(kind), once=True),
@@ -161,15 +162,9 @@ def _numbered(kind: Kind, replica: int, others: list[int]) -> list[str]:
     ]
 
 
-def _admitted(kind: Kind, replica: int, others: list[int]) -> list[str]:
+def _admitted(kind: Kind, replica: int) -> list[str]:
     """`txn.i`: how many requests this replica let through, with this one."""
-    counts = f"{found('n')} !{IS_OVER}"
-    own = tables.admitted(kind, replica)
-    theirs = [tables.admitted(kind, other) for other in others]
-    return [
-        *_keep("akept", theirs, counts, shows=KEEP_ADMITTED, soon=ADMITTED_SOON),
-        put("i", f"src_inc_gpc0({own})", f"{counts} !{found('akept')}" if others else counts),
-    ]
+    return [put("i", f"src_inc_gpc0({tables.admitted(kind, replica)})", f"{found('n')} !{IS_OVER}")]
 
 
 def _number(others: list[int]) -> str:
