@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from dedicated.agents.limiter import telling
 from dedicated.contract import limiter_line
 from dedicated.contract.limiter_report import Bounds, ClassProof, Thresholds, from_json
 from dedicated.contract.rate_limits import Policy, policy_hash
@@ -96,6 +97,21 @@ async def test_a_replica_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyP
     assert waiting.message == "replica 0 has not taken it yet"
     assert report.proof is not None
     assert apart.proven
+
+
+async def test_a_replica_whose_haproxy_does_not_run_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter_line, "STUCK", 3)
+    monkeypatch.setattr(telling, "BUSY", 0.5)
+    with standing(replicas=2) as stand:
+        async with agents_of(stand) as agents:
+            await agents.proven()
+            stand.replicas[0].kill()
+            agents.want(raised(Policy(), "203.0.113.0/25", 3))
+            (report,) = await agents.proven(1)
+            first = agents.server.report(0)
+    assert report.proof is not None
+    assert first is not None
+    assert first.phase == "Applying"
 
 
 async def test_what_haproxy_refuses_is_told_and_the_old_serves_on() -> None:

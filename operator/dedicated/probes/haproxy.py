@@ -4,7 +4,8 @@ Maps and lists are exchanged as a whole: the new version is filled beside, then 
 no request is ever judged by half a file. Tables are read as numbers of entries; only a table of paths is
 dumped, so that no client's address ever comes into this process.
 
-Written for 2.6 and newer; a command's answer is empty where it did what it was told, and a sentence where it did not.
+Written for 2.6 and newer; a command's answer is empty where it did what it was told, and a sentence where it
+did not.
 """
 
 import asyncio
@@ -61,6 +62,11 @@ class Process:
     version: str
     pid: int
     uptime: int
+
+    def is_other(self, before: "Process | None") -> bool:
+        """Whether it is not the one that was seen before. In a container that was started anew the worker
+        has the number of the one before it."""
+        return before is None or self.pid != before.pid or self.uptime < before.uptime
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,12 @@ from dedicated.agents.recovery.pages import serve
 from dedicated.cluster.own_object import Door, OwnConfigMap, OwnObjectError
 from dedicated.cluster.own_watch import OwnWatch
 from dedicated.contract.limiter_report import MANAGER
-from dedicated.parts.limiter.configuration import SERVER_STATE
+from dedicated.parts.limiter.configuration import NO_SERVERS, SERVER_STATE
 from dedicated.probes.haproxy import Haproxy
 
 STUCK = timedelta(minutes=10)
 """Without a step for so long, only a new process helps: each has a limit of time."""
 ATTEMPTS = 60
-NO_SERVERS = "1\n"
-"""A state of servers that names none: HAProxy warns of a file that is not there."""
 
 logger = logging.getLogger(__name__)
 
