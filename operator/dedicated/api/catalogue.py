@@ -7,6 +7,7 @@ not say (dates, the oldest release to come from) is not known, and told so; an o
 
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -108,6 +109,7 @@ class ResolvedRelease(ApiModel):
     login_image: str
 
 
+@lru_cache(maxsize=256)
 def version_key(version: str) -> tuple[int, ...]:
     """`v4.15.2` as (4, 15, 2), for comparing. An empty tuple where it is not a version."""
     numbers = version.removeprefix("v").split(".")

@@ -153,7 +153,7 @@ def transition_time(status: Manifest, condition: Condition) -> datetime | None:
 
 def rfc3339(instant: datetime) -> str:
     """An instant as the API writes it: UTC, whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -11,6 +12,7 @@ PATTERN = r"^([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
 Duration = Annotated[str, Field(min_length=2, max_length=17, pattern=PATTERN)]
 
 
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> timedelta:
     """The length of time that a text such as `1h30m` states. Raises ValueError for any other form."""
     found = re.fullmatch(PATTERN, text)

@@ -17,16 +17,24 @@ JsonValue: TypeAlias = (
 Manifest: TypeAlias = dict[str, JsonValue]
 
 HASH_BYTES = 8
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: JsonValue) -> bytes:
     """The one serialisation of a value: keys sorted, no white space, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def digest(value: JsonValue) -> str:
     """16 hexadecimal digits that change when the value does. Not for secrets."""
     return hashlib.blake2b(canonical(value), digest_size=HASH_BYTES).hexdigest()
+
+
+def copied(value: JsonValue) -> JsonValue:
+    """A value that shares nothing with the first that could be changed."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def get_map(value: JsonValue, *path: str) -> Manifest:
@@ -38,14 +46,16 @@ def get_map(value: JsonValue, *path: str) -> Manifest:
 
 def get_list(value: JsonValue, *path: str) -> list[JsonValue]:
     """The list at a path, or an empty one."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, list) else []
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, list) else []
 
 
 def get_str(value: JsonValue, *path: str) -> str:
     """The string at a path, or an empty one."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, str) else ""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def shared(value: JsonValue, *path: str) -> str:
@@ -55,8 +65,9 @@ def shared(value: JsonValue, *path: str) -> str:
 
 def get_int(value: JsonValue, *path: str) -> int:
     """The integer at a path, or 0."""
-    found = get_map(value, *path[:-1]).get(path[-1])
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def as_manifest(value: object) -> Manifest:

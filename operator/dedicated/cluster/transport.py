@@ -15,10 +15,10 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
 
 from dedicated.api.json import JsonValue
 from dedicated.cluster.errors import NO_ANSWER, NO_CONNECTION, ApiError, error_from_answer
+from dedicated.cluster.library import client, config
 from dedicated.cluster.slots import PLACES, SLOW, Slots
 
 CONNECT_TIMEOUT = 10.0

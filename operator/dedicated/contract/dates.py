@@ -75,6 +75,7 @@ def when(instant: datetime, zone: str) -> str:
     return f"{rfc3339(instant)} ({wall(instant, zone)})"
 
 
+@lru_cache(maxsize=4096)
 def instant_of(wall: datetime, zone: str) -> datetime:
     """The first instant at which a clock on the wall in the zone shows `wall` (naive), or later."""
     rules = zone_info(zone)

@@ -6,10 +6,11 @@ pruned after the rollout. The file is JSON, which is YAML: deterministic and che
 """
 
 import json
+from functools import lru_cache
 
 from dedicated.api.findings import Finding
 from dedicated.api.instance import FirstInstance
-from dedicated.api.json import JsonValue, Manifest, digest, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, canonical, digest, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP
 from dedicated.contract.responsibilities import responsible
 from dedicated.parts.metadata import child
@@ -160,4 +161,10 @@ def merge(below: Manifest, over: Manifest) -> Manifest:
 
 
 def _document(value: Manifest) -> str:
-    return json.dumps(value, indent=2, sort_keys=True) + "\n"
+    return _indented(canonical(value))
+
+
+@lru_cache(maxsize=256)
+def _indented(text: bytes) -> str:
+    """The canonical JSON for people. Kept, as indenting is slow and each pass writes the same again."""
+    return json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"

@@ -5,10 +5,9 @@ and nothing else, which its Role, and the protection of the instance, hold it to
 labelled and owned as the record is, so that a record's head stands for the process here.
 """
 
-from copy import deepcopy
 from datetime import timedelta
 
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, copied, get_map, get_str
 from dedicated.api.names import GROUP
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, JOB, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Kind
 from dedicated.api.resource import Instance
@@ -27,7 +26,8 @@ def is_word(fields: Manifest, *keys: str) -> bool:
 
 def head(kind: Kind, record: Manifest, *, name: str = "") -> Manifest:
     """The head of another object of the process; its name is the record's where none is given."""
-    metadata = deepcopy(get_map(record, "metadata"))
+    metadata = copied(get_map(record, "metadata"))
+    assert isinstance(metadata, dict)
     return {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
@@ -87,7 +87,7 @@ def job(
         "securityContext": restricted_pod(),
         **pod,
     }
-    labels = deepcopy(get_map(record, "metadata", "labels"))
+    labels = copied(get_map(record, "metadata", "labels"))
     return {
         **head(JOB, record, name=name),
         "spec": {

@@ -52,9 +52,11 @@ def changes(
     mended: list[Modification] = []
     clean: Settled = {}
     unfinished = False
+    wanted: set[Ref] = set()
     standing = tuple(stamp(manifest) for manifest in desired.manifests)
     for manifest in standing:
         ref, mark = ref_of(manifest), mark_of(manifest)
+        wanted.add(ref)
         child = observed.children.get(ref)
         if child is None:
             repair = _remake(instance, manifest, observed, now=now)
@@ -88,7 +90,7 @@ def changes(
             mended.extend(() if again or allowed else repair.told)
         else:
             clean[child.ref] = child.resource_version, mark
-    actions.extend(_deletions(instance, desired, observed, applied=not unfinished))
+    actions.extend(_deletions(instance, desired, observed, wanted, applied=not unfinished))
     return Changes(tuple(actions), tuple(mended), clean, unfinished, standing)
 
 
@@ -233,15 +235,17 @@ def _remake(instance: Instance, manifest: Manifest, observed: Observed, *, now: 
     return _Repair(Apply(manifest, record=kept), (fact,))
 
 
-def _deletions(instance: Instance, desired: Desired, observed: Observed, *, applied: bool) -> list[Action]:
+def _deletions(
+    instance: Instance, desired: Desired, observed: Observed, wanted: set[Ref], *, applied: bool
+) -> list[Action]:
     """Children to delete: Jobs to be replaced, and, once all is rolled out, what nothing needs any more.
 
     `applied` says that nothing of this generation is applied only now: what is observed as rolled out is it.
     Jobs of the key bundle come and go by `reconcile.escrow`.
     """
     kept = desired.untouched | desired.beside | instruction.refs(instance)
-    wanted = {ref_of(manifest) for manifest in desired.manifests} | kept
-    over = applied and desired.complete and not observed.rolling(wanted)
+    needed = wanted | kept
+    over = applied and desired.complete and not observed.rolling(needed)
     return [
         Delete(ref, child.uid)
         for ref, child in observed.children.items()
@@ -249,5 +253,5 @@ def _deletions(instance: Instance, desired: Desired, observed: Observed, *, appl
         and not child.deleting
         and ref.kind != SECRET.kind  # none is the operator's to take away
         and not (ref.kind == JOB.kind and child.component == escrow.COMPONENT)
-        and (ref in desired.replaced or (over and ref not in wanted))
+        and (ref in desired.replaced or (over and ref not in needed))
     ]

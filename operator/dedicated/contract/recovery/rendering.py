@@ -10,7 +10,9 @@ Limit: a zone that changes its offset twice within a day is not foreseen; none d
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 
 from dedicated.contract.dates import DAY, local
 from dedicated.contract.recovery.schedule import HOURS, Schedule, due_times
@@ -41,9 +43,8 @@ def rendering(schedule: Schedule, zone: str, *, now: datetime) -> Rendering:
         end = changed + length
         if now < end:
             return Rendering(_cron(_after_change(schedule, zone, changed, end, steady)), end)
-    ahead = (now + number * DAY for number in range(1, HORIZON + 1))
-    first = next((day for day in ahead if _offset(zone, day) != _offset(zone, now)), None)
-    until = now + HORIZON * DAY if first is None else _change(zone, first - DAY, first) or first
+    horizon = now + HORIZON * DAY
+    until = next((at for at in _changes(zone, now.astimezone(UTC).date()) if now < at <= horizon), horizon)
     return Rendering(_cron(steady), until)
 
 
@@ -78,6 +79,15 @@ def _cron(moments: Iterable[time]) -> str:
 
 def _offset(zone: str, at: datetime) -> timedelta:
     return local(at, zone).utcoffset() or timedelta(0)
+
+
+@lru_cache(maxsize=256)
+def _changes(zone: str, day: date) -> tuple[datetime, ...]:
+    """When the zone changes its offset, from a day of UTC on until the horizon of that day's end."""
+    start = datetime.combine(day, time.min, UTC)
+    days = (start + number * DAY for number in range(HORIZON + 2))
+    found = (_change(zone, one, other) for one, other in pairwise(days))
+    return tuple(at for at in found if at is not None)
 
 
 def _change(zone: str, after: datetime, until: datetime) -> datetime | None:
