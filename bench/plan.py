@@ -1,7 +1,8 @@
 """Time of `plan()` for one instance at rest: what every event of a fleet costs. Run: `python -m bench.plan`.
 
 In a process of its own, on a snapshot made by the tests' simulation; the median of 200 passes, without
-records, with two years of them under nightly windows, and with a database that an engine runs.
+records, with two years of them under nightly windows, with a database that an engine runs, and with a way
+in and its limiter.
 """
 
 import time
@@ -16,6 +17,7 @@ from dedicated.contract.dates import Month
 from dedicated.contract.facts import Fact
 from dedicated.reconcile.plan import plan
 from reconcile.simulation import Cluster
+from reconcile.test_plan_limiter import stood
 from reconcile.test_plan_recovery import report as told
 from reconcile.test_plan_recovery import stand, tell
 
@@ -44,6 +46,11 @@ def measure_managed() -> float:
     return _median(cluster)
 
 
+def measure_edge() -> float:
+    """The same where a way in leads to a limiter, which is rolled out."""
+    return _median(stood())
+
+
 def _median(cluster: Cluster) -> float:
     instance, observed = parse_instance(cluster.body), cluster.observed()
     took = []
@@ -67,3 +74,4 @@ if __name__ == "__main__":
     records = two_years(Month(2026, 2))
     print(below("plan_one_instance_with_two_years_of_records", measure(NIGHTLY, records), "ms", 3).line())
     print(below("plan_one_instance_with_recovery", measure_managed(), "ms", 2).line())
+    print(below("plan_one_instance_with_edge", measure_edge(), "ms", 2).line())
