@@ -113,6 +113,7 @@ def test_killed_at_any_moment_of_a_change_it_takes_it_when_it_comes_back() -> No
         assert stand.serves(0)
 
 
+@pytest.mark.slow
 def test_it_is_small_and_idle() -> None:
     with standing() as stand, agent_process(stand) as process:
         process.start()
