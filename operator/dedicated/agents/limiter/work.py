@@ -19,6 +19,7 @@ from dedicated.agents.limiter.places import PlaceError, Places
 from dedicated.agents.limiter.proving import Source, prove, thresholds
 from dedicated.agents.limiter.settings import PROVE_AGAIN, Settings
 from dedicated.agents.limiter.state import State
+from dedicated.agents.running import pause
 from dedicated.api.json import digest
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.cluster.own_watch import OwnWatch
@@ -123,7 +124,7 @@ class Work:
                 logger.error("not taken", extra={"cause": told})
                 self._state.tell("Applying", told)
                 wait = RETRY
-            await self._pause(wait)
+            await pause(self._changed, wait)
 
     async def _step(self) -> float:
         """What is to be done now; the seconds until something is again, if nothing happens."""
@@ -256,13 +257,6 @@ class Work:
             return True
         self._worker = worker
         return False
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
 
 def secrets_mark(folders: tuple[Path, ...], *, before: str = "") -> str:
