@@ -13,6 +13,7 @@ from statistics import median
 
 from bench.figure import Figure, at_most, report
 from dedicated.parts.limiter.tables import ENTRY_BYTES
+from limiter import envoy
 from limiter.answers import Answer
 from limiter.costs import (
     ADDRESSES,
@@ -30,7 +31,8 @@ from limiter.stand import Stand, standing
 ROUNDS = 5
 SECONDS = 6.0
 POLITE, BURST = 600, 1600
-AGAIN = 60.5
+AGAIN = (60.5, 62.0)
+"""Seconds from the last answer of a burst to the next: right after the minute, and later."""
 BAN_RATE, BAN_SECONDS = 40.0, 135.0
 
 
@@ -50,6 +52,19 @@ def costs() -> Iterator[Figure]:
         yield report(f"{name}_cpu_refusal", refused, "us a request")
 
 
+def beside_envoy() -> Iterator[Figure]:
+    """The limiter, Envoy with a local limit, and Envoy that only proxies, in the same rounds."""
+    if envoy.find() is None:
+        print("envoy is not on the path: not compared", file=sys.stderr)
+        return
+    with envoy.trio() as sides:
+        found = asyncio.run(envoy.compared(sides, rounds=ROUNDS, seconds=SECONDS))
+    names = ("limiter", "envoy_local_limit", "envoy_proxying_alone")
+    for name, (cpu, late) in zip(names, found, strict=True):
+        yield report(f"limiter_beside_envoy_{name}_cpu", cpu, "us a request")
+        yield report(f"limiter_beside_envoy_{name}_p50", late, "ms")
+
+
 def memory() -> Iterator[Figure]:
     """A million addresses in the counters of both classes, against the formula."""
     taken, entries = memory_of_addresses()
@@ -60,12 +75,14 @@ def memory() -> Iterator[Figure]:
 
 
 async def _polite(stand: Stand, number: int) -> list[Answer]:
-    """The minute's budget at once, and again right after the minute."""
-    async with lines(stand.endpoints, source=f"{stand.network}.{150 + number}", each=4) as made:
-        answers = await burst(made, get(UI), POLITE, piece=4)
-    await at(max(answer.done for answer in answers), AGAIN)
-    async with lines(stand.endpoints, source=f"{stand.network}.{150 + number}", each=4) as made:
-        return answers + await burst(made, get(UI), POLITE, piece=4)
+    """The minute's budget at once, and again whenever the minute is over."""
+    answers = list[Answer]()
+    for wait in (0.0, *AGAIN):
+        if answers:
+            await at(max(answer.done for answer in answers), wait)
+        async with lines(stand.endpoints, source=f"{stand.network}.{150 + number}", each=4) as made:
+            answers += await burst(made, get(UI), POLITE, piece=4)
+    return answers
 
 
 async def _at_once(stand: Stand, number: int) -> list[Answer]:
@@ -126,7 +143,7 @@ def _ban(name: str, answers: list[Answer], rules: Rules) -> Iterator[Figure]:
 def main() -> int:
     """Measure; the exit code: 1 where a target was missed."""
     missed = 0
-    for measure in (costs, memory, windows):
+    for measure in (costs, beside_envoy, memory, windows):
         for figure in measure():
             print(figure.line(), flush=True)
             missed += figure.met is False

@@ -26,6 +26,7 @@ class Played:
 
     folder: Path
     pid: int = 100
+    uptime: int = 5
     failed: int = 0
     breaks: int = 0
     """Reloads that fail, from now on."""
@@ -53,7 +54,7 @@ class Played:
     def _shown(self, words: list[str]) -> str | None:
         match words:
             case ["show", "info"]:
-                return f"Name: HAProxy\nVersion: 2.6.12-1+deb\nPid: {self.pid}\nUptime_sec: 5\n"
+                return f"Name: HAProxy\nVersion: 2.6.12-1+deb\nPid: {self.pid}\nUptime_sec: {self.uptime}\n"
             case ["show", "servers", "state"]:
                 return "1\n# be_id\n"
             case ["show", "map", name]:

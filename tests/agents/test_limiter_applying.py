@@ -1,5 +1,6 @@
 """Files into a played HAProxy: at once or by a reload, in an order that a kill cannot hurt, and back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.haproxy_played import Played, played
+from dedicated.agents.limiter import applying
 from dedicated.agents.limiter.applying import Applier, RejectedError, hash_in
 from dedicated.agents.limiter.files import Folder
 from dedicated.contract.rate_limits import Policy, policy_hash
@@ -115,3 +117,24 @@ async def test_what_a_check_refuses_touches_nothing(process: Played) -> None:
         await take(applier(process, program="false"), NEW_FILES)
     assert process.told == []
     assert (Folder(process.folder).read(OLD_FILES), Folder(process.folder).mark) == (OLD_FILES, "old")
+
+
+async def test_a_process_that_still_learns_is_reloaded_when_it_has(process: Played) -> None:
+    process.answers["show peers"] = "0x1: [now] id=rl disabled=0 flags=0x1 resync_timeout=4s\n"
+    taking = asyncio.create_task(take(applier(process), OTHER_FILES))
+    async with asyncio.timeout(5):
+        while process.told.count("show peers") < 2:  # noqa: ASYNC110 - it is asked
+            await asyncio.sleep(0.01)
+    assert process.pid == 100
+    process.answers["show peers"] = "0x1: [now] id=rl disabled=0 flags=0x3 resync_timeout=<PAST>\n"
+    await taking
+    assert process.pid == 101
+
+
+async def test_a_process_that_never_learns_is_reloaded_all_the_same(
+    process: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applying, "LEARNS_SECONDS", 0.1)
+    process.answers["show peers"] = "0x1: [now] id=rl disabled=0 flags=0x1 resync_timeout=4s\n"
+    await take(applier(process), OTHER_FILES)
+    assert process.pid == 101

@@ -79,6 +79,21 @@ async def test_replicas_that_are_apart_are_counted_whatever_the_version(told: st
         assert await process.haproxy.unheard() == 1
 
 
+async def test_a_replica_whose_connection_ended_is_apart_whatever_the_last_status() -> None:
+    async with played() as process:
+        process.answers["show peers"] = PEERS.replace("1(remote,active)", "1(remote,inactive)")
+        assert await process.haproxy.unheard() == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "learned"), [("0x0", False), ("0x1", False), ("0x6", False), ("0x3", True), ("0x200003", True)]
+)
+async def test_what_has_learned_of_all_is_known(flags: str, learned: bool) -> None:
+    async with played() as process:
+        process.answers["show peers"] = NEWER_PEERS.replace("flags=0x6", f"flags={flags}")
+        assert await process.haproxy.learned() is learned
+
+
 async def test_only_tables_of_paths_are_dumped() -> None:
     async with played() as process:
         process.answers["show table toppaths"] = (

@@ -53,13 +53,14 @@ async def test_what_is_told_is_of_the_last_minute() -> None:
         assert (found.minute.requests, found.ever.requests) == (Counts(1, 0), Counts(106, 20))
 
 
-async def test_a_new_worker_counts_from_0() -> None:
+@pytest.mark.parametrize(("pid", "uptime"), [(101, 12), (100, 2)])
+async def test_a_new_worker_counts_from_0_even_if_it_has_the_number_of_the_old(pid: int, uptime: int) -> None:
     time = Time()
     async with played() as process:
         observer = Observer(process.haproxy, replica=0, monotonic=time)
         counted(process, ui=1000, login=0, api=0, refused=0)
         await observer.look()
-        process.pid += 1
+        process.pid, process.uptime = pid, uptime
         time.now = 10
         counted(process, ui=30, login=0, api=0, refused=2)
         found = await observer.look()

@@ -51,12 +51,12 @@ class World:
             self.seconds += seconds
             await _turn()
 
-        async def wait(teller: Teller, seconds: float) -> None:
-            if not teller._changed.is_set():
+        async def wait(changed: asyncio.Event, seconds: float) -> None:
+            if not changed.is_set():
                 await pause(seconds)
 
         monkeypatch.setattr(OwnConfigMap, "write", write)
-        monkeypatch.setattr(Teller, "_pause", wait)
+        monkeypatch.setattr("dedicated.agents.limiter.telling.pause", wait)
         monkeypatch.setattr("dedicated.agents.limiter.telling.asyncio.sleep", pause)
 
     async def run(self, seconds: float) -> list[float]:

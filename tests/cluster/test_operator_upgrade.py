@@ -17,6 +17,7 @@ from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB
 from dedicated.reconcile.rollouts import deployment_of
 from testbed import previous
+from testbed.client import ApiError
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 from testbed.home import CHECKOUT
@@ -34,9 +35,19 @@ def released(tmp_path: Path, cluster: Cluster, crds: None, alone: None) -> Itera
     if not previous.is_at_hand():
         pytest.skip(previous.SKIP_REASON)
     folder = previous.unpack(tmp_path / "previous")
+    # It watches all namespaces, and knows nothing of what was made by this version.
+    until(lambda: is_empty(cluster), "the instances of tests before are gone", seconds=60)
     define(cluster, folder)
     yield folder
     define(cluster, CHECKOUT)
+
+
+def is_empty(cluster: Cluster) -> bool:
+    """Whether the API server knows of no instance. A kind that was just installed may not answer yet."""
+    try:
+        return not cluster.api.list(INSTANCE)
+    except ApiError:
+        return False
 
 
 def define(cluster: Cluster, checkout: Path) -> None:

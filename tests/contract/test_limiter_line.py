@@ -5,19 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dedicated.contract.limiter_line import Turn, turn
+from dedicated.contract.limiter_line import STUCK, Turn, turn
 from dedicated.contract.limiter_report import SILENT, Phase, Proof, Report
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 TAKEN = Report(0, NOW, phase="Applied", content="new", wanted="new", proof=Proof(NOW, "new", True))
 
 
-def of(before: Report | None, silent: float = 0) -> Turn:
-    return turn(1, "new", before, silent=silent)
+def of(before: Report | None, silent: float = 0, still: float = 0) -> Turn:
+    return turn(1, "new", before, silent=silent, still=still)
 
 
 def test_the_first_waits_for_nobody() -> None:
-    assert turn(0, "new", None, silent=0).now == "Take"
+    assert turn(0, "new", None, silent=0, still=0).now == "Take"
 
 
 def test_the_next_takes_what_is_proven_before_it() -> None:
@@ -50,3 +50,14 @@ def test_one_that_tells_nothing_is_passed_over() -> None:
     for before in (None, replace(TAKEN, wanted="old"), replace(TAKEN, phase="Applying")):
         assert of(before, SILENT - 1).now == "Wait"
         assert of(before, SILENT).now == "Take"
+
+
+def test_one_that_lives_and_gets_no_further_is_passed_over() -> None:
+    for before in (replace(TAKEN, wanted="old"), replace(TAKEN, phase="Applying")):
+        assert of(before, still=STUCK - 1).now == "Wait"
+        assert of(before, still=STUCK).now == "Take"
+
+
+def test_a_refusal_is_not_passed_over_nor_one_that_waits_itself() -> None:
+    assert of(replace(TAKEN, phase="Rejected", content="old"), still=STUCK).now == "Stop"
+    assert of(replace(TAKEN, phase="Waiting", content="old"), still=STUCK).now == "Wait"

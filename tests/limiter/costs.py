@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from limiter.answers import Answer
 from limiter.haproxy import Haproxy, until
@@ -84,7 +85,15 @@ def client(number: int) -> str:
     return str(ip_address(int(ip_address("10.0.0.0")) + number))
 
 
-async def processor_time(process: Haproxy, endpoint: Endpoint, *, first: int) -> float:
+class Measured(Protocol):
+    """A process that proxies."""
+
+    def processor_seconds(self) -> float:
+        """Its processor time, its whole life."""
+        ...
+
+
+async def processor_time(process: Measured, endpoint: Endpoint, *, first: int) -> float:
     """Microseconds of a request that is let through, by clients from number `first` on."""
     before, answers = process.processor_seconds(), list[Answer]()
     async with lines([endpoint], each=CONNECTIONS) as made:

@@ -138,24 +138,50 @@ class Stand:
         return bool(states) and all(state.startswith("UP") for state in states)
 
     def linked(self) -> bool:
-        """Whether every replica is connected to every other, and has learned what they knew.
+        """Whether every replica has learned what the others knew, and hears from each of them.
 
         A process learns for some seconds after its start, and what it is taught of its own share is older
-        than what it has counted since.
+        than what it has counted since. Replicas that start together call each other at once, and hang up on
+        each other, some for longer than they learn; the status that is told outlives the connection. So an
+        entry of each has to come to all others.
         """
-        return all(self._linked(replica.admin("show peers")) for replica in self.replicas)
+        learned = all(self._learned(replica.admin("show peers")) for replica in self.replicas)
+        return learned and self._hear_each_other()
+
+    def _hear_each_other(self) -> bool:
+        """Whether an entry of each comes to all; it is taken away again."""
+        entries = [f"rl/adm_api_r{number} key {NOBODY}" for number in range(len(self.replicas))]
+        for replica, entry in zip(self.replicas, entries, strict=True):
+            replica.admin(f"set table {entry} data.gpc0 1")
+        try:
+            until(lambda: self._have(entries), "entries come", seconds=HEARD)
+        except AssertionError:
+            return False
+        finally:
+            for replica in self.replicas:
+                replica.admin(*(f"clear table {entry}" for entry in entries))
+        return True
+
+    def _have(self, entries: list[str]) -> bool:
+        return all(
+            f"key={NOBODY}" in replica.admin(f"show table {entry}")
+            for replica in self.replicas
+            for entry in entries
+        )
 
     def await_link(self) -> None:
         """Wait for it: a reload before a process has learned loses what the one before it knew."""
-        until(self.linked, "the replicas are linked")
+        until(self.linked, "the replicas are linked", seconds=LINKED)
 
-    def _linked(self, told: str) -> bool:
+    def _learned(self, told: str) -> bool:
         flags = re.search(r" id=rl .*? flags=0x([0-9a-f]+)", told)
         assert flags is not None, told
-        learned = int(flags[1], 16) & LEARNED == LEARNED
-        return learned and told.count("last_status=ESTA") >= self.site.replicas - 1
+        return int(flags[1], 16) & LEARNED == LEARNED and "(remote,inactive)" not in told
 
 
+NOBODY = "2001:db8:ffff::"
+HEARD, LINKED = 1.0, 60.0
+"""Seconds: between replicas that are linked; until they are, after some calls at once."""
 LEARNED = 0x3
 """Flags of `show peers`: nothing more to learn from the process before, and from the other replicas."""
 SUMS = ("FRONTEND", "BACKEND")

@@ -4,10 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from dedicated.agents.limiter import telling
+from dedicated.agents.limiter.applying import Applier
+from dedicated.agents.limiter.files import Folder
 from dedicated.contract import limiter_line
 from dedicated.contract.limiter_report import Bounds, ClassProof, Thresholds, from_json
 from dedicated.contract.rate_limits import Policy, policy_hash
+from dedicated.probes.haproxy import Haproxy
 from limiter.agents import agents_of, exempted, raised, shadowed
+from limiter.haproxy import find, until
+from limiter.http1 import burst, get, lines
+from limiter.patterns import UI as PATH
 from limiter.stand import standing
 
 UI, API = ClassProof(606, 607, 2728, 60), ClassProof(3030, 3031, 9091, 60)
@@ -50,6 +57,22 @@ async def test_structure_is_taken_by_a_reload() -> None:
             assert stand.replicas[0].worker != worker
     assert report.proof is not None
     assert report.proof.ui == UI
+
+
+async def test_a_reload_right_after_the_start_forgets_no_ban() -> None:
+    with standing() as stand:
+        worker, files = stand.replicas[0].worker, dict(stand.files(0))
+        async with lines(stand.endpoints, source=f"{stand.network}.150") as made:
+            await burst(made, get(PATH), stand.rules("ui").ban + 1)
+        folder = stand.replicas[0].folder
+        process = Haproxy(folder / "admin.sock", folder / "master.sock")
+        applier = Applier(process, Folder(folder), folder, find())
+        await applier.apply(files, policy_hash=policy_hash(stand.policy), digest="any", reload=True)
+        assert stand.replicas[0].worker != worker
+        until(stand.linked, "the new worker has learned")
+        async with lines(stand.endpoints, source=f"{stand.network}.150") as made:
+            answer = await made[0].ask(get(PATH))
+    assert answer.reason == "banned"
 
 
 async def test_replicas_take_a_change_one_after_the_other() -> None:
@@ -96,6 +119,21 @@ async def test_a_replica_that_is_gone_is_passed_over(monkeypatch: pytest.MonkeyP
     assert waiting.message == "replica 0 has not taken it yet"
     assert report.proof is not None
     assert apart.proven
+
+
+async def test_a_replica_whose_haproxy_does_not_run_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter_line, "STUCK", 3)
+    monkeypatch.setattr(telling, "BUSY", 0.5)
+    with standing(replicas=2) as stand:
+        async with agents_of(stand) as agents:
+            await agents.proven()
+            stand.replicas[0].kill()
+            agents.want(raised(Policy(), "203.0.113.0/25", 3))
+            (report,) = await agents.proven(1)
+            first = agents.server.report(0)
+    assert report.proof is not None
+    assert first is not None
+    assert first.phase == "Applying"
 
 
 async def test_what_haproxy_refuses_is_told_and_the_old_serves_on() -> None:

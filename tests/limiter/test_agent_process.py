@@ -1,6 +1,7 @@
 """The agent as a process: killed in a change, without its API server, small, and silent of who asks."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -17,7 +18,9 @@ import aiohttp
 import psutil
 import pytest
 
-from dedicated.contract.limiter_report import Report
+from dedicated.agents.limiter import work
+from dedicated.agents.limiter.files import Folder
+from dedicated.contract.limiter_report import Report, from_json
 from dedicated.contract.rate_limits import Policy, policy_hash
 from limiter.agents import Agents, agents_of, raised, shadowed
 from limiter.config_server import config_server, plant_credentials
@@ -110,6 +113,7 @@ def test_killed_at_any_moment_of_a_change_it_takes_it_when_it_comes_back() -> No
         assert stand.serves(0)
 
 
+@pytest.mark.slow
 def test_it_is_small_and_idle() -> None:
     with standing() as stand, agent_process(stand) as process:
         process.start()
@@ -205,6 +209,50 @@ async def test_a_secret_that_changes_is_taken_by_a_reload() -> None:
                 0, lambda one: one.proven and one.proof is not None and one.proof.at > _at(before), "again"
             )
             assert stand.replicas[0].worker != worker
+
+
+async def test_a_secret_that_is_refused_stays_refused_until_a_good_one_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(work, "AGAIN", 0.5)
+    with standing() as stand:
+        async with agents_of(stand) as agents:
+            await agents.proven()
+            worker, file = stand.replicas[0].worker, stand.folder / "link" / "ca.crt"
+            good = file.read_bytes()
+            file.write_bytes(b"no certificate")
+            await agents.told(0, lambda one: one.phase == "Rejected", "refused")
+            for _ in range(2):
+                agents.server.writes.clear()
+                await agents.told(0, lambda one: one.phase != "Rejected", "tried again")
+                await agents.told(0, lambda one: one.phase == "Rejected", "refused again")
+                told = [from_json(text) for _, _, text in agents.server.writes]
+                assert {one.phase for one in told if one} <= {"Applying", "Rejected"}
+            assert stand.replicas[0].worker == worker
+            file.write_bytes(good)
+            await agents.told(0, lambda one: one.proven, "taken")
+            assert stand.replicas[0].worker != worker
+
+
+async def test_a_full_disk_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "RETRY", 0.2)
+    with standing() as stand:
+        async with agents_of(stand) as agents:
+            await agents.proven()
+            with monkeypatch.context() as patched:
+                patched.setattr(Folder, "write", full)
+                agents.want(raised(Policy(), "203.0.113.0/25", 3))
+                report = await agents.told(0, lambda one: bool(one.message), "no room")
+                assert stand.serves(0)
+            await agents.proven()
+    assert (report.phase, report.message) == (
+        "Applying",
+        "the files cannot be written: No space left on device",
+    )
+
+
+def full(_: Folder, __: dict[str, str]) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_no_request_fails_while_structure_is_taken() -> None:

@@ -60,7 +60,7 @@ def refused(endpoint: Endpoint, path: str) -> bool:
         return answers.readline().split()[1] == b"400"
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_class_of_any_spelling(seed: int) -> None:
     chance = Random(seed)
     made = ["/" + "".join(chance.choices(WORDS, k=chance.randint(1, 6))) for _ in range(PROBED)]

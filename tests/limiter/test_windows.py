@@ -43,7 +43,7 @@ def held(found: list[list[Answer]], patterns: dict[str, Pattern], rules: Rules, 
     assert wrong == {}, f"(most admitted, refused below {rules.guaranteed}); all: {told}"
 
 
-@pytest.mark.parametrize("replicas", [1, 2, 3])
+@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 async def test_any_window_holds_what_the_policy_says(replicas: int) -> None:
     with standing(replicas=replicas, divisor=DIVISOR[replicas]) as stand:
         rules = stand.rules("ui")
@@ -61,7 +61,7 @@ async def test_any_window_holds_what_the_policy_says(replicas: int) -> None:
     assert all(answer.admitted for answer in found[0]), "a polite client is never refused"
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_the_other_class_too(replicas: int) -> None:
     with standing(replicas=replicas, divisor=DIVISOR[replicas]) as stand:
         rules = stand.rules("api")
@@ -73,7 +73,7 @@ async def test_the_other_class_too(replicas: int) -> None:
 
 
 async def test_a_client_above_the_limit_gets_the_limit() -> None:
-    with standing(replicas=2, divisor=DIVISOR[2]) as stand:
+    with standing(replicas=2, divisor=DIVISOR[1]) as stand:
         rules = stand.rules("ui")
         (answers,) = await all_behave([above(1.2)], rules, stand.endpoints, network=stand.network)
     admitted = sum(answer.admitted for answer in answers)

@@ -2,13 +2,17 @@
 
 A replica takes it when the one before has it in force, and proven. So what is wrong with a change is wrong
 with one replica. Where the one before refused it, the line stops; where it tells nothing for `SILENT` seconds
-(its node is gone), it is passed over.
+(its node is gone), or gets no further for `STUCK` (its HAProxy does not run), it is passed over: what raises
+a limit must reach those that serve.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from dedicated.contract.limiter_report import SILENT, Report
+
+STUCK = 180
+"""Seconds: a reload and two proofs take no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +23,20 @@ class Turn:
     why: str = ""
 
 
-def turn(replica: int, wanted: str, before: Report | None, *, silent: float) -> Turn:
+def turn(replica: int, wanted: str, before: Report | None, *, silent: float, still: float) -> Turn:
     """The turn of a replica. `before` is what the replica before it tells; it has told nothing new for
-    `silent` seconds, reckoned from when this one saw the change."""
+    `silent` seconds, and got no further for `still`, both reckoned from when this one saw the change.
+    """
     name = f"replica {replica - 1}"
     informed = before if before is not None and before.wanted == wanted else None
     if replica == 0 or (informed is not None and informed.proven):
         return Turn("Take")
     if silent >= SILENT:
         return Turn("Take", f"{name} tells nothing for {SILENT} s and is passed over")
-    return _waiting(name, informed)
+    waiting = _waiting(name, informed)
+    if still >= STUCK and waiting.now == "Wait" and (informed is None or informed.phase == "Applying"):
+        return Turn("Take", f"{name} gets no further for {STUCK} s and is passed over")
+    return waiting
 
 
 def _waiting(name: str, before: Report | None) -> Turn:

@@ -4,7 +4,8 @@ Maps and lists are exchanged as a whole: the new version is filled beside, then 
 no request is ever judged by half a file. Tables are read as numbers of entries; only a table of paths is
 dumped, so that no client's address ever comes into this process.
 
-Written for 2.6 and newer; a command's answer is empty where it did what it was told, and a sentence where it did not.
+Written for 2.6 and newer; a command's answer is empty where it did what it was told, and a sentence where it
+did not.
 """
 
 import asyncio
@@ -27,8 +28,11 @@ VERSION = re.compile(r"New version created: (\d+)")
 PATH = re.compile(r"\bkey=(\S*) .*?\bhttp_req_cnt=(\d+)")
 FAILED = re.compile(r"^\d+\s+master\s+\d+ \[failed: (\d+)\]", re.MULTILINE)
 WORKER = re.compile(r"^(\d+)\s+worker\s+(\d+)\s", re.MULTILINE)
-PEER = re.compile(r"\(remote,[^)]*\) addr=\S+ (?:\S+ )*?last_status=(\w+)")
-"""Newer ones tell more between the address and the status."""
+PEER = re.compile(r"\(remote,(\w+)\) addr=\S+ (?:\S+ )*?last_status=(\w+)")
+"""Newer ones tell more between the address and the status. The last status outlives its connection."""
+LEARNS = re.compile(r"\bid=\S+ disabled=0 flags=0x([0-9a-f]+)")
+LEARNED = 0x3
+"""Flags of a section of peers: nothing more to learn from the worker before, and from the other replicas."""
 VALUE = re.compile(r'value="([^"]*)"')
 ENTRY = re.compile(r"^0x[0-9a-f]+ (.+)$", re.MULTILINE)
 CONNECTED = frozenset({"ESTA", "RSTC", "ESTB"})
@@ -61,6 +65,11 @@ class Process:
     version: str
     pid: int
     uptime: int
+
+    def is_other(self, before: "Process | None") -> bool:
+        """Whether it is not the one that was seen before. In a container that was started anew the worker
+        has the number of the one before it."""
+        return before is None or self.pid != before.pid or self.uptime < before.uptime
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +113,13 @@ class Haproxy:
 
     async def unheard(self) -> int:
         """Other replicas that it has no connection with."""
-        states = PEER.findall(await self._ask("show peers"))
-        return sum(state not in CONNECTED for state in states)
+        peers = PEER.findall(await self._ask("show peers"))
+        return sum(link != "active" or state not in CONNECTED for link, state in peers)
+
+    async def learned(self) -> bool:
+        """Whether it has learned all that the worker before it and the other replicas knew."""
+        flags = LEARNS.findall(await self._ask("show peers"))
+        return all(int(flag, 16) & LEARNED == LEARNED for flag in flags)
 
     async def servers(self) -> str:
         """The state of all servers, to be read again by a new worker."""

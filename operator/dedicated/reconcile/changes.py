@@ -52,11 +52,10 @@ def changes(
     mended: list[Modification] = []
     clean: Settled = {}
     unfinished = False
-    wanted: set[Ref] = set()
     standing = tuple(stamp(manifest) for manifest in desired.manifests)
+    wanted = {ref_of(manifest) for manifest in standing}
     for manifest in standing:
         ref, mark = ref_of(manifest), mark_of(manifest)
-        wanted.add(ref)
         child = observed.children.get(ref)
         if child is None:
             repair = _remake(instance, manifest, observed, now=now)
@@ -73,8 +72,7 @@ def changes(
             # Without an entry of ours (anyone may reset managedFields) drift could not be told.
             apply = Apply(manifest, seen=child)
             actions.append(apply)
-            rolls = child.applied != mark and not _is_by_record(instance, apply, observed)
-            unfinished = unfinished or rolls
+            unfinished = unfinished or not (child.applied == mark or _is_by_record(instance, apply, observed))
         elif settled.get(ref) == (child.resource_version, mark):
             clean[child.ref] = settled[ref]
         elif drift := drift_of(manifest, child):

@@ -6,6 +6,8 @@ by the kubelet reads what was meant. The hash of the policy is set last, so that
 are not in force yet.
 """
 
+import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +23,12 @@ from dedicated.parts.limiter.configuration import (
 )
 from dedicated.parts.limiter.maps import LISTS, MAPS
 from dedicated.probes import haproxy
-from dedicated.probes.haproxy import Haproxy, HaproxyError
+from dedicated.probes.haproxy import LOOK_EVERY, Haproxy, HaproxyError
+
+LEARNS_SECONDS = 12.0
+"""HAProxy gives up after 5 s where the worker before it, and again where the other replicas do not teach."""
+
+logger = logging.getLogger(__name__)
 
 
 class RejectedError(Exception):
@@ -76,9 +83,22 @@ class Applier:
             await self.process.exchange_list(name, lines(files[name]))
 
     async def _reload(self) -> None:
-        """The new worker knows the servers of before at once, by their state."""
+        """The new worker knows the servers of before at once, by their state.
+
+        It learns counters and bans from the worker of now: who has not learned them yet passes none on.
+        """
+        await self._has_learned()
         Folder(self.sockets).write({SERVER_STATE: server_state(await self.process.servers())})
         await self.process.reload()
+
+    async def _has_learned(self) -> None:
+        """Wait for it, but not for ever: a structure that is right must come into force."""
+        try:
+            async with asyncio.timeout(LEARNS_SECONDS):
+                while not await self.process.learned():  # noqa: ASYNC110 - it is asked
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            logger.warning("reload before all is learned", extra={"seconds": LEARNS_SECONDS})
 
     async def _back(self, before: Mapping[str, str], *, structural: bool, cause: HaproxyError) -> None:
         """The files of before, and a process that runs them. Raises the cause where that does not answer."""

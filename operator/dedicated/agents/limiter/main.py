@@ -6,7 +6,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from dedicated.agents.limiter import latency, places
@@ -21,18 +21,17 @@ from dedicated.agents.limiter.settings import Settings
 from dedicated.agents.limiter.state import State
 from dedicated.agents.limiter.telling import Teller
 from dedicated.agents.limiter.work import RETRY, Work
-from dedicated.agents.recovery.pages import serve
+from dedicated.agents.pages import serve
+from dedicated.agents.running import run_until
 from dedicated.cluster.own_object import Door, OwnConfigMap, OwnObjectError
 from dedicated.cluster.own_watch import OwnWatch
 from dedicated.contract.limiter_report import MANAGER
-from dedicated.parts.limiter.configuration import SERVER_STATE
+from dedicated.parts.limiter.configuration import NO_SERVERS, SERVER_STATE
 from dedicated.probes.haproxy import Haproxy
 
 STUCK = timedelta(minutes=10)
 """Without a step for so long, only a new process helps: each has a limit of time."""
 ATTEMPTS = 60
-NO_SERVERS = "1\n"
-"""A state of servers that names none: HAProxy warns of a file that is not there."""
 
 logger = logging.getLogger(__name__)
 
@@ -121,19 +120,8 @@ async def work(
         logger.info("serving health and metrics", extra={"port": port, "instance": settings.instance})
         serving(port)
         listening = latency.listen(settings.sockets / "log.sock", latencies)
-        await _until(stop, following.follow(), following.observe(), following.run(), teller.run(), listening)
-
-
-async def _until(stop: asyncio.Event, *loops: Coroutine[object, object, None]) -> None:
-    """Run the loops until `stop` is set, or one of them breaks."""
-    ending = asyncio.create_task(stop.wait(), name="stop")
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    done, _ = await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in (ending, *tasks):
-        task.cancel()
-    await asyncio.gather(ending, *tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+        loops = (following.follow(), following.observe(), following.run())
+        await run_until(stop, *loops, teller.run(), listening)
 
 
 def _watch(settings: Settings) -> OwnWatch:

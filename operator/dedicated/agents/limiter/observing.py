@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from dedicated.contract.limiter_report import PATHS, Counts, Refused, TopPath
 from dedicated.parts.limiter.tables import KINDS, REFUSED, TOP_PATHS
-from dedicated.probes.haproxy import Haproxy, Row, Table
+from dedicated.probes.haproxy import Haproxy, Process, Row, Table
 
 MINUTE = 60.0
 UI, API = ("ui", "login"), ("api",)
@@ -24,16 +24,16 @@ REASONS = ("ui_limited", "ui_banned", "api_limited", "api_banned")
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a worker counted since it started."""
+    """What a worker counted since it started; `worker` is its number among those that were seen."""
 
-    pid: int
+    worker: int
     requests: Counts = field(default_factory=Counts)
     failed: Counts = field(default_factory=Counts)
     refused: Refused = field(default_factory=Refused)
 
     def since(self, before: "Totals") -> "Totals":
         """What was added; of another worker, all of it."""
-        if before.pid != self.pid:
+        if before.worker != self.worker:
             return self
         own, old = self.refused, before.refused
         return replace(
@@ -75,6 +75,8 @@ class Observer:
         self._process = process
         self._replica = replica
         self._monotonic = monotonic
+        self._worker: Process | None = None
+        self._number = 0
         self._last: Totals | None = None
         self._ever = Totals(0)
         self._added: deque[tuple[float, Totals]] = deque()
@@ -84,9 +86,12 @@ class Observer:
         worker = await self._process.process()
         tables = await self._process.tables()
         refused = await self._process.paths(REFUSED)
-        totals = _totals(worker.pid, await self._process.rows(), refused)
+        if worker.is_other(self._worker):
+            self._number += 1
+        self._worker = worker
+        totals = _totals(self._number, await self._process.rows(), refused)
         self._add(totals)
-        minute = Totals(worker.pid)
+        minute = Totals(self._number)
         for _, added in self._added:
             minute = minute.plus(added)
         counts = [_tracked(tables, kind, self._replica) for kind in KINDS]
@@ -135,11 +140,11 @@ def _tracked(tables: Mapping[str, Table], kind: str, replica: int) -> Table:
     return tables.get(f"off_{kind}_r{replica}", Table(0, 0))
 
 
-def _totals(pid: int, rows: Mapping[str, Row], refused: Mapping[str, int]) -> Totals:
+def _totals(worker: int, rows: Mapping[str, Row], refused: Mapping[str, int]) -> Totals:
     none = Row(0, 0)
     ui, api = ([rows.get(name, none) for name in names] for names in (UI, API))
     return Totals(
-        pid,
+        worker,
         Counts(sum(row.requests for row in ui), sum(row.requests for row in api)),
         Counts(sum(row.failed for row in ui), sum(row.failed for row in api)),
         Refused(*(refused.get(name, 0) for name in REASONS)),

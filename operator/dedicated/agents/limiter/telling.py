@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from dedicated.agents.limiter.state import State
+from dedicated.agents.running import pause
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.contract.limiter_report import REST, Report, key_of, material, to_json
 
@@ -50,7 +51,7 @@ class Teller:
             report = self._state.report()
             wait = last + self._due(report) - self._monotonic()
             if wait > 0:
-                await self._pause(min(wait, SPACING * 10))
+                await pause(self._changed, min(wait, SPACING * 10))
             elif await self._write(report):
                 last, self._told = self._monotonic(), report
             else:
@@ -75,13 +76,6 @@ class Teller:
             return False
         self.problem = ""
         return True
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
 
 def _acted_on(report: Report) -> object:

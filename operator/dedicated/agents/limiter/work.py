@@ -1,6 +1,7 @@
 """The order of things in one replica: follow what is wanted, take it when it is this one's turn, prove it.
 
 What was refused is tried again after a minute, as what was missing may have come: a Secret's file, or a name.
+Until then it is told as refused, be it the files or a Secret that was exchanged under them.
 A HAProxy that was started anew is proven anew.
 """
 
@@ -18,13 +19,14 @@ from dedicated.agents.limiter.places import PlaceError, Places
 from dedicated.agents.limiter.proving import Source, prove, thresholds
 from dedicated.agents.limiter.settings import PROVE_AGAIN, Settings
 from dedicated.agents.limiter.state import State
+from dedicated.agents.running import pause
 from dedicated.api.json import digest
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.cluster.own_watch import OwnWatch
 from dedicated.contract.limiter_line import turn
 from dedicated.contract.limiter_report import Proof, from_json, key_of
 from dedicated.parts.limiter.configuration import HASH_VARIABLE
-from dedicated.probes.haproxy import HaproxyError
+from dedicated.probes.haproxy import HaproxyError, Process
 
 ASK_EVERY = 1.0
 """Seconds between two questions whether it is this replica's turn."""
@@ -64,9 +66,10 @@ class Work:
         self._data: Mapping[str, str] | None = None
         self._seen = monotonic()
         self._before = ("", monotonic())
+        self._progress: tuple[object, float] = ((), monotonic())
         self._changed = asyncio.Event()
-        self._pid = 0
-        self._refused = ("", monotonic())
+        self._worker: Process | None = None
+        self._refused = ("", "", monotonic())
         self._places: Places | None = None
         self._secrets = secrets_mark(settings.secrets)
         self._taken_secrets = self._secrets
@@ -93,14 +96,14 @@ class Work:
         while True:
             try:
                 self._state.see(await self._observer.look())
-                pid = (await self._applier.process.process()).pid
+                seen = await self._is_another()
             except HaproxyError as error:
                 logger.info("HAProxy is not seen", extra={"cause": str(error)})
-                pid = 0
-            self._secrets = secrets_mark(self._settings.secrets)
-            if pid != self._pid or self._secrets != self._taken_secrets:
+                seen = None
+            self._secrets = secrets_mark(self._settings.secrets, before=self._secrets)
+            if seen is not False or self._secrets != self._taken_secrets:
                 self._changed.set()
-            await asyncio.sleep(self._settings.look_every.total_seconds() if pid else ASK_EVERY)
+            await asyncio.sleep(ASK_EVERY if seen is None else self._settings.look_every.total_seconds())
 
     async def run(self) -> None:
         """Keep the process to what is wanted."""
@@ -115,7 +118,13 @@ class Work:
             except (HaproxyError, PlaceError) as error:
                 self._state.tell("Applying", str(error))
                 wait = ASK_EVERY
-            await self._pause(wait)
+            except OSError as error:
+                # Not the end: HAProxy serves on, and a pod without its agent would lose its traffic.
+                told = f"the files cannot be written: {error.strerror or type(error).__name__}"
+                logger.error("not taken", extra={"cause": told})
+                self._state.tell("Applying", told)
+                wait = RETRY
+            await pause(self._changed, wait)
 
     async def _step(self) -> float:
         """What is to be done now; the seconds until something is again, if nothing happens."""
@@ -130,6 +139,8 @@ class Work:
             if (wait := await self._not_yet(content)) is not None:
                 return wait
         if mark != content.digest or self._secrets != self._taken_secrets or self._stale(files):
+            if (left := self._left(content)) > 0:
+                return left
             reload = not mark or self._secrets != self._taken_secrets
             await self._take(content, files, reload=reload)
         elif self._state.content != content.digest or await self._is_another():
@@ -143,8 +154,7 @@ class Work:
 
     async def _not_yet(self, content: Content) -> float | None:
         """Seconds to wait for the replica before this one; None: it is this one's turn."""
-        refused, at = self._refused
-        if refused == content.digest and (left := at + AGAIN - self._monotonic()) > 0:
+        if (left := self._left(content)) > 0:
             return left
         replica, before = self._settings.replica, None
         if replica:
@@ -155,26 +165,40 @@ class Work:
             if text != self._before[0]:
                 self._before = (text, self._monotonic())
             before = from_json(text)
-        silent = self._monotonic() - max(self._seen, self._before[1])
-        found = turn(replica, content.before, before, silent=silent)
+            progress = before and (before.phase, before.wanted, before.content)
+            if progress != self._progress[0]:
+                self._progress = (progress, self._monotonic())
+        silent, still = (
+            self._monotonic() - max(self._seen, at) for at in (self._before[1], self._progress[1])
+        )
+        found = turn(replica, content.before, before, silent=silent, still=still)
         if found.now == "Take":
             return None
         self._state.tell("Waiting", found.why)
-        return ASK_EVERY
+        return ASK_EVERY if found.now == "Wait" else RETRY
+
+    def _left(self, content: Content) -> float:
+        """Seconds until what was refused is tried again."""
+        *refused, at = self._refused
+        is_same = refused == [content.digest, self._secrets]
+        return at + AGAIN - self._monotonic() if is_same else 0.0
 
     async def _take(self, content: Content, files: Mapping[str, str], *, reload: bool) -> None:
-        self._state.tell("Applying", "")
-        self._taken_secrets = self._secrets
+        if self._state.phase != "Applying":
+            # What it says of why it does not get further stays: it is tried each second.
+            self._state.tell("Applying", "")
+        secrets = self._secrets
         try:
             await self._applier.apply(
                 files, policy_hash=content.policy.hash, digest=content.digest, reload=reload
             )
         except RejectedError as error:
             logger.error("refused", extra={"content": content.digest, "cause": str(error)})
-            self._refused = (content.digest, self._monotonic())
+            self._refused = (content.digest, secrets, self._monotonic())
             await self._tell(self._applier.folder.mark)
             self._state.tell("Rejected", str(error))
             return
+        self._taken_secrets = secrets
         logger.info("taken", extra={"content": content.digest, "policy": content.policy.hash})
         await self._tell(content.digest)
         await self._prove(content, files)
@@ -182,7 +206,7 @@ class Work:
     async def _tell(self, digest: str) -> None:
         """What the process itself says to have in force."""
         process = self._applier.process
-        self._pid = (await process.process()).pid
+        self._worker = await process.process()
         told = await process.variable(HASH_VARIABLE)
         self._state.take(digest, told, await thresholds(process))
 
@@ -227,22 +251,26 @@ class Work:
         return self._now() - proof.at >= every - timedelta(seconds=1)
 
     async def _is_another(self) -> bool:
-        return (await self._applier.process.process()).pid != self._pid
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
+        """Whether another worker runs than the one that was told of."""
+        worker = await self._applier.process.process()
+        if worker.is_other(self._worker):
+            return True
+        self._worker = worker
+        return False
 
 
-def secrets_mark(folders: tuple[Path, ...]) -> str:
-    """What changes with the files of mounted Secrets; nothing of what is in them can be told from it."""
-    found = {
-        str(file): [file.stat().st_mtime_ns, file.stat().st_size]
-        for folder in folders
-        for file in sorted(folder.glob("[!.]*"))
-        if file.is_file()
-    }
+def secrets_mark(folders: tuple[Path, ...], *, before: str = "") -> str:
+    """What changes with the files of mounted Secrets; nothing of what is in them can be told from it.
+
+    While they are being exchanged a file may be gone: then it is what it was `before`.
+    """
+    try:
+        found = {
+            str(file): [file.stat().st_mtime_ns, file.stat().st_size]
+            for folder in folders
+            for file in sorted(folder.glob("[!.]*"))
+            if file.is_file()
+        }
+    except OSError:
+        return before
     return digest({name: [*told] for name, told in found.items()})

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+from dedicated.agents.pages import serve
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.loops import Check, Loops
 from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
-from dedicated.agents.recovery.pages import serve
 from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
 from dedicated.agents.recovery.settings import Settings
 from dedicated.agents.recovery.stores import barman_in, checking
 from dedicated.agents.recovery.writer import Writer
+from dedicated.agents.running import run_until
 from dedicated.cluster.own_object import OwnConfigMap
 from dedicated.contract.recovery.report import MANAGER
 from dedicated.probes.database import Database
@@ -97,22 +98,7 @@ async def work(
     async with serve(settings.http_address, registry=make_registry(figures), stuck=stuck) as port:
         logger.info("serving health and metrics", extra={"port": port, "instance": settings.instance})
         serving(port)
-        await _until(stop, loops, writer)
-
-
-async def _until(stop: asyncio.Event, loops: Loops, writer: Writer) -> None:
-    """Run the loops and the writer until `stop` is set, or one of them breaks."""
-    ending = asyncio.create_task(stop.wait(), name="stop")
-    tasks = [
-        asyncio.create_task(loops.run(), name="loops"),
-        asyncio.create_task(writer.run(), name="writer"),
-    ]
-    done, _ = await asyncio.wait([ending, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    for task in (ending, *tasks):
-        task.cancel()
-    await asyncio.gather(ending, *tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+        await run_until(stop, loops.run(), writer.run())
 
 
 def _repository(settings: Settings) -> Repository:

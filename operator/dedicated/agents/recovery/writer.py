@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.keeping import from_data, to_text
 from dedicated.agents.recovery.knowledge import Knowledge
+from dedicated.agents.running import pause
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 from dedicated.contract.recovery.conditions import next_change, rpo_met, wal_archiving, wal_continuous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
@@ -70,7 +71,7 @@ class Writer:
                 last = self._monotonic() + (0 if done else RETRY.total_seconds() - self._every)
                 self._told = signature if done else self._told
                 continue
-            await self._pause(min(wait, self._until_next_change()))
+            await pause(self._changed, min(wait, self._until_next_change()))
 
     async def _recall(self) -> None:
         """Add what was written before a restart, as soon as it can be read."""
@@ -98,13 +99,6 @@ class Writer:
             return False
         self.written, self.problem = report.written, ""
         return True
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
 
     def _until_next_change(self) -> float:
         now = self._clock()

@@ -19,6 +19,8 @@ from dedicated.parts.limiter.window import ban_map, limit_map
 CONFIGURATION = "haproxy.cfg"
 HASH_VARIABLE = "proc.policy_hash"
 SERVER_STATE = "server-state"
+NO_SERVERS = "1\n"
+"""A state of servers that names none: HAProxy warns of a file that is not there, or empty."""
 _STATE_WORDS = 7
 ANYBODY = "203.0.113.1"
 """An address for documentation: nobody's, so that it has what everybody has."""
@@ -64,7 +66,7 @@ def server_state(told: str) -> str:
     HAProxy warns of every other one, and a warning keeps it from starting.
     """
     lines = told.splitlines()
-    return "".join(f"{line}\n" for line in lines if _is_up(line.split()))
+    return "".join(f"{line}\n" for line in lines if _is_up(line.split())) or NO_SERVERS
 
 
 def _is_up(words: list[str]) -> bool:

@@ -11,8 +11,8 @@ METRICS_PORT = 8407
 PEER_PORT = 7000
 ADDRESSES = 131_072
 CONNECTIONS, OF_CLIENTS, REDIRECTED = 8000, 7400, 400
-"""At once: of the process; of clients; of those at the port that only redirects. The kubelet and the agent come
-in by the rest: they must, when clients take all of theirs."""
+"""At once: of the process; of clients; of those at the port that only redirects. By the rest the kubelet and
+the agent come in, when clients take all of theirs."""
 CLUSTER_DOMAIN = "@CLUSTER_DOMAIN@"
 """The agent writes the cluster's domain here (`cluster.local`): HAProxy asks for full names only."""
 NEAR = "@NEAR@"
