@@ -36,7 +36,8 @@ def reckoned(rules: Rules, answers: list[Answer]) -> tuple[float, float]:
     raise AssertionError("no ban is reckoned")
 
 
-@pytest.mark.parametrize("replicas", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 2])
 async def test_a_client_at_the_limit_is_never_refused(replicas: int) -> None:
     with standing(replicas=replicas, divisor=DIVISOR) as stand:
         ui, api = await asyncio.gather(
@@ -101,6 +102,7 @@ async def test_a_ban_holds_on_all_replicas_at_once_and_for_its_class_alone() -> 
             assert [(await line.ask(get(UI))).status for line in made] == [200] * 3, "another client"
 
 
+@pytest.mark.slow
 async def test_requests_during_a_ban_do_not_prolong_it() -> None:
     with standing(replicas=2, divisor=DIVISOR) as stand:
         rules = stand.rules("ui")

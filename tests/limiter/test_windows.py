@@ -72,6 +72,7 @@ async def test_the_other_class_too(replicas: int) -> None:
     held(found, patterns, rules, replicas)
 
 
+@pytest.mark.slow
 async def test_a_client_above_the_limit_gets_the_limit() -> None:
     with standing(replicas=2, divisor=DIVISOR[1]) as stand:
         rules = stand.rules("ui")
