@@ -61,7 +61,7 @@ def test_a_watched_namespace_is_all_that_it_sees(
     assert refused(cluster, operator, since) == []
     asked = cluster.requests(since=since, user=operator.account)
     without = {request.resource for request in asked if not request.namespace and request.resource}
-    assert without == {"nodes", "selfsubjectaccessreviews", "selfsubjectreviews"}
+    assert without == {"ingressclasses", "nodes", "selfsubjectaccessreviews", "selfsubjectreviews"}
     assert {request.namespace for request in asked if request.namespace} == {watched}
     assert "status" not in cluster.api.get(INSTANCE, other, "acme")
 

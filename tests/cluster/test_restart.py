@@ -20,11 +20,18 @@ from dedicated.api.objects import CHILD_KINDS, CONFIG_MAP, INSTANCE, JOB, SECRET
 from dedicated.parts import measured
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
+from testbed.operator_process import OperatorProcess
 
 pytestmark = pytest.mark.cluster
 
 CHILDREN = 21
 CROWD = 3
+
+
+def listed(cluster: Cluster, operator: OperatorProcess, since: int) -> set[str]:
+    """What an operator has listed after a position of the audit log."""
+    calls = cluster.requests(since=since, user=operator.account)
+    return {call.resource for call in calls if call.verb == "list"}
 
 
 def test_a_restart_writes_nothing_but_what_is_new(
@@ -42,9 +49,10 @@ def test_a_restart_writes_nothing_but_what_is_new(
     assert operator.stop() == 0
     since = cluster.audit_position()
     again = run_operator(home, watch=tuple(names))
+    lists = {kind.plural for kind in CHILD_KINDS}
+    until(lambda: lists <= listed(cluster, again, since), "every kind of child is listed", seconds=60)
     rest(cluster, again)
     calls = cluster.requests(since=since, user=again.account)
-    assert {call.resource for call in calls if call.verb == "list"} >= {kind.plural for kind in CHILD_KINDS}
     assert changes_of(calls) == []
     assert [cluster.api.get(INSTANCE, name, "acme") for name in names] == before
 
