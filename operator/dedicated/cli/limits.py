@@ -14,6 +14,7 @@ from dedicated.api.conditions import RATE_LIMIT_ENFORCED, condition_in, rfc3339
 from dedicated.api.duration import duration_text
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
+from dedicated.cli import to_do
 from dedicated.cli.frame import Cluster
 from dedicated.cli.source import Source, source_from
 from dedicated.cli.terminal import pairs, say, show, table
@@ -117,7 +118,7 @@ def told(sight: Sight) -> None:
     _ranges(sight)
     _replicas(sight)
     _observed(sight)
-    _to_do(sight)
+    to_do.tell(conditions(sight), findings(sight))
 
 
 def _head(sight: Sight) -> None:
@@ -253,21 +254,6 @@ def refused_paths(reports: Sequence[Report]) -> list[tuple[str, int]]:
     for one in (path for report in reports for path in report.top_paths):
         counts[one.path] = counts.get(one.path, 0) + one.refused
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
-
-
-def _to_do(sight: Sight) -> None:
-    """Conditions that are not good, and findings: each says who must act."""
-    judged = conditions(sight)
-    bad = [item for item in judged if get_str(item, "status") != "True"]
-    say(f"\nConditions: {len(judged) - len(bad)} of {len(judged)} as they should be", "bold")
-    if bad:
-        rows = [[get_str(item, key) for key in ("type", "status", "reason", "message")] for item in bad]
-        show(table(["CONDITION", "STATUS", "REASON", "MESSAGE"], rows))
-    found = findings(sight)
-    say(f"\nFindings: {len(found) or 'none'}", "bold")
-    if found:
-        words = [[get_str(item, key) for key in ("responsible", "code", "action")] for item in found]
-        show(table(["WHO", "CODE", "TO DO"], words))
 
 
 def conditions(sight: Sight) -> list[JsonValue]:

@@ -24,6 +24,7 @@ from dedicated.api.conditions import (
 from dedicated.api.duration import duration_text, parse_duration
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, RECORD
+from dedicated.cli import to_do
 from dedicated.cli.frame import App, Cluster, cluster_options, output
 from dedicated.cli.source import Source, source_from
 from dedicated.cli.terminal import Output, emit, pairs, say, show, table
@@ -264,17 +265,7 @@ def _timeline(sight: Sight, events: list[Event], *, left_out: int) -> None:
 def _to_do(sight: Sight) -> None:
     """Conditions that are not good, and findings: each says who must act."""
     status = get_map(sight.source.body, "status")
-    judged = [found for kind in PARTS if (found := condition_in(status, kind))]
-    bad = [item for item in judged if get_str(item, "status") != "True"]
-    say(f"\nConditions: {len(judged) - len(bad)} of {len(judged)} as they should be", "bold")
-    if bad:
-        rows = [[get_str(item, key) for key in ("type", "status", "reason", "message")] for item in bad]
-        show(table(["CONDITION", "STATUS", "REASON", "MESSAGE"], rows))
-    told = _findings(status)
-    say(f"\nFindings: {len(told) or 'none'}", "bold")
-    if told:
-        words = [[get_str(item, key) for key in ("responsible", "code", "action")] for item in told]
-        show(table(["WHO", "CODE", "TO DO"], words))
+    to_do.tell([found for kind in PARTS if (found := condition_in(status, kind))], _findings(status))
 
 
 def _findings(status: Manifest) -> list[JsonValue]:
