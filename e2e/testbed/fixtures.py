@@ -96,10 +96,10 @@ def make_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator
 
     yield make
     for name in made:
-        _remove_namespace(cluster, name)
+        remove_namespace(cluster, name)
 
 
-def _remove_namespace(cluster: Cluster, name: str) -> None:
+def remove_namespace(cluster: Cluster, name: str) -> None:
     """Delete a namespace, and its instances before it comes to that: none outlives its test.
 
     The namespace controller takes minutes while kinds come and go, and finalizers are the operator's, which
