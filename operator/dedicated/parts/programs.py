@@ -13,7 +13,7 @@ from dedicated.parts import process
 from dedicated.parts.database.engine import PORT, USER, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DSN_KEY
-from dedicated.parts.metadata import restricted_container, selector
+from dedicated.parts.metadata import restricted_container, restricted_pod, selector
 from dedicated.parts.process import head, tcp, ways_out
 from dedicated.parts.wanted import DatabaseForm
 
@@ -64,6 +64,8 @@ def job(
         "initContainers": [programs] if programs is not None else [],
         "containers": [container],
         "volumes": volumes,
+        # A volume of many files is looked through once, not at each start.
+        "securityContext": {**restricted_pod(), "fsGroupChangePolicy": "OnRootMismatch"},
     }
     return process.job(record, pod, retries=RETRIES)
 
@@ -76,7 +78,7 @@ def beside(instance: Instance, *, image: str, script: str, environment: list[Jso
         "image": image,
         "restartPolicy": "Always",
         "command": ["/bin/sh", "-c", script, "programs", SCRATCH],
-        "env": environment,
+        "env": [*environment, {"name": "PGCONNECT_TIMEOUT", "value": "10"}],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             **restricted_container(),
