@@ -21,12 +21,12 @@ WAITING = frozenset(
 SUBPROCESS = frozenset({"run", "call", "check_call", "check_output", "communicate"})
 LIMITS = frozenset({"timeout", "limits"})
 HELD = {
-    ("probes/edge.py", "_connect"): "prove: a block around the whole proof",
+    ("probes/edge.py", "_connect"): "count: a block around all of it",
     ("probes/haproxy.py", "check"): "the wait for its end is in a block",
     ("probes/members.py", "_addresses"): "ask_members: a block around all names",
     ("probes/objects.py", "open_objects"): "Objects: a block around each question",
     ("probes/repository.py", "_run"): "the wait for its end is in a block",
-    ("probes/service.py", "open_session"): "_ask: a limit for each question",
+    ("probes/service.py", "open_session"): "fetch: a limit for each question",
 }
 """File and function of a call whose deadline somebody else holds."""
 

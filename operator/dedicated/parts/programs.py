@@ -36,7 +36,7 @@ def script(functions: str, *, steps: str, end: str = "") -> str:
 set -u
 umask 007
 cd "$1" || exit 1
-export LC_ALL=C
+export LC_ALL=C PGCONNECT_TIMEOUT=10
 
 {functions.strip()}
 
@@ -78,7 +78,7 @@ def beside(instance: Instance, *, image: str, script: str, environment: list[Jso
         "image": image,
         "restartPolicy": "Always",
         "command": ["/bin/sh", "-c", script, "programs", SCRATCH],
-        "env": [*environment, {"name": "PGCONNECT_TIMEOUT", "value": "10"}],
+        "env": environment,
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             **restricted_container(),
