@@ -28,6 +28,18 @@ from testbed.locks import locked
 from testbed.tools import binary
 
 SUITE = "bookworm"
+_AS_IN_CONTAINERS = """
+set -eu
+printf '#!/bin/sh\\nexit 101\\n' > "$1/usr/sbin/policy-rc.d"
+chmod 755 "$1/usr/sbin/policy-rc.d"
+cat > "$1/etc/apt/apt.conf.d/in-containers" <<END
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+END
+"""
+"""As Docker's images of Debian: packages start no services while they are installed, and apt keeps no files."""
 PYTHON = "3.11"
 """Of the base, whose packages of Python are downloaded by this process's pip."""
 BUILDERS = 2
@@ -147,15 +159,14 @@ def _debootstrap(out: Path) -> list[str]:
         *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         "--dpkgopt=force-unsafe-io",
-        # Debian's packages would start their services while they are installed.
-        '--customize-hook=printf "#!/bin/sh\\nexit 101\\n" > "$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"',
+        f"--customize-hook={_AS_IN_CONTAINERS}",
         *("--skip=output/dev", SUITE, str(out)),
     ]
 
 
 def _inside(plan: Path) -> list[str]:
     own = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
-    return [*own, sys.executable, "-m", "images.stage", str(plan)]
+    return [*own, sys.executable, "-c", f"from images.stage import main; main({str(plan)!r})"]
 
 
 def _call(name: str, command: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Executes the stages of a Dockerfile without Docker: `unshare ... python -m images.stage PLAN`.
+"""Executes the stages of a Dockerfile without Docker: in a process of its own, under `unshare`.
 
 Everything happens on a memory file system in this process's own mount namespace: an overlay over the parent's
 layers, and `chroot` for RUN. Mounts and what was half done end with the process, however that ends.
@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +94,7 @@ def _root(stage: Stage, plan: Plan, work: Path) -> tuple[Path, Path]:
         lower.mkdir()
         for layer in plan.parents[stage.parent]:
             layers.apply(Path(layer), lower)
+        (lower / "dev").mkdir(exist_ok=True)
     options = f"lowerdir={lower},upperdir={upper},workdir={inner},redirect_dir=off,metacopy=off"
     _mount("-t", "overlay", "-o", options, "overlay", root)
     return root, upper
@@ -133,7 +133,3 @@ def _run(step: Run, root: Path, wheels: str) -> None:
 
 def _mount(*arguments: str | Path) -> None:
     subprocess.run(["mount", *arguments], check=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
