@@ -24,7 +24,9 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nodes", description="A cluster of three real nodes on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="nodes", description="A cluster of three real nodes on this machine."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it, unless it runs")
     commands.add_parser("down", help="end it, whatever state it is in; leaves nothing")

@@ -1,4 +1,4 @@
-"""The provider `nodes`: a running cluster of real nodes behind the interface that the service is written against."""
+"""The provider `nodes`: a running cluster of real nodes behind the interface of the service."""
 
 import os
 import subprocess
