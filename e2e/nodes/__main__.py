@@ -4,12 +4,13 @@ import argparse
 import os
 import sys
 
+from images.build import ImageError
 from nodes.engine import EngineError
 from nodes.faults import FAULTS, FaultError, break_node, broken, heal_node
-from nodes.machine import MachineError
 from nodes.place import COUNT, Place, default_place
 from nodes.provider import NodesProvider
 from nodes.session import StartError, down, enter, is_up, up
+from service.provider import ProviderError
 
 
 def main() -> int:
@@ -18,7 +19,7 @@ def main() -> int:
     place = default_place()
     try:
         return _do(options, place)
-    except (EngineError, FaultError, LookupError, MachineError, StartError) as error:
+    except (EngineError, FaultError, ImageError, LookupError, ProviderError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
 
