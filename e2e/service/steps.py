@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY
 from dedicated.api.json import Manifest, get_str
+from images.trust import authority
 from service import certificates, cloudnativepg, database, instance, operator, pods, store, waiting
 from service.instance import Engine
 from service.provider import Image, Provider
@@ -32,8 +33,8 @@ class Service:
 
     @property
     def authority(self) -> Authority:
-        """Of the public name and of the store."""
-        return certificates.authority(self.provider.home / "service")
+        """Of the public name and of the store: one that our images trust."""
+        return authority()
 
     def steps(self) -> tuple[tuple[str, Callable[[], Lines]], ...]:
         """What is done, in this order, each with its title."""

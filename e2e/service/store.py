@@ -23,9 +23,14 @@ BACKUPS, KEYS = "acme-backup", "acme-keys"
 _PLAIN = 8333
 
 
+def host() -> str:
+    """Name of the store inside the cluster."""
+    return f"{NAME}.{NAMESPACE}.svc"
+
+
 def endpoint() -> str:
     """HOST:PORT of the store. Its pod listens at the same port: policies are judged behind the Service."""
-    return f"{NAME}.{NAMESPACE}.svc:{PORT}"
+    return f"{host()}:{PORT}"
 
 
 def identities(passwords: Mapping[str, str]) -> Manifest:
