@@ -1,4 +1,4 @@
-"""Secrets with certificates of the tests' authority, which stands for a public one and for a company's own."""
+"""Secrets with certificates of the authority that stands for a public one, and for a company's own one."""
 
 import base64
 from collections.abc import Sequence

@@ -54,7 +54,7 @@ def values(provider: Provider) -> Manifest:
             "regions": {instance.REGION: [instance.COUNTRY]},
             "places": {
                 store.REGION: [instance.COUNTRY],
-                store.endpoint(): [instance.COUNTRY],
+                store.host(): [instance.COUNTRY],
             },
         },
         "probe": {"caSecret": {"name": CA_SECRET}},

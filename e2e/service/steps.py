@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY
 from dedicated.api.json import Manifest, get_str
-from images import trust
+from images.trust import authority
 from service import certificates, cloudnativepg, database, instance, operator, pods, store, waiting
 from service.instance import Engine
 from service.provider import Image, Provider
@@ -33,8 +33,8 @@ class Service:
 
     @property
     def authority(self) -> Authority:
-        """Of the public name and of the store; images trust it."""
-        return trust.authority()
+        """Of the public name and of the store: one that our images trust."""
+        return authority()
 
     def steps(self) -> tuple[tuple[str, Callable[[], Lines]], ...]:
         """What is done, in this order, each with its title."""
@@ -82,7 +82,7 @@ class Service:
         waiting.rollout(self.provider, store.NAMESPACE, f"statefulset/{store.NAME}")
         for bucket in (store.BACKUPS, store.KEYS):
             self._weed(f"s3.bucket.create -name {bucket}")
-        yield f"https://{store.endpoint()}: buckets {store.BACKUPS} and {store.KEYS}"
+        yield f"https://{store.endpoint()}, buckets {store.BACKUPS} and {store.KEYS}"
 
     def start_database(self) -> Lines:
         """A server that somebody else runs, or the engine's operator."""

@@ -15,7 +15,6 @@ from service import pods
 NAMESPACE = "storage"
 NAME = "s3"
 PORT = 8443
-"""Of Service and pod alike: NetworkPolicies are judged by the pod's, and the instance knows the Service's."""
 USER = 65532
 REGION = "eu-central-1"
 TLS_SECRET, CONFIG_SECRET = "s3-tls", "s3-identities"
@@ -24,9 +23,14 @@ BACKUPS, KEYS = "acme-backup", "acme-keys"
 _PLAIN = 8333
 
 
+def host() -> str:
+    """Name of the store inside the cluster."""
+    return f"{NAME}.{NAMESPACE}.svc"
+
+
 def endpoint() -> str:
-    """HOST:PORT of the store."""
-    return f"{NAME}.{NAMESPACE}.svc:{PORT}"
+    """HOST:PORT of the store. Its pod listens at the same port: policies are judged behind the Service."""
+    return f"{host()}:{PORT}"
 
 
 def identities(passwords: Mapping[str, str]) -> Manifest:
@@ -83,7 +87,9 @@ def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
             pods.secret_volume("identities", CONFIG_SECRET),
         ],
     }
-    return (
-        pods.service(NAMESPACE, NAME, PORT),
-        pods.stateful(NAMESPACE, NAME, pod, size="2Gi", storage_class=storage_class),
-    )
+    way_in = pods.service(NAMESPACE, NAME, PORT)
+    way_in["spec"] = {
+        "selector": {"app": NAME},
+        "ports": [{"name": "https", "port": PORT, "targetPort": "https", "protocol": "TCP"}],
+    }
+    return way_in, pods.stateful(NAMESPACE, NAME, pod, size="2Gi", storage_class=storage_class)
