@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from pods import claim, pod, service, web
 
 from dedicated.api.json import Manifest, get_list, get_str
 from nodes.machine import NODES
 from nodes.place import COUNT
 from nodes.provider import NodesProvider
+from real_pods import claim, pod, service, web
 from service.provider import Fault, ProviderError
 from testbed.client import condition
 
@@ -119,7 +119,8 @@ def test_network_policy_is_enforced(real_nodes: NodesProvider, room: str, client
         pod(room, "friend", node=client_node),
         pod(room, "stranger", node=client_node),
     )
-    ask = "curl() { python3 -c \"import urllib.request as u; print(u.urlopen('http://site', timeout=2).read().decode())\"; }; curl 2>/dev/null || true"
+    code = "import urllib.request as u; print(u.urlopen('http://site', timeout=2).read().decode())"
+    ask = f'python3 -c "{code}" 2>/dev/null || true'
 
     def reaches(name: str) -> bool:
         return "site" in run(real_nodes, room, name, ask)
@@ -181,4 +182,3 @@ def test_a_fault_is_noticed_and_undone(
     assert run(real_nodes, room, "writer", "cat /data/kept") == "kept\n"
     record_property("noticed_seconds", round(noticed, 1))
     record_property("ready_again_seconds", round(healed, 1))
-    print(f"{fault}: NotReady after {noticed:.1f} s, Ready {healed:.1f} s after healing")

@@ -38,8 +38,8 @@ def pod(
 
 def web(namespace: str, name: str, *, node: str = "") -> Manifest:
     """A pod that answers HTTP with its name."""
-    command = f"mkdir /tmp/w; echo {name} > /tmp/w/index.html; exec python3 -m http.server {PORT} --directory /tmp/w"
-    return pod(namespace, name, node=node, command=command)
+    serve = f"exec python3 -m http.server {PORT} --directory /tmp/w"
+    return pod(namespace, name, node=node, command=f"mkdir /tmp/w; echo {name} > /tmp/w/index.html; {serve}")
 
 
 def claim(namespace: str, name: str, size: str) -> Manifest:
