@@ -1,9 +1,10 @@
 """An object store inside the cluster: SeaweedFS, which speaks S3 over TLS.
 
-Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups, `keys` only
-put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
+Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups,
+`keys` only put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
 
-Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as well.
+Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as
+well.
 """
 
 import json
