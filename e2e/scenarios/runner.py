@@ -1,4 +1,4 @@
-"""Runs scenarios one after another: each with a deadline, each undone whatever happens, none stopping the rest.
+"""Runs scenarios one after another: each with a deadline, each undone whatever happens, none stops the rest.
 
 A scenario that fails, or whose faults could not be undone, leaves its reason; the next begins only once the
 service is whole again, and is not run if it does not become so. An interrupt undoes what is broken, gives
