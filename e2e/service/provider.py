@@ -8,7 +8,7 @@ Limits: a provider gives one cluster with three zones, and names of the world ou
 told of. All calls block and end within their deadline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -44,6 +44,16 @@ class Node:
     """Its InternalIP."""
 
 
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """How the cluster's load balancer is asked for by a Service of type LoadBalancer."""
+
+    annotations: Mapping[str, str]
+    """Switch the PROXY protocol on, where it has one."""
+    trusted: tuple[str, ...]
+    """Ranges whence its connections reach pods with PROXY protocol. Empty: it sends none."""
+
+
 class Provider(Protocol):
     """One running cluster. Safe to use from several threads, except for faults of the same node."""
 
@@ -62,6 +72,10 @@ class Provider(Protocol):
     @property
     def home(self) -> Path:
         """A folder that ends with the cluster, for what belongs to it: authorities, logs, reports."""
+
+    @property
+    def balancer(self) -> Balancer:
+        """What `spec.edge.loadBalancer` of an instance has to say here."""
 
     @property
     def storage_class(self) -> str:

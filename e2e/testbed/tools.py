@@ -83,6 +83,20 @@ FAMILIES = (
         "",
         tags=("remove_all_sd",),  # no service discovery: the libraries of two dozen clouds
     ),
+    Family(
+        "cloudnativepg",
+        ("cloudnative-pg",),
+        "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",
+        "github.com/cloudnative-pg/cloudnative-pg",
+        ("github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion={version}",),
+        ("version",),
+    ),
+    Family(
+        "barmancloud",
+        ("plugin-barman-cloud",),
+        "github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager",
+        "",
+    ),
 )
 """In the order of building: the first fills Go's compile cache for the others."""
 

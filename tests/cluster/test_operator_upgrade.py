@@ -3,6 +3,7 @@
 Never two instances change at once: that is looked for in the API server's own history.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,18 +37,29 @@ def released(tmp_path: Path, cluster: Cluster, crds: None, alone: None) -> Itera
         pytest.skip(previous.SKIP_REASON)
     folder = previous.unpack(tmp_path / "previous")
     # It watches all namespaces, and knows nothing of what was made by this version.
-    until(lambda: is_empty(cluster), "the instances of tests before are gone", seconds=60)
+    until(lambda: cleared(cluster), "the instances of tests before are gone", seconds=60)
     define(cluster, folder)
     yield folder
     define(cluster, CHECKOUT)
 
 
-def is_empty(cluster: Cluster) -> bool:
-    """Whether the API server knows of no instance. A kind that was just installed may not answer yet."""
+def cleared(cluster: Cluster) -> bool:
+    """Whether the API server knows of no instance; those left by tests before are told to go.
+
+    Their namespaces go when the namespace controller comes to them, which takes minutes while kinds come
+    and go, and an operator that was killed leaves its finalizer. A kind that was just installed may not
+    answer yet, and a policy that was just removed may still refuse: the caller tries again.
+    """
     try:
-        return not cluster.api.list(INSTANCE)
+        left = cluster.api.list(INSTANCE)
+        for body in left:
+            namespace, name = (get_str(body, "metadata", key) for key in ("namespace", "name"))
+            with contextlib.suppress(ApiError):
+                cluster.api.delete(INSTANCE, namespace, name)
+                cluster.api.patch(INSTANCE, namespace, name, {"metadata": {"finalizers": None}})
     except ApiError:
         return False
+    return not left
 
 
 def define(cluster: Cluster, checkout: Path) -> None:
