@@ -1,6 +1,6 @@
 """Figures that verdicts share, each beside the target of the promise. Pure."""
 
-from scenarios.measures import asked, failed, first_told, instant, longest, lost, steady
+from scenarios.measures import acknowledged, asked, failed, first_told, instant, kinds, longest, lost, steady
 from scenarios.model import Figure
 from scenarios.record import Measurement, State
 
@@ -39,11 +39,11 @@ def load(measurement: Measurement) -> tuple[Figure, ...]:
 
 def nothing_lost(measurement: Measurement) -> tuple[Figure, ...]:
     """No acknowledged write may be lost; missed as well where none was acknowledged or nobody could count."""
-    acknowledged = sum(1 for one in measurement.requests if one.ok and one.token)
+    writes = len(acknowledged(measurement))
     count = lost(measurement)
     return (
-        told("acknowledged writes", acknowledged, "writes"),
-        at_most("acknowledged writes lost", count if acknowledged else None, "writes", 0),
+        told("acknowledged writes", writes, "writes"),
+        at_most("acknowledged writes lost", count if writes else None, "writes", 0),
     )
 
 
@@ -59,8 +59,7 @@ def outage(measurement: Measurement, limit: float | None) -> tuple[Figure, ...]:
     value = longest(measurement) if asked(measurement) else None
     by_kind = [
         told(f"outage of {kind}s", longest(measurement, kind), "s")
-        for kind in ("login", "token", "write")
-        if any(one.kind == kind for one in measurement.requests)
+        for kind in kinds(measurement)
     ]
     if limit is None:
         return (told("longest outage", value, "s"), *by_kind)

@@ -8,73 +8,54 @@ nothing failed there was none, however seldom clients asked.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from scenarios.record import KINDS, Kind, Measurement, Request, State
+from clients import analysis
+from clients.rows import KINDS, Kind, Row
+from scenarios.record import Measurement, State
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A time in which no request of a kind was answered well, and how many failed in it."""
+def outages(rows: Sequence[Row], kind: Kind) -> tuple[analysis.Outage, ...]:
+    """All outages of one kind, in order of time.
 
-    kind: Kind
-    begun: float
-    ended: float
-    failed: int
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self.ended - self.begun
-
-
-def outages(requests: Iterable[Request], *, begun: float, ended: float) -> tuple[Outage, ...]:
-    """All outages between two instants, by kind, in order of time.
-
-    One that nothing good came before began at `begun`, one that nothing good came after lasted until `ended`.
+    One that nothing good came before began with the first request, one that nothing good came after lasted
+    until the last was over.
     """
-    asked = tuple(requests)
-    return tuple(
-        outage
-        for kind in KINDS
-        for outage in _of_kind([one for one in asked if one.kind == kind], kind, begun=begun, ended=ended)
-    )
-
-
-def _of_kind(requests: Sequence[Request], kind: Kind, *, begun: float, ended: float) -> Iterable[Outage]:
-    """Outages of one kind: a good answer ends one, if something failed since the good answer before it."""
-    good, failed = begun, 0
-    for one in sorted(requests, key=lambda request: request.over):
-        if not one.ok:
-            failed += 1
-            continue
-        if failed:
-            yield Outage(kind, good, one.over, failed)
-        good, failed = one.over, 0
-    if failed:
-        yield Outage(kind, good, max(good, ended), failed)
+    own = [row for row in rows if row.kind == kind]
+    bad = [row.end for row in own if row.outcome != "ok"]
+    return tuple(gap for gap in analysis.outages(own) if any(gap.begin <= end <= gap.end for end in bad))
 
 
 def longest(measurement: Measurement, kind: Kind | None = None) -> float:
     """Seconds of the longest outage, of one kind or of any; 0 without any."""
-    found = outages(measurement.requests, begun=measurement.begun, ended=measurement.ended)
-    return max((one.seconds for one in found if kind in (None, one.kind)), default=0.0)
+    asked_for = kinds(measurement) if kind is None else (kind,)
+    return max((gap.seconds for one in asked_for for gap in outages(measurement.rows, one)), default=0.0)
+
+
+def kinds(measurement: Measurement) -> tuple[Kind, ...]:
+    """What clients asked for."""
+    seen = {row.kind for row in measurement.rows}
+    return tuple(kind for kind in KINDS if kind in seen)
 
 
 def failed(measurement: Measurement) -> int:
-    """Requests without a good answer."""
-    return sum(not one.ok for one in measurement.requests)
+    """Requests without a good answer; one that the limiter refused counts."""
+    return sum(row.outcome != "ok" for row in measurement.rows)
 
 
 def asked(measurement: Measurement) -> int:
     """Requests in all."""
-    return len(measurement.requests)
+    return len(measurement.rows)
+
+
+def acknowledged(measurement: Measurement) -> frozenset[str]:
+    """Tokens of the writes that were answered well."""
+    return frozenset(row.token for row in measurement.rows if row.outcome == "ok" and row.token)
 
 
 def lost(measurement: Measurement) -> int | None:
     """Writes that were acknowledged and are not in the database; None where it was not asked."""
     if measurement.stored is None:
         return None
-    acknowledged = {one.token for one in measurement.requests if one.ok and one.token}
-    return len(acknowledged - measurement.stored)
+    return len(analysis.lost(acknowledged(measurement), measurement.stored))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is seen while a scenario runs: requests of clients, states of the cluster, marks of what was done.
+"""What is seen while a scenario runs: rows of clients, states of the cluster, marks of what was done.
 
 All times are seconds since the epoch by the clock of the runner's machine: clients, samples of the API and
 marks of faults are taken on one machine, so that they can be compared.
@@ -8,26 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["login", "token", "write"]
-"""What clients ask: a login by its page, a token, an API call that writes an event."""
-KINDS: tuple[Kind, ...] = ("login", "token", "write")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request of a client, sent at `at` and over after `seconds`. `token` is what a write left behind."""
-
-    at: float
-    seconds: float
-    kind: Kind
-    ok: bool
-    token: str = ""
-    detail: str = ""
-
-    @property
-    def over(self) -> float:
-        """When the answer was there, or given up."""
-        return self.at + self.seconds
+from clients.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +40,13 @@ class Mark:
 class Measurement:
     """All that was seen of one scenario, from `begun` to `ended`.
 
-    `stored` are the tokens in the database at the end; None where it was not asked. `numbers` are a step's
-    own measurements by name.
+    `rows` are the clients' requests. `stored` are the tokens in the database at the end; None where it was
+    not asked. `numbers` are a step's own measurements by name.
     """
 
     begun: float
     ended: float
-    requests: tuple[Request, ...] = ()
+    rows: tuple[Row, ...] = ()
     states: tuple[State, ...] = ()
     marks: tuple[Mark, ...] = ()
     stored: frozenset[str] | None = None

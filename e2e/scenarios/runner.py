@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import urllib3
 
+from clients.rows import Row
 from scenarios.model import Result, Scenario, Step, outcome
-from scenarios.record import Mark, Measurement, Request, State
+from scenarios.record import Mark, Measurement, State
 from scenarios.sampler import Sampler
 from scenarios.stage import Load, Stage, StageError
 from service.provider import ProviderError
@@ -179,15 +180,15 @@ def _collected(
     stage: Stage, sampler: Sampler, load: Load | None, course: Course, begun: float
 ) -> Measurement:
     """Stop clients and samples, and ask the database what it holds."""
-    requests: Sequence[Request] = load.stop() if load is not None else ()
+    rows: Sequence[Row] = load.stop() if load is not None else ()
     ended = course.pace.now()
     stored: frozenset[str] | None = None
     try:
-        stored = stage.stored() if any(one.token for one in requests) else None
+        stored = stage.stored() if any(one.token for one in rows) else None
     except TROUBLE as error:
         course.marks.append(Mark(ended, "note", f"the database was not read: {error}"))
     states: tuple[State, ...] = sampler.stop()
-    return Measurement(begun, ended, tuple(requests), states, tuple(course.marks), stored, course.numbers)
+    return Measurement(begun, ended, tuple(rows), states, tuple(course.marks), stored, course.numbers)
 
 
 def _safely(done: Callable[[], bool]) -> bool:

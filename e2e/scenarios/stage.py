@@ -7,7 +7,8 @@ so that a scenario is left out with a reason instead of failing.
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
-from scenarios.record import Request, State
+from clients.rows import Row
+from scenarios.record import State
 from service.provider import Provider
 
 Need = Literal[
@@ -39,7 +40,7 @@ class StageError(RuntimeError):
 class Load(Protocol):
     """Clients that ask until they are stopped."""
 
-    def stop(self) -> Sequence[Request]:
+    def stop(self) -> Sequence[Row]:
         """Let them end; what they asked, in order of sending. May be called again."""
 
 
