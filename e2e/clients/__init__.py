@@ -1,4 +1,4 @@
-"""Clients of an instance as the world sees it: they log in, get tokens, write through the API, and keep a row each.
+"""Clients of an instance as the world sees it: logins, tokens, writes through the API, and a row for each.
 
 What a failure costs is told by those who used the service, not by its own status: for how long nobody was
 answered, which requests failed, and which writes were acknowledged and are gone. So the clients are a process

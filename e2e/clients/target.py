@@ -26,8 +26,8 @@ REQUESTS: Mapping[Kind, Mapping[str, int]] = {
 class Target:
     """A public name, asked at an address as `curl --resolve` does, so that no DNS is needed.
 
-    `sources`: addresses of this machine to ask from, in turn; none: as the system chooses. `ca`: PEM file of the
-    only authority that is trusted; empty: the system's.
+    `sources`: addresses of this machine to ask from, in turn; none: as the system chooses. `ca`: PEM file of
+    the only authority that is trusted; empty: the system's.
     """
 
     name: str
@@ -65,7 +65,7 @@ def identity_from_json(text: str) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Seconds between two requests of each kind, over all sources together. ValueError if that is too often."""
+    """Seconds between two requests of each kind, over all sources together. ValueError if too often."""
 
     login: float = 1.0
     token: float = 0.5

@@ -75,7 +75,8 @@ def cache_folder() -> Path:
 
 def reference(name: str) -> str:
     """What a pod names. It changes with the contents of the image."""
-    return f"localhost/{name}:dev-{key(name)[:8]}"
+    version = RECIPES[name].version if name != BASE else ""
+    return f"localhost/{name}:{f'{version}-' if version else ''}dev-{key(name)[:8]}"
 
 
 def repository(name: str) -> str:

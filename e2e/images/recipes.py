@@ -28,6 +28,8 @@ class Recipe:
     """Requirements with hashes, whose packages are offered to pip."""
     own_wheel: bool = False
     """Whether the context has the operator's wheel, in `dist/`."""
+    version: str = ""
+    """What its tag begins with: CloudNativePG reads PostgreSQL's version from it."""
     releases: tuple[str, ...] = ()
     """Tags of its repository, for images that the release catalogue names."""
 
@@ -35,6 +37,7 @@ class Recipe:
 def _known() -> tuple[Recipe, ...]:
     checkout = CHECKOUT / "requirements"
     run, services = (checkout / "run.txt",), (checkout / "services.txt",)
+    plugin, barman = ("plugin-barman-cloud",), (checkout / "barman.txt",)
     weed = {"venv": Path(sys.prefix) / "bin"}
     return (
         Recipe("node", FOLDER / "node.Dockerfile"),
@@ -47,9 +50,11 @@ def _known() -> tuple[Recipe, ...]:
         Recipe("login", FOLDER / "login.Dockerfile", releases=RELEASES),
         Recipe("clients", FOLDER / "clients.Dockerfile"),
         Recipe("haproxy", FOLDER / "haproxy.Dockerfile"),
-        Recipe("postgresql", FOLDER / "postgresql.Dockerfile"),
+        Recipe("postgresql", FOLDER / "postgresql.Dockerfile", version="15"),
         Recipe("s3", FOLDER / "s3.Dockerfile", folders=weed),
         Recipe("cloudnative-pg", FOLDER / "cloudnative-pg.Dockerfile", tools=("cloudnative-pg",)),
+        Recipe("plugin-barman-cloud", FOLDER / "plugin-barman-cloud.Dockerfile", tools=plugin),
+        Recipe("barman-sidecar", FOLDER / "barman-sidecar.Dockerfile", tools=plugin, wheels=barman),
     )
 
 

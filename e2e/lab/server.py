@@ -149,6 +149,19 @@ class Server:
             shutil.rmtree(self.data, ignore_errors=True)
 
     @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hang for the time of the block: every process stands still, and its connections stay open."""
+        postmaster = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         """A superuser's connection in which every statement is its own transaction."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:

@@ -25,7 +25,18 @@ dark: link off and paused, as a zone without power; it comes back as it was.
 interface: its network interface is taken away, and another one given on healing.
 """
 
-Image = Literal["operator", "zitadel", "login", "haproxy", "postgresql", "s3", "cloudnative-pg", "clients"]
+Image = Literal[
+    "operator",
+    "zitadel",
+    "login",
+    "haproxy",
+    "postgresql",
+    "s3",
+    "cloudnative-pg",
+    "plugin-barman-cloud",
+    "barman-sidecar",
+    "clients",
+]
 """What runs in pods; each provider knows where it comes from."""
 
 
