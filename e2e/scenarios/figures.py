@@ -1,6 +1,18 @@
 """Figures that verdicts share, each beside the target of the promise. Pure."""
 
-from scenarios.measures import acknowledged, asked, failed, first_told, instant, kinds, longest, lost, steady
+from clients.analysis import passed
+from scenarios.measures import (
+    acknowledged,
+    asked,
+    failed,
+    first_told,
+    instant,
+    kinds,
+    longest,
+    lost,
+    steady,
+    value_at,
+)
 from scenarios.model import Figure
 from scenarios.record import Measurement, State
 
@@ -67,27 +79,60 @@ def outage(measurement: Measurement, limit: float | None) -> tuple[Figure, ...]:
     return (judged("longest outage", value, "s", limit), *by_kind)
 
 
-def honest(
-    measurement: Measurement, *signs: str, good: str = "True", subject: str = "instance", number: int = 0
-) -> tuple[Figure, ...]:
-    """From the fault to the first sign of it, and from the last healing until all signs are good again.
+def honest(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
+    """From the first fault until a sign tells it, and from the last healing until all signs are as before.
 
-    A sign is the name of a state of the subject; it tells when it is anything but `good`.
+    A sign is the name of a state of the instance; it tells once it differs from what it was at the fault.
     """
-    fault, heal = instant(measurement, "fault", number), instant(measurement, "heal", -1)
+    fault = instant(measurement, "fault")
+    if fault is None:
+        return (below("fault to condition", None, "s", TOLD),)
+    before = _at(measurement, signs, fault)
 
     def tells(state: State) -> bool:
-        return state.subject == subject and state.name in signs and state.value != good
+        return state.subject == "instance" and state.value != before.get(state.name, state.value)
 
-    after = None if fault is None else first_told(measurement.states, tells, since=fault)
-    figures = (below("fault to condition", after, "s", TOLD),)
-    if heal is None:
-        return figures
+    after = first_told(measurement.states, tells, since=fault)
+    return (below("fault to condition", after, "s", TOLD), *healed(measurement, *signs))
+
+
+def healed(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
+    """From the last healing until all signs are as before the first fault, and stay so."""
+    fault, heal = instant(measurement, "fault"), instant(measurement, "heal", -1)
+    if fault is None or heal is None:
+        return (below("heal to condition", None, "s", HEALED),)
     back = [
-        steady(measurement.states, subject=subject, name=sign, value=good, since=heal)
-        for sign in signs
-        if any((one.subject, one.name) == (subject, sign) for one in measurement.states)
+        steady(measurement.states, subject="instance", name=sign, value=value, since=heal)
+        for sign, value in _at(measurement, signs, fault).items()
     ]
     known = [one for one in back if one is not None]
-    whole = max(known) if known and len(known) == len(back) else None
-    return (*figures, below("heal to condition", whole, "s", HEALED))
+    whole = max(known) if len(known) == len(back) else None
+    return (below("heal to condition", whole, "s", HEALED),)
+
+
+def _at(measurement: Measurement, signs: tuple[str, ...], at: float) -> dict[str, str]:
+    return {sign: value_at(measurement.states, "instance", sign, at) for sign in signs}
+
+
+def said_before(measurement: Measurement, name: str, sign: str, *, value: str) -> tuple[Figure, ...]:
+    """Whether a state had already the value at the first fault: 1 if so. Missed otherwise."""
+    fault = instant(measurement, "fault")
+    said = fault is not None and value_at(measurement.states, "instance", sign, fault) == value
+    return (Figure(name, 1.0 if said else 0.0, "", "= 1", said),)
+
+
+def took(measurement: Measurement, step: str, limit: float) -> tuple[Figure, ...]:
+    """How long a step's condition took to come about."""
+    return (at_most(step, measurement.numbers.get(step), "s", limit),)
+
+
+def admitted(measurement: Measurement, *, window: float, limit: int) -> tuple[Figure, ...]:
+    """How many requests of one client passed in the fullest window, within 1 % of the limit."""
+    count = passed(measurement.rows, window=window) if measurement.rows else None
+    offered = len(measurement.rows)
+    off = None if count is None else 100 * abs(count - limit) / limit
+    return (
+        told("requests offered", offered, "requests"),
+        told(f"passed in {window:g} s", count, "requests"),
+        at_most(f"away from the limit of {limit}", off, "%", 1),
+    )

@@ -58,6 +58,10 @@ def lost(measurement: Measurement) -> int | None:
     return len(analysis.lost(acknowledged(measurement), measurement.stored))
 
 
+ABSENT = "absent"
+"""The value of what is not there: a finding that does not stand, a condition not yet written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """A stretch in which a state held."""
@@ -100,14 +104,21 @@ def steady(states: Iterable[State], *, subject: str, name: str, value: str, sinc
     changes = sorted(
         (one for one in states if (one.subject, one.name) == (subject, name)), key=lambda one: one.at
     )
-    if not changes or changes[-1].value != value:
+    last = changes[-1].value if changes else ABSENT
+    if last != value:
         return None
-    kept = changes[-1].at
+    kept = since
     for one in reversed(changes):
         if one.value != value:
             break
         kept = one.at
     return max(0.0, kept - since)
+
+
+def value_at(states: Iterable[State], subject: str, name: str, at: float) -> str:
+    """The value of a state at an instant; `absent` where it had none."""
+    before = [one for one in states if (one.subject, one.name) == (subject, name) and one.at <= at]
+    return max(before, key=lambda one: one.at).value if before else ABSENT
 
 
 def instant(measurement: Measurement, what: str, number: int = 0) -> float | None:
@@ -117,10 +128,10 @@ def instant(measurement: Measurement, what: str, number: int = 0) -> float | Non
 
 
 def changed(before: Iterable[State], reading: Sequence[State]) -> tuple[State, ...]:
-    """What a reading shows that the one before did not; a state that it no longer has is `absent`."""
+    """What a reading shows that the one before did not; a state that it no longer has became `absent`."""
     known = {(one.subject, one.name): (one.value, one.reason) for one in before}
     now = {(one.subject, one.name) for one in reading}
     at = max((one.at for one in reading), default=0.0)
-    gone = tuple(State(at, subject, name, "absent") for subject, name in known if (subject, name) not in now)
+    gone = tuple(State(at, subject, name, ABSENT) for subject, name in known if (subject, name) not in now)
     new = tuple(one for one in reading if known.get((one.subject, one.name)) != (one.value, one.reason))
     return new + gone

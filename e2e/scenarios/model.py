@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scenarios.record import Measurement
-from scenarios.stage import Need, Stage
+from scenarios.stage import Clients, Need, Stage
 
 Deed = Callable[[], None]
 Outcome = Literal["met", "missed", "failed", "not run"]
@@ -33,7 +33,7 @@ class Step:
 
     label: str
     do: Deed
-    what: Literal["fault", "change", "note"] = "fault"
+    what: Literal["fault", "heal", "change", "note"] = "fault"
     undo: Deed | None = None
     hold: float = 0
     until: Callable[[], bool] | None = None
@@ -46,7 +46,7 @@ class Scenario:
     """A promise and how it is put to the test.
 
     `target` is written as people read it; `steps` chooses what to break on the stage as it stands,
-    `verdict` is pure. `seconds` is the deadline of the whole scenario. `loaded`: clients ask throughout.
+    `verdict` is pure. `seconds` is the deadline of the whole scenario. `load` is what clients ask throughout.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Scenario:
     needs: frozenset[Need] = frozenset()
     seconds: float = 300
     smoke: bool = False
-    loaded: bool = True
+    load: Clients = "users"
     installs: bool = False
     """Whether it brings the instance about by itself, so that it runs before anything else."""
 

@@ -4,36 +4,15 @@ Made of the report's JSON, so that a page can be made again of a stored report.
 """
 
 from html import escape
+from pathlib import Path
 
 from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
 from scenarios.timeline import timeline
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --dim: #5b6675; --rule: #d5dae1; --paper: #fff; --good: #2b8a57;
-  --bad: #c7362f; --unknown: #9aa4b1; --other: #4a78b5; --heal: #2b6fb5; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e8ee; --dim: #9aa6b5; --rule: #39424f; --paper: #151a21;
-  --good: #43b37a; --bad: #ee6b63; --unknown: #6b7684; --other: #7aa5df; --heal: #7ab4ef; } }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-  max-width: 1080px; padding: 24px; }
-h1 { font-size: 24px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 0 0 2px; }
-p { margin: 2px 0 8px; } .dim { color: var(--dim); }
-table { border-collapse: collapse; margin: 8px 0; font-variant-numeric: tabular-nums; }
-td, th { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
-td.n, th.n { text-align: right; }
-section { border-top: 2px solid var(--rule); margin-top: 28px; padding-top: 14px; }
-.o { font-weight: 600; white-space: nowrap; } .met { color: var(--good); } .missed, .failed { color: var(--bad); }
-.not-run { color: var(--dim); }
-svg { width: 100%; height: auto; display: block; margin-top: 8px; }
-svg text { font: 11px system-ui, sans-serif; fill: var(--ink); } svg text.dim { fill: var(--dim); }
-.True, .good { fill: var(--good); } .False, .bad { fill: var(--bad); } .Unknown { fill: var(--unknown); }
-.other { fill: var(--other); } .absent { fill: none; } .axis { stroke: var(--rule); }
-.fault { stroke: var(--bad); } .heal { stroke: var(--heal); stroke-dasharray: 4 3; } .change { stroke: var(--other); }
-.note { stroke: var(--unknown); }
-a { color: inherit; }
-"""
+STYLE = (Path(__file__).parent / "page.css").read_text()
 LEGEND = (
-    "Bars: requests a second, good above the line, not good below it. Bands: green True, red False, grey Unknown, "
-    "blue any other value. Red lines: faults; dashed blue lines: what was undone; blue lines: changes."
+    "Bars: requests a second, good above the line, not good below it. Bands: green True, red False, grey "
+    "Unknown, blue any other value. Red lines: faults; dashed blue lines: what was undone; blue lines: changes."
 )
 
 
@@ -109,8 +88,8 @@ def _section(scenario: Manifest) -> str:
     return "".join(
         (
             f"<section id='{name}'><h2>{name} {_outcome(scenario)}</h2>",
-            f"<p>{escape(get_str(scenario, 'promise'))} <span class=dim>({escape(get_str(scenario, 'clause'))}; ",
-            f"target: {escape(get_str(scenario, 'target'))})</span></p>",
+            f"<p>{escape(get_str(scenario, 'promise'))} ",
+            f"<span class=dim>({escape(get_str(scenario, 'clause'))}; target: {escape(get_str(scenario, 'target'))})</span></p>",
             f"<p class=failed>{escape(reason)}</p>" if reason else "",
             _figures(scenario),
             timeline(scenario),

@@ -102,5 +102,5 @@ def _plain(values: Mapping[str, JsonValue]) -> Manifest:
 
 
 def missed(results: Sequence[Result]) -> bool:
-    """Whether a promise was put to the test and not kept, or could not be put to the test that it was given."""
+    """Whether a promise was not kept, or the test of it did not come to its end."""
     return any(one.outcome in ("missed", "failed") for one in results)

@@ -127,7 +127,7 @@ def _measured(stage: Stage, scenario: Scenario, course: Course) -> Result:
     begun = course.pace.now()
     sampler.start()
     try:
-        load = stage.load() if scenario.loaded else None
+        load = stage.load(scenario.load) if scenario.load != "nobody" else None
         course.pause(course.pace.quiet)
         for step in scenario.steps(stage):
             _play(stage, step, course)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from clients.rows import Row
+from dedicated.api.json import Manifest
 from scenarios.record import State
 from service.provider import Provider
 
@@ -22,6 +23,7 @@ Need = Literal[
     "volumes",
     "certificate",
     "rebuild",
+    "peers",
 ]
 """What a scenario may need.
 
@@ -29,8 +31,12 @@ clients: real clients reach the instance by its public name. edge: the operator'
 two-releases: a second release to upgrade to. own-database: an engine inside the cluster that fails over.
 backups: its backups in the object store. dns, store: the cluster's DNS, the object store can be taken away
 and given back. volumes: they have the size that was asked for. certificate: the edge's can be exchanged.
-rebuild: the cluster can be lost and made anew.
+rebuild: the cluster can be lost and made anew. peers: the link between limiters can be cut alone.
 """
+
+
+Clients = Literal["users", "calls", "pages", "nobody"]
+"""Logins, tokens and writes as users ask; or one class of requests at twice its limit from one address."""
 
 
 class StageError(RuntimeError):
@@ -68,8 +74,8 @@ class Stage(Protocol):
     def unsettled(self) -> str:
         """What is not as before any fault: nodes, pods, conditions. Empty where the service is whole."""
 
-    def load(self) -> Load:
-        """Start the clients. StageError where they cannot be started."""
+    def load(self, what: Clients) -> Load:
+        """Start clients; not for `nobody`. StageError where they cannot be started."""
 
     def states(self, at: float) -> Sequence[State]:
         """One reading of the instance and the nodes, each state stamped `at`. Raises OSError or ApiError."""
@@ -78,4 +84,31 @@ class Stage(Protocol):
         """Tokens of writes in the database; None where nobody can ask it."""
 
     def primary_node(self) -> str:
-        """The node on which the database takes writes; empty where the database is not in the cluster."""
+        """The node on which the database takes writes; empty where it is not known."""
+
+    def change(self, patch: Manifest) -> None:
+        """Merge into the instance's spec."""
+
+    def database_pod(self) -> str:
+        """The pod, in the instance's namespace, that takes writes."""
+
+    def store(self) -> str:
+        """The object store's workload as `NAMESPACE/KIND/NAME`."""
+
+    def operator(self) -> str:
+        """The operator's Deployment as `NAMESPACE/KIND/NAME`."""
+
+    def newer_release(self) -> str:
+        """A release to upgrade to."""
+
+    def short_certificate(self) -> Sequence[str]:
+        """Certificate and key (PEM) for the public name, of the same authority, that end within two days."""
+
+    def certificate(self) -> str:
+        """Name of the Secret that the edge's certificate comes from."""
+
+    def cut_peers(self) -> None:
+        """Cut what limiters tell each other, and nothing else."""
+
+    def join_peers(self) -> None:
+        """Undo it; harmless where nothing is cut."""
