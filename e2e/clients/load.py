@@ -1,4 +1,4 @@
-"""The load: each kind at its own times, whether or not earlier requests are answered, and a burst for the limiter.
+"""The load: each kind at its own times, whether or not it was answered before; a burst for the limiter.
 
 Requests begin by the clock, so that an outage is seen by as many of them as real clients would lose. What the
 process was late for is left out, not caught up: a client never asks faster than planned.
@@ -21,7 +21,7 @@ PATHS: dict[Kind, str] = {"page": "/ui/v2/login/healthy", "call": "/oauth/v2/key
 
 
 async def run(target: Target, identity: Identity, plan: Plan, *, told: Told, stop: asyncio.Event) -> None:
-    """All kinds until told to stop; open requests are ended by their own deadline. OSError for a bad CA file."""
+    """All kinds until told to stop; open requests end by their own deadline. OSError for a bad CA file."""
     credentials = Credentials(identity)
     async with sessions(target) as opened, asyncio.TaskGroup() as group:
         for kind in plan.kinds:

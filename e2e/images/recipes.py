@@ -44,7 +44,8 @@ def _known() -> tuple[Recipe, ...]:
         Recipe("pause", FOLDER / "pause.Dockerfile"),
         Recipe("coredns", FOLDER / "coredns.Dockerfile", tools=("coredns",)),
         Recipe("kube-router", FOLDER / "kube-router.Dockerfile", tools=("kube-router",)),
-        Recipe("operator", CHECKOUT / "Dockerfile", arguments={"BASE": BASE}, wheels=run, own_wheel=True),
+        Recipe("trusting", FOLDER / "trusting.Dockerfile"),
+        Recipe("operator", CHECKOUT / "Dockerfile", arguments={"BASE": "trusting"}, wheels=run, own_wheel=True),
         Recipe("services", FOLDER / "services.Dockerfile", wheels=services),
         Recipe("zitadel", FOLDER / "zitadel.Dockerfile", releases=RELEASES),
         Recipe("login", FOLDER / "login.Dockerfile", releases=RELEASES),
@@ -59,5 +60,5 @@ def _known() -> tuple[Recipe, ...]:
 
 
 RECIPES = {recipe.name: recipe for recipe in _known()}
-NAMES = tuple(name for name in RECIPES if name != "services")
-"""Images that somebody uses; `services` is what the Python ones share."""
+NAMES = tuple(name for name in RECIPES if name not in {"services", "trusting"})
+"""Images that somebody uses; the others are what they stand on."""

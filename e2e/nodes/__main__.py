@@ -4,12 +4,13 @@ import argparse
 import os
 import sys
 
+from images.build import ImageError
 from nodes.engine import EngineError
 from nodes.faults import FAULTS, FaultError, break_node, broken, heal_node
-from nodes.machine import MachineError
 from nodes.place import COUNT, Place, default_place
 from nodes.provider import NodesProvider
 from nodes.session import StartError, down, enter, is_up, up
+from service.provider import ProviderError
 
 
 def main() -> int:
@@ -18,13 +19,15 @@ def main() -> int:
     place = default_place()
     try:
         return _do(options, place)
-    except (EngineError, FaultError, LookupError, MachineError, StartError) as error:
+    except (EngineError, FaultError, ImageError, LookupError, ProviderError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nodes", description="A cluster of three real nodes on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="nodes", description="A cluster of three real nodes on this machine."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="start it, unless it runs")
     commands.add_parser("down", help="end it, whatever state it is in; leaves nothing")

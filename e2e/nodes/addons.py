@@ -1,13 +1,14 @@
 """What every cluster has beside the control plane: DNS, a class of volumes, rights of the node's programs.
 
-CoreDNS runs on every node. Names outside of the cluster (the public names of instances) come from a hosts file that
-the provider writes into a folder which nodes mount: a name is there within a second, with no object in between.
+CoreDNS runs on every node. Names outside of the cluster (the public names of instances) come from a hosts
+file that the provider writes into a folder which nodes mount: a name is there within a second, with no
+object in between.
 """
 
+from dedicated.api.json import JsonValue, Manifest, get_int
+from images import reference
 from nodes.controlplane import KUBELET_CLIENT, POLICY_USER
 from nodes.place import Place
-from images import reference
-from dedicated.api.json import JsonValue, Manifest, Manifests, get_int
 from testbed.client import Api
 
 STORAGE_CLASS = "local"
@@ -49,7 +50,7 @@ def ready(api: Api) -> bool:
     return wanted > 0 and get_int(status, "status", "numberReady") == wanted
 
 
-def manifests(place: Place) -> Manifests:
+def manifests(place: Place) -> list[Manifest]:
     """All objects, in order."""
     dns_rules: list[JsonValue] = [
         _rule("", "services", "pods", "namespaces"),

@@ -1,8 +1,9 @@
-"""A load balancer as clouds have them: an address for each Service of type LoadBalancer, and health checks of nodes.
+"""A load balancer as clouds have them: an address for each Service of that type, health checks of nodes.
 
-HAProxy in the cluster's network, outside of the nodes. It asks a node as clouds do: kube-proxy's health, or with
-`externalTrafficPolicy: Local` the Service's own health check port, twice a second, and connects to node ports. The
-annotation `nodes.dedicated/proxy-protocol: "true"` makes it tell the client's address (PROXY protocol version 2).
+HAProxy in the cluster's network, outside of the nodes. It asks a node as clouds do: kube-proxy's health, or
+with `externalTrafficPolicy: Local` the Service's own health check port, twice a second, and connects to
+node ports. The annotation `nodes.dedicated/proxy-protocol: "true"` makes it tell the client's address
+(PROXY protocol version 2).
 
 Limit: TCP only.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from urllib3.exceptions import HTTPError
 
-from dedicated.api.json import Manifest, Manifests, get_int, get_list, get_str
+from dedicated.api.json import Manifest, get_int, get_list, get_str
 from nodes.place import COUNT, Place
 from testbed.client import Api, ApiError
 from testbed.home import write_atomically
@@ -76,9 +77,9 @@ def _listen(address: str, service: Manifest, index: int, place: Place) -> str:
     health = get_int(service, "spec", "healthCheckNodePort") if local else PROXY_HEALTH
     tells = get_str(service, "metadata", "annotations", PROXY_PROTOCOL) == "true"
     lines = [f"listen {name}", f"  bind {address}:{get_int(port, 'port')}"]
+    to, more = get_int(port, "nodePort"), " send-proxy-v2" if tells else ""
     lines += [
-        f"  server {place.node(node)} {place.node_address(node)}:{get_int(port, 'nodePort')} check port {health}"
-        + (" send-proxy-v2" if tells else "")
+        f"  server {place.node(node)} {place.node_address(node)}:{to} check port {health}{more}"
         for node in range(1, COUNT + 1)
     ]
     return "\n".join(lines) + "\n"
@@ -86,10 +87,11 @@ def _listen(address: str, service: Manifest, index: int, place: Place) -> str:
 
 def _assign(api: Api, place: Place) -> dict[str, Manifest]:
     """Services by their addresses; those without one get one."""
-    services: Manifests = [
+    services: list[Manifest] = [
         service
         for service in api.list(SERVICES)
-        if get_str(service, "spec", "type") == "LoadBalancer" and not get_str(service, "spec", "loadBalancerClass")
+        if get_str(service, "spec", "type") == "LoadBalancer"
+        and not get_str(service, "spec", "loadBalancerClass")
     ]
     found = {address: service for service in services if (address := _address(service))}
     for service in services:
@@ -109,9 +111,7 @@ def _address(service: Manifest) -> str:
 
 
 def _add_address(place: Place, address: str) -> None:
-    subprocess.run(
-        ["ip", "address", "replace", f"{address}/32", "dev", place.bridge], check=True, timeout=10
-    )
+    subprocess.run(["ip", "address", "replace", f"{address}/32", "dev", place.bridge], check=True, timeout=10)
 
 
 def _reload(

@@ -1,11 +1,11 @@
 """Keys and command lines of the control plane for real nodes, as pure data but for the files written.
 
-Other than the testbed's of simulated nodes it listens on an address that nodes reach, has a credential for each kubelet
-(authorised as a node, checked by certificate in both directions) and calls webhooks on pod addresses. Ports are fixed:
-the network namespace is the cluster's own.
+Other than the testbed's of simulated nodes it listens on an address that nodes reach, has a credential for
+each kubelet (authorised as a node, checked by certificate in both directions) and calls webhooks on pod
+addresses. Ports are fixed: the network namespace is the cluster's own.
 
-Nodes report every 2 s and are given up after 10 s; pods that do not say otherwise are then evicted after 30 s instead
-of 300: the time that Kubernetes gives is no subject of tests.
+Nodes report every 2 s and are given up after 10 s; pods that do not say otherwise are then evicted after 30
+s instead of 300: the time that Kubernetes gives is no subject of tests.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,12 @@ def prepare(place: Place) -> None:
     """Make all keys and kubeconfigs."""
     authority = Authority(place.pki)
     authority.create()
-    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+    service = (
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    )
     hosts = ("localhost", "127.0.0.1", place.gateway, place.first_service, *service)
     authority.issue_files("apiserver", "kube-apiserver", hosts=hosts)
     authority.issue_files("kubelet-client", KUBELET_CLIENT)

@@ -1,8 +1,8 @@
 """The Docker engine that runs the node containers, and the containers.
 
-An engine of our own, with its socket and data in the cluster's folder: it neither sees nor touches another engine's
-containers, writes no packet filter and forwards nothing. Where the machine itself may not give CAP_SYS_RESOURCE, a
-wrapper around runc leaves it out; elsewhere that does no harm.
+An engine of our own, with its socket and data in the cluster's folder: it neither sees nor touches another
+engine's containers, writes no packet filter and forwards nothing. Where the machine itself may not give
+CAP_SYS_RESOURCE, a wrapper around runc leaves it out; elsewhere that does no harm.
 """
 
 import os
@@ -73,7 +73,7 @@ def create_network(place: Place) -> None:
     )
 
 
-def run_node(place: Place, index: int, *, image: str, programs: Sequence[str]) -> None:
+def run_node(place: Place, index: int, *, image: str, pause: str, programs: Sequence[str]) -> None:
     """Start a node: `programs` are mounts of its programs, `FOLDER:TARGET`."""
     first, second, *_ = place.gateway.split(".")
     environment = {
@@ -84,9 +84,16 @@ def run_node(place: Place, index: int, *, image: str, programs: Sequence[str]) -
         "POD_PREFIX": place.pod_range.removesuffix(".0.0/16"),
         "SERVICES": place.service_range,
         "DNS": place.dns,
+        "PAUSE": pause,
         "MACHINE": f"{place.host_address}/32",
     }
-    mounts = [f"{FILES}:/files", f"{place.images}:/images", f"{place.pki}:/pki", f"{place.names}:/names", *programs]
+    mounts = [
+        f"{FILES}:/files",
+        f"{place.images}:/images",
+        f"{place.pki}:/pki",
+        f"{place.names}:/names",
+        *programs,
+    ]
     docker(
         place,
         *("run", "--detach", f"--name={place.node(index)}", f"--hostname={place.node(index)}"),
@@ -103,4 +110,6 @@ def in_node(
     place: Place, node: str, *command: str, stdin: str | None = None, seconds: float = _CALL_SECONDS
 ) -> str:
     """What a command printed in a node."""
-    return docker(place, "exec", *(("-i",) if stdin is not None else ()), node, *command, stdin=stdin, seconds=seconds)
+    return docker(
+        place, "exec", *(("-i",) if stdin is not None else ()), node, *command, stdin=stdin, seconds=seconds
+    )

@@ -1,7 +1,8 @@
 """Breaking a node, and undoing whatever was done to it.
 
-What was done is written down before it is done, so that healing works in another process and after a kill, and twice.
-A paused node's kernel still accepts connections (`hung`); a zone without power does not (`dark`): its link goes first.
+What was done is written down before it is done, so that healing works in another process and after a kill,
+and twice. A paused node's kernel still accepts connections (`hung`); a zone without power does not
+(`dark`): its link goes first.
 """
 
 import json

@@ -1,8 +1,9 @@
 """The first program in the cluster's namespaces: starts everything, then provisions volumes and balances.
 
-`python -m nodes.machine ROOT NUMBER` runs as the only child of `tini` in namespaces of its own for processes, mounts
-and network (see `nodes.session`). It never tidies up: when it or anything above it ends, the kernel ends every process
-in there and with them every mount, link and route. `nodes.session.down` removes the rest.
+`python -m nodes.machine ROOT NUMBER` runs as the only child of `tini` in namespaces of its own for
+processes, mounts and network (see `nodes.session`). It never tidies up: when it or anything above it ends,
+the kernel ends every process in there and with them every mount, link and route. `nodes.session.down`
+removes the rest.
 """
 
 import subprocess
@@ -60,9 +61,12 @@ def serve(place: Place) -> None:
         addons.install(api, place)
         loaded.result()
     say("image of the nodes")
-    mounts = [f"{binary('kubelet').resolve().parent}:/k8s", f"{binary('kube-router').resolve().parent}:/kuberouter"]
+    mounts = [
+        f"{binary('kubelet').resolve().parent}:/k8s",
+        f"{binary('kube-router').resolve().parent}:/kuberouter",
+    ]
     for index in range(1, COUNT + 1):
-        run_node(place, index, image=reference("node"), programs=mounts)
+        run_node(place, index, image=reference("node"), pause=reference("pause"), programs=mounts)
     _await("the nodes", "kube-controller-manager", place, lambda: _nodes_ready(api))
     say("nodes Ready")
     import_images(place, "coredns.tar")
@@ -80,7 +84,7 @@ def serve(place: Place) -> None:
 
 
 def fetch(place: Place) -> None:
-    """Build what the cluster is made of, where it is missing. Outside of the namespaces: this may need the network."""
+    """Build what the cluster is made of, where it is missing: outside, as this may need the network."""
     for program in ("etcd", "kubelet", "kube-router"):
         binary(program)
     place.images.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Where a cluster of real nodes lives: its folder and its addresses.
 
-Each cluster has a number from 0 to 9, which decides its address ranges, so that several live on one machine. The ranges
-are private ones that neither the machine nor the testbed of simulated nodes uses.
+Each cluster has a number from 0 to 9, which decides its address ranges, so that several live on one
+machine. The ranges are private ones that neither the machine nor the testbed of simulated nodes uses.
 """
 
 import os
@@ -178,9 +178,11 @@ class Place:
 
 
 def default_place() -> Place:
-    """`$DEDICATED_NODES` (default `.cache/nodes` of the checkout) and `$DEDICATED_NODES_NUMBER` (default 0)."""
+    """`$DEDICATED_NODES` (default `.cache/nodes`) and `$DEDICATED_NODES_NUMBER` (default 0)."""
     number = int(os.environ.get("DEDICATED_NODES_NUMBER") or 0)
     if not 0 <= number <= 9:
         raise ValueError(f"DEDICATED_NODES_NUMBER is {number}: from 0 to 9")
-    root = os.environ.get("DEDICATED_NODES") or CHECKOUT / ".cache" / ("nodes" if number == 0 else f"nodes-{number}")
+    root = os.environ.get("DEDICATED_NODES") or CHECKOUT / ".cache" / (
+        "nodes" if number == 0 else f"nodes-{number}"
+    )
     return Place(Path(root).resolve(), number)

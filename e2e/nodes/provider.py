@@ -1,4 +1,4 @@
-"""The provider `nodes`: a running cluster of real nodes behind the interface that the service is written against."""
+"""The provider `nodes`: a running cluster of real nodes behind the interface of the service."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dedicated.api.json import get_list, get_str
 from images import archive, reference
+from images.build import ImageError
 from nodes import faults
 from nodes.addons import HOSTS, STORAGE_CLASS
 from nodes.engine import EngineError
@@ -71,12 +72,12 @@ class NodesProvider:
 
     def load(self, names: Sequence[Image]) -> None:
         """Build images where they are missing, and bring them into every node at once."""
-        source = archive(*names)
         try:
+            source = archive(*names)
             with locked(self.place.root / "load.lock"):
                 put_archive(self.place, source, source.name)
                 import_images(self.place, source.name)
-        except EngineError as error:
+        except (EngineError, ImageError) as error:
             raise ProviderError(str(error)) from error
 
     def nodes(self) -> list[Node]:

@@ -1,9 +1,10 @@
 """Starting a cluster, and leaving nothing of it.
 
-All processes live in one process namespace below one `unshare`, in a mount and a network namespace of their own. When
-that process ends, by `down` or by a kill, the kernel ends the others, and with them mounts, links and routes go,
-the machine's end of the link too. `down` undoes what no namespace holds: control groups, the settings that kubelets
-change for the whole machine, the folder. There is no other way of stopping, so the rare one is the tested one.
+All processes live in one process namespace below one `unshare`, in a mount and a network namespace of their
+own. When that process ends, by `down` or by a kill, the kernel ends the others, and with them mounts, links
+and routes go, the machine's end of the link too. `down` undoes what no namespace holds: control groups, the
+settings that kubelets change for the whole machine, the folder. There is no other way of stopping, so the
+rare one is the tested one.
 """
 
 import contextlib
@@ -24,7 +25,14 @@ from testbed.home import CHECKOUT, python_path
 from testbed.locks import locked
 from testbed.processes import end, identify, read_identities, tail, write_identities
 
-SYSCTLS = ("vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops", "kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes")
+SYSCTLS = (
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.keys.root_maxkeys",
+    "kernel.keys.root_maxbytes",
+)
 """What kubelets set, for the whole machine."""
 _PROGRAMS = ("dockerd", "docker", "containerd", "ip", "tini", "haproxy", "unshare", "nsenter", "jq")
 _START_SECONDS = 300.0
@@ -55,7 +63,8 @@ def up(place: Place) -> bool:
 
 
 def down(place: Place) -> bool:
-    """End a cluster, whatever state it is in; whether there was one."""
+    """End a cluster, whatever state it is in, also one that starts; whether there was one."""
+    _end_processes(place)  # before the lock: whoever starts it holds it, and gives up now
     with locked(place.lock):
         found = place.root.exists()
         _clear(place)
@@ -76,7 +85,7 @@ def used(place: Place) -> Iterator[None]:
 
 
 def enter(place: Place) -> list[str]:
-    """What a command line begins with that shall run in the cluster's network. StartError if there is none."""
+    """Begins a command line that shall run in the cluster's network. StartError if there is none."""
     for identity in read_identities(place.process):
         if identity.find():
             return ["nsenter", f"--net=/proc/{identity.pid}/ns/net", "--"]
@@ -88,7 +97,9 @@ def _check_machine() -> None:
     if sys.platform != "linux" or os.geteuid() != 0:
         raise StartError("real nodes need Linux and root")
     if missing:
-        raise StartError(f"real nodes need {', '.join(missing)}: e2e/nodes/install.sh installs them on Debian")
+        raise StartError(
+            f"real nodes need {', '.join(missing)}: e2e/nodes/install.sh installs them on Debian"
+        )
 
 
 def _path() -> str:
@@ -101,10 +112,29 @@ def _start(place: Place) -> None:
     fetch(place)
     place.sysctls.write_text(_sysctls())
     log = place.logs / "machine.log"
-    own = ("unshare", "--net", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+    own = (
+        "unshare",
+        "--net",
+        "--mount",
+        "--propagation=private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    )
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*own, "tini", "-g", "--", sys.executable, "-m", "nodes.machine", str(place.root), str(place.number)],
+            [
+                *own,
+                "tini",
+                "-g",
+                "--",
+                sys.executable,
+                "-m",
+                "nodes.machine",
+                str(place.root),
+                str(place.number),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -133,7 +163,18 @@ def _link(place: Place, process: "subprocess.Popen[bytes]") -> None:
             raise StartError("no network namespace: does `unshare --net` work here?")
         time.sleep(0.01)
     for command in (
-        ("link", "add", place.host_link, "type", "veth", "peer", "name", "machine", "netns", str(process.pid)),
+        (
+            "link",
+            "add",
+            place.host_link,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "machine",
+            "netns",
+            str(process.pid),
+        ),
         ("address", "add", f"{place.host_address}/30", "dev", place.host_link),
         ("link", "set", place.host_link, "up"),
         ("route", "add", place.all_addresses, "via", place.inner_address),
@@ -143,6 +184,18 @@ def _link(place: Place, process: "subprocess.Popen[bytes]") -> None:
 
 def _clear(place: Place) -> None:
     """End every process, then undo what no namespace holds."""
+    _end_processes(place)
+    _remove_cgroups(place)
+    if place.sysctls.exists():
+        for line in place.sysctls.read_text().splitlines():
+            name, value = line.split("=")
+            _sysctl_file(name).write_text(value)
+    shutil.rmtree(place.root, ignore_errors=True)
+    if place.root.exists():
+        shutil.rmtree(place.root)
+
+
+def _end_processes(place: Place) -> None:
     identities = read_identities(place.process)
     children: list[psutil.Process] = []
     for identity in identities:
@@ -155,14 +208,6 @@ def _clear(place: Place) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
     psutil.wait_procs(children, timeout=30)
-    _remove_cgroups(place)
-    if place.sysctls.exists():
-        for line in place.sysctls.read_text().splitlines():
-            name, value = line.split("=")
-            _sysctl_file(name).write_text(value)
-    shutil.rmtree(place.root, ignore_errors=True)
-    if place.root.exists():
-        shutil.rmtree(place.root)
 
 
 def _thaw(place: Place) -> None:

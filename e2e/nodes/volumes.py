@@ -1,8 +1,9 @@
 """Volumes of real size: each is a filesystem in a file of its node, and full when it is full.
 
-A provisioner as any: a claim of the class `local` whose pod is bound to a node gets a file there, with an ext4
-filesystem of the size asked for, and a volume that only that node can use. A deleted claim's file goes; a claim that
-asks for more grows while in use. After a crash of the node its start script mounts the files again.
+A provisioner as any: a claim of the class `local` whose pod is bound to a node gets a file there, with an
+ext4 filesystem of the size asked for, and a volume that only that node can use. A deleted claim's file
+goes; a claim that asks for more grows while in use. After a crash of the node its start script mounts the
+files again.
 
 Limit: a claim on a node that is broken waits until the node is back, as with local disks.
 """
@@ -23,7 +24,17 @@ from testbed.client import Api, ApiError
 VOLUMES, CLAIMS = "v1/persistentvolumes", "v1/persistentvolumeclaims"
 _SELECTED = "volume.kubernetes.io/selected-node"
 _PROVISIONED = "pv.kubernetes.io/provisioned-by"
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
+_UNITS = {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+    "": 1,
+}
 _LEAST = 16 * 2**20
 """Bytes; ext4 with a journal needs some."""
 _CALL_SECONDS = 30.0
@@ -152,9 +163,7 @@ def _grow(api: Api, place: Place, node: str, claim: Manifest) -> None:
     api.patch(VOLUMES, "", name, {"spec": {"capacity": {"storage": size}}})
     metadata = get_map(claim, "metadata")
     status: Manifest = {"status": {"capacity": {"storage": size}}}
-    api.patch(
-        CLAIMS, get_str(metadata, "namespace"), get_str(metadata, "name"), status, subresource="status"
-    )
+    api.patch(CLAIMS, get_str(metadata, "namespace"), get_str(metadata, "name"), status, subresource="status")
 
 
 def _remove(api: Api, place: Place, node: str, volume: Manifest) -> None:

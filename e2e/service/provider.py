@@ -100,6 +100,9 @@ class Provider(Protocol):
     def image(self, name: Image) -> str:
         """The reference by which pods name an image, for example `localhost/dedicated-operator:dev`."""
 
+    def repository(self, name: Image) -> str:
+        """Repository of `zitadel` and `login`, for the release catalogue: its tags are the releases."""
+
     def load(self, names: Sequence[Image]) -> None:
         """Bring images into every node, building them first where the provider builds them."""
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Entry of a node container, under tini. Mounts, read-only: /k8s (kubelet, kube-proxy), /kuberouter, /files (this folder),
 # /images, /pki, /names. /var is a volume and survives a crash of the node.
-# Environment: N (1..NODES), NODES, GATEWAY, NODE_PREFIX (10.200.0), POD_PREFIX (10.201), SERVICES, DNS, MACHINE.
+# Environment: N (1..NODES), NODES, GATEWAY, NODE_PREFIX (10.200.0), POD_PREFIX (10.201), SERVICES, DNS, MACHINE, PAUSE (image).
 set -eu
 node=node$N
 mount --make-rshared /
@@ -25,7 +25,7 @@ C
 cat >/etc/containerd/config.toml <<C
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "localhost/pause:1"
+  sandbox_image = "$PAUSE"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
@@ -44,7 +44,7 @@ export PATH=/k8s:$PATH
 rm -f /run/containerd/*.sock
 containerd >>/var/log/containerd.log 2>&1 &
 until ctr version >/dev/null 2>&1; do sleep .1; done
-ctr -n k8s.io images ls -q | grep -q localhost/pause:1 || ctr -n k8s.io images import /images/pause.tar
+ctr -n k8s.io images ls -q | grep -qxF "$PAUSE" || ctr -n k8s.io images import /images/pause.tar
 cat >/etc/kube-proxy.yaml <<C
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
