@@ -1,4 +1,4 @@
-"""A stage without a cluster: its clock is told, what is done to it is written down, its states follow from that."""
+"""A stage without a cluster: its clock is told, what is done to it is written down."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

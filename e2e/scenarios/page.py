@@ -11,8 +11,8 @@ from scenarios.timeline import timeline
 
 STYLE = (Path(__file__).parent / "page.css").read_text()
 LEGEND = (
-    "Bars: requests a second, good above the line, not good below it. Bands: green True, red False, grey "
-    "Unknown, blue any other value. Red lines: faults; dashed blue lines: what was undone; blue lines: changes."
+    "Bars: requests a second, good above the line, not good below. Bands: green True, red False, "
+    "grey Unknown, blue any other value. Red lines: faults; dashed blue lines: what was undone; blue lines: changes."
 )
 
 
@@ -48,7 +48,7 @@ def _score(scenarios: list[Manifest], report: Manifest) -> str:
 def _overview(scenarios: list[Manifest]) -> str:
     """One line per scenario, also for those that were not run, with the reason."""
     rows = (
-        f"<tr><td>{_linked(one)}<td>{escape(get_str(one, 'clause'))}<td>{_outcome(one)}"
+        f"<tr><td class=o>{_linked(one)}<td>{escape(get_str(one, 'clause'))}<td>{_outcome(one)}"
         f"<td>{escape(_essence(one))}"
         for one in scenarios
     )
@@ -89,7 +89,8 @@ def _section(scenario: Manifest) -> str:
         (
             f"<section id='{name}'><h2>{name} {_outcome(scenario)}</h2>",
             f"<p>{escape(get_str(scenario, 'promise'))} ",
-            f"<span class=dim>({escape(get_str(scenario, 'clause'))}; target: {escape(get_str(scenario, 'target'))})</span></p>",
+            f"<span class=dim>({escape(get_str(scenario, 'clause'))}; target: ",
+            f"{escape(get_str(scenario, 'target'))})</span></p>",
             f"<p class=failed>{escape(reason)}</p>" if reason else "",
             _figures(scenario),
             timeline(scenario),

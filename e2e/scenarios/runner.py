@@ -16,9 +16,11 @@ from scenarios.record import Mark, Measurement, State
 from scenarios.sampler import Sampler
 from scenarios.stage import Load, Stage, StageError
 from service.provider import ProviderError
+from service.waiting import NotReadyError
 from testbed.client import ApiError
 
-TROUBLE = (StageError, ProviderError, ApiError, OSError, urllib3.exceptions.HTTPError)
+Say = Callable[[str], None]
+TROUBLE = (StageError, ProviderError, NotReadyError, ApiError, OSError, urllib3.exceptions.HTTPError)
 """What a step may raise when the cluster does not do what it should."""
 
 
@@ -81,7 +83,7 @@ def run(
     scenarios: Iterable[Scenario],
     pace: Pace,
     *,
-    say: Callable[[str], None],
+    say: Say,
     done: Callable[[Result], None],
 ) -> list[Result]:
     """Run them all in their order; `done` is told each result at once. After an interrupt: those so far."""
@@ -147,12 +149,14 @@ def _measured(stage: Stage, scenario: Scenario, course: Course) -> Result:
 
 def _play(stage: Stage, step: Step, course: Course) -> None:
     """One step, from its fault to the whole service."""
+    begun = course.pace.now()
     course.broken.append(step)
     course.mark(step, "do")
     step.do()
     course.pause(step.hold)
     if step.until is not None:
-        course.numbers[step.label] = course.wait(what=step.label, done=step.until, seconds=step.patience)
+        course.wait(what=step.label, done=step.until, seconds=step.patience)
+        course.numbers[step.label] = course.pace.now() - begun
     course.broken.remove(step)
     if step.undo is not None:
         course.mark(step, "undo")

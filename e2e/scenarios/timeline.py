@@ -57,10 +57,10 @@ def _bars(kind: str, counts: Sequence[Count], *, y: float, seconds: float) -> st
     most = max((max(good, bad) for _, good, bad in counts), default=1) or 1
     above, below = BAR * 0.62, BAR * 0.38
     line = y + above
-    width = max(1.0, _x(1, seconds) - _x(0, seconds) - 0.4)
     drawn = []
     for at, good, bad in counts:
         x, tip = _x(at, seconds), f"<title>{at:g} s: {good:g} good, {bad:g} not</title>"
+        width = max(1.0, _x(at + 1, seconds) - x - 0.4)
         if good:
             high = above * good / most
             drawn.append(_box(x, line - high, width, high, "good", tip))

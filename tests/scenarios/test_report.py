@@ -4,7 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 
-from clients.rows import Row
+from clients.rows import Outcome, Row
 from dedicated.api.json import as_manifest, get_list, get_str
 from scenarios.catalogue import catalogue
 from scenarios.model import Figure, Result
@@ -13,8 +13,9 @@ from scenarios.record import Mark, Measurement, State
 from scenarios.report import report
 
 ALL = catalogue(store_away=600)
+OUTCOMES: tuple[Outcome, Outcome] = ("ok", "failed")
 ROWS = tuple(
-    Row(at=100 + at / 4, kind="write", outcome="failed" if 80 < at < 100 else "ok", seconds=0.1, detail="<cut off>")
+    Row(at=100 + at / 4, kind="write", outcome=OUTCOMES[80 < at < 100], seconds=0.1, detail="<cut off>")
     for at in range(200)
 )
 SEEN = Measurement(

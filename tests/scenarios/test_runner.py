@@ -76,7 +76,8 @@ def test_what_fails_is_undone_and_the_next_is_run() -> None:
         raise StageError("no such node")
 
     broken = Step("a second step", refuse)
-    results = played(stage, scenario("first", fault(stage, settle=False, until=lambda: True), broken), scenario("next"))
+    first = scenario("first", fault(stage, until=lambda: True), broken)
+    results = played(stage, first, scenario("next"))
     assert results["first"].outcome == "failed"
     assert results["first"].reason == "no such node"
     assert stage.told.count("healed") == 1

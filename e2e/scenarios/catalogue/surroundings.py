@@ -1,4 +1,4 @@
-"""What the service stands on fails: volumes, object store, DNS, certificates, limiters' links, the operator."""
+"""What the service stands on fails: volumes, store, DNS, certificates, limiters' links, the operator."""
 
 from collections.abc import Sequence
 from functools import partial
