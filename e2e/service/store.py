@@ -32,7 +32,7 @@ def host() -> str:
 
 
 def endpoint() -> str:
-    """HOST:PORT of the store. Its pod listens at the same port, for policies are judged behind the Service."""
+    """HOST:PORT of the store. Its pod listens at this port: policies are judged behind the Service."""
     return f"{host()}:{PORT}"
 
 
