@@ -1,7 +1,7 @@
 """From a running cluster to an instance that is Ready behind its public name. Each step may be done again.
 
-The order is that of a real first installation: operator, what the customer brings (store, database, certificate,
-agreement), the instance, and then its name in DNS, since only then there is an address for it.
+The order is that of a real first installation: operator, what the customer brings (store, database,
+certificate, agreement), the instance, and then its name in DNS, since only then there is an address for it.
 """
 
 import secrets
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY
 from dedicated.api.json import Manifest, get_str
+from images.trust import authority
 from service import certificates, cloudnativepg, database, instance, operator, pods, store, waiting
 from service.instance import Engine
 from service.provider import Image, Provider
@@ -32,8 +33,8 @@ class Service:
 
     @property
     def authority(self) -> Authority:
-        """Of the public name and of the store."""
-        return certificates.authority(self.provider.home / "service")
+        """Of the public name and of the store: one that our images trust."""
+        return authority()
 
     def steps(self) -> tuple[tuple[str, Callable[[], Lines]], ...]:
         """What is done, in this order, each with its title."""
@@ -67,7 +68,8 @@ class Service:
         """The object store with its buckets."""
         api = self.provider.api
         api.apply(pods.namespace(store.NAMESPACE))
-        self._certificate(store.NAMESPACE, store.TLS_SECRET, certificates.service_hosts(store.NAME, store.NAMESPACE))
+        hosts = certificates.service_hosts(store.NAME, store.NAMESPACE)
+        self._certificate(store.NAMESPACE, store.TLS_SECRET, hosts)
         if api.find("v1/secrets", store.NAMESPACE, store.CONFIG_SECRET) is None:
             passwords = {bucket: secrets.token_urlsafe(24) for bucket in (store.BACKUPS, store.KEYS)}
             api.apply(store.identities(passwords))
