@@ -12,7 +12,8 @@ from scenarios.timeline import timeline
 STYLE = (Path(__file__).parent / "page.css").read_text()
 LEGEND = (
     "Bars: requests a second, good above the line, not good below. Bands: green True, red False, "
-    "grey Unknown, blue any other value. Red lines: faults; dashed blue lines: what was undone; blue lines: changes."
+    "grey Unknown, blue any other value. Red lines: faults; dashed blue lines: what was undone; "
+    "blue lines: changes."
 )
 
 

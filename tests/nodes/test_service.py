@@ -20,8 +20,7 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 def service(nodes: NodesProvider) -> Iterator[Service]:
     found = Service(nodes)
     for _, step in found.steps():
-        for line in step():
-            print(line)
+        list(step())
     yield found
     found.down()
 

@@ -15,7 +15,13 @@ DNS_AWAY = 60.0
 
 
 def surroundings(*, store_away: float) -> tuple[Scenario, ...]:
-    """In their order."""
+    """In their order; the limiter's last, since they use up their client's limits."""
+    limits = (_limit("rate-limit-calls", "calls", 3000), _limit("rate-limit-pages", "pages", 600))
+    return (*_around(), *_stores(store_away), *limits)
+
+
+def _around() -> tuple[Scenario, ...]:
+    """Certificate, operator, DNS, links."""
     return (
         Scenario(
             name="certificate-expiring",
@@ -46,6 +52,21 @@ def surroundings(*, store_away: float) -> tuple[Scenario, ...]:
             needs=frozenset({"clients", "dns"}),
         ),
         Scenario(
+            name="limiter-link-lost",
+            promise="The link between limiters is cut: each serves on, and the status says so.",
+            clause="RL-2",
+            target="outage 0 s, told within 15 s, healed within 30 s",
+            steps=_link,
+            verdict=partial(_served_and_told, signs=("RateLimitExact",)),
+            needs=frozenset({"clients", "edge", "peers"}),
+        ),
+    )
+
+
+def _stores(store_away: float) -> tuple[Scenario, ...]:
+    """What data lies on."""
+    return (
+        Scenario(
             name="store-away",
             promise=f"The object store is away for {store_away:g} s: users notice nothing, it is told.",
             clause="B-3",
@@ -65,17 +86,6 @@ def surroundings(*, store_away: float) -> tuple[Scenario, ...]:
             needs=frozenset({"clients", "own-database", "volumes"}),
             seconds=420,
         ),
-        Scenario(
-            name="limiter-link-lost",
-            promise="The link between limiters is cut: each serves on, and the status says so.",
-            clause="RL-2",
-            target="outage 0 s, told within 15 s, healed within 30 s",
-            steps=_link,
-            verdict=partial(_served_and_told, signs=("RateLimitExact",)),
-            needs=frozenset({"clients", "edge", "peers"}),
-        ),
-        _limit("rate-limit-calls", "calls", 3000),
-        _limit("rate-limit-pages", "pages", 600),
     )
 
 
