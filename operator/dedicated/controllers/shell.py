@@ -98,6 +98,8 @@ async def _run_kopf(
         await kopf.operator(
             registry=_registry(source=source, on_instance=on_instance, ours=ours),
             settings=_settings(),
+            # Else kopf asks who the user is: in a container often a number that no name belongs to.
+            identity=IDENTITY,
             clusterwide=not namespaces,
             namespaces=namespaces,
             standalone=True,
