@@ -1,10 +1,12 @@
 """Executes the stages of a Dockerfile without Docker: in a process of its own, under `unshare`.
 
-Everything happens on a memory file system in this process's own mount namespace: an overlay over the parent's
-layers, and `chroot` for RUN. Mounts and what was half done end with the process, however that ends.
+Everything happens on a memory file system in this process's own mount namespace: an overlay over the
+parent's layers, and `chroot` for RUN. Mounts and what was half done end with the process, however that
+ends.
 
-Limits: needs root. RUN sees the machine's network and no confinement beyond the chroot, so that only Dockerfiles of
-this repository are for it. Packages of Python are offered at /mnt, already downloaded and checked.
+Limits: needs root. RUN sees the machine's network and no confinement beyond the chroot, so that only
+Dockerfiles of this repository are for it. Packages of Python are offered at /mnt, already downloaded and
+checked.
 """
 
 import json
@@ -21,6 +23,7 @@ from images.dockerfile import SCRATCH, Config, Copy, Run, Stage, parse
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUN_SECONDS = 600
 WHEELS = "/mnt"
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def _run(step: Run, root: Path, wheels: str) -> None:
         "PATH": PATH,
         "HOME": "/root",
         **step.environment,
-        **({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} if wheels else {}),
+        **(OFFLINE if wheels else {}),
     }
 
     def enter() -> None:
@@ -123,9 +126,8 @@ def _run(step: Run, root: Path, wheels: str) -> None:
         os.chdir(step.directory)
 
     try:
-        subprocess.run(
-            ["/bin/sh", "-c", step.command], env=environment, preexec_fn=enter, check=True, timeout=RUN_SECONDS
-        )
+        command = ["/bin/sh", "-c", step.command]
+        subprocess.run(command, env=environment, preexec_fn=enter, check=True, timeout=RUN_SECONDS)
     finally:
         for *_, target in reversed(mounted):
             subprocess.run(["umount", "--lazy", target], check=True)
