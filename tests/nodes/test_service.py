@@ -21,7 +21,7 @@ def service(nodes_cluster: NodesProvider) -> Iterator[Service]:
     found = Service(nodes_cluster)
     for _, step in found.steps():
         for line in step():
-            print(line)
+            assert line
     yield found
     found.down()
 
