@@ -8,6 +8,7 @@ well.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 
 from dedicated.api.json import Manifest
@@ -19,6 +20,7 @@ PORT = 8443
 USER = 65532
 REGION = "eu-central-1"
 TLS_SECRET, CONFIG_SECRET = "s3-tls", "s3-identities"
+SSE_KEY = "sse-key"
 BACKUPS, KEYS = "acme-backup", "acme-keys"
 """Buckets, and the identities that may use them."""
 _PLAIN = 8333
@@ -30,7 +32,7 @@ def host() -> str:
 
 
 def endpoint() -> str:
-    """HOST:PORT of the store. Its pod listens at the same port: policies are judged behind the Service."""
+    """HOST:PORT of the store. Its pod listens at this port: policies are judged behind the Service."""
     return f"{host()}:{PORT}"
 
 
@@ -51,12 +53,13 @@ def identities(passwords: Mapping[str, str]) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": CONFIG_SECRET, "namespace": NAMESPACE},
-        "stringData": {"s3.json": json.dumps(config)},
+        "stringData": {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)},
     }
 
 
 def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
     """Service and StatefulSet."""
+    key: Manifest = {"name": CONFIG_SECRET, "key": SSE_KEY}
     container: Manifest = {
         "name": NAME,
         "image": image,
@@ -69,6 +72,8 @@ def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
             *("-s3.cert.file=/tls/tls.crt", "-s3.key.file=/tls/tls.key"),
         ],
         "ports": [{"name": "https", "containerPort": PORT}],
+        # Without one it answers an internal error to what it is to encrypt (D-2).
+        "env": [{"name": "WEED_S3_SSE_KEY", "valueFrom": {"secretKeyRef": key}}],
         "resources": pods.resources("50m", "128Mi", limit="1Gi"),
         "readinessProbe": {"tcpSocket": {"port": "https"}, "periodSeconds": 2},
         "securityContext": pods.container_security(),
