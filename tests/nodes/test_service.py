@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def service(nodes: NodesProvider) -> Iterator[Service]:
-    found = Service(nodes)
+def service(nodes_cluster: NodesProvider) -> Iterator[Service]:
+    found = Service(nodes_cluster)
     for _, step in found.steps():
         list(step())
     yield found

@@ -15,19 +15,27 @@ INSTALLED = 300.0
 
 def changes() -> tuple[Scenario, ...]:
     """In their order."""
+    return (_fresh_install(), *_rollouts())
+
+
+def _fresh_install() -> Scenario:
+    return Scenario(
+        name="fresh-install",
+        promise="An instance comes about from nothing, and is Ready once its public name answers.",
+        clause="O-1",
+        target=f"Ready <= {INSTALLED:g} s",
+        steps=_install,
+        verdict=_installed,
+        seconds=INSTALLED + 60,
+        smoke=True,
+        load="nobody",
+        installs=True,
+    )
+
+
+def _rollouts() -> tuple[Scenario, ...]:
+    """What replaces pods under load."""
     return (
-        Scenario(
-            name="fresh-install",
-            promise="An instance comes about from nothing, and is Ready once its public name answers.",
-            clause="O-1",
-            target=f"Ready <= {INSTALLED:g} s",
-            steps=_install,
-            verdict=_installed,
-            seconds=INSTALLED + 60,
-            smoke=True,
-            load="nobody",
-            installs=True,
-        ),
         Scenario(
             name="config-change",
             promise="A change of ZITADEL's configuration is rolled out without a failed request.",

@@ -17,7 +17,7 @@ DNS_AWAY = 60.0
 def surroundings(*, store_away: float) -> tuple[Scenario, ...]:
     """In their order; the limiter's last, since they use up their client's limits."""
     limits = (_limit("rate-limit-calls", "calls", 3000), _limit("rate-limit-pages", "pages", 600))
-    return (*_around(), *_stores(store_away), *limits)
+    return (*_around(), _link_lost(), *_stores(store_away), *limits)
 
 
 def _around() -> tuple[Scenario, ...]:
@@ -51,15 +51,18 @@ def _around() -> tuple[Scenario, ...]:
             verdict=_dns_verdict,
             needs=frozenset({"clients", "dns"}),
         ),
-        Scenario(
-            name="limiter-link-lost",
-            promise="The link between limiters is cut: each serves on, and the status says so.",
-            clause="RL-2",
-            target="outage 0 s, told within 15 s, healed within 30 s",
-            steps=_link,
-            verdict=partial(_served_and_told, signs=("RateLimitExact",)),
-            needs=frozenset({"clients", "edge", "peers"}),
-        ),
+    )
+
+
+def _link_lost() -> Scenario:
+    return Scenario(
+        name="limiter-link-lost",
+        promise="The link between limiters is cut: each serves on, and the status says so.",
+        clause="RL-2",
+        target="outage 0 s, told within 15 s, healed within 30 s",
+        steps=_link,
+        verdict=partial(_served_and_told, signs=("RateLimitExact",)),
+        needs=frozenset({"clients", "edge", "peers"}),
     )
 
 
