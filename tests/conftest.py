@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["testbed.rights_plugin", "testbed.fixtures", "testbed.reruns_plugin", "faults.options"]
+pytest_plugins = [
+    "testbed.rights_plugin",
+    "testbed.fixtures",
+    "nodes.fixtures",
+    "testbed.reruns_plugin",
+    "testbed.order_plugin",
+    "faults.options",
+]
 
 # How fast examples are made or tried says something of the machine and its other work, not of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -23,6 +23,7 @@ from images.keys import AS_IN_CONTAINERS, LEFT_OUT, PACKAGES, SUITE, config_of, 
 from images.oci import Image, Layer, digest_of, write
 from images.recipes import BASE, RECIPES, Recipe
 from images.stage import Plan
+from images.trust import AUTHORITY, authority
 from testbed.home import CHECKOUT
 from testbed.locks import locked
 from testbed.tools import binary
@@ -184,7 +185,7 @@ def _contexts(recipe: Recipe, folder: Path) -> Iterator[dict[str, str]]:
     wanted = {copy.source for copy in copies(stages(recipe))}
     for tool in recipe.tools:
         (context / tool).symlink_to(binary(tool).resolve())
-    own = {"": context if recipe.own_wheel else CHECKOUT, "tools": context}
+    own = {"": context if recipe.own_wheel else CHECKOUT, "tools": context, AUTHORITY: authority().directory}
     try:
         yield {name: str(path) for name, path in (own | dict(recipe.folders)).items() if name in wanted}
     finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 from images.dockerfile import Config, Stage, copies, parse
 from images.recipes import BASE, RECIPES, Recipe
 from images.stage import PATH
+from images.trust import AUTHORITY, authority
 from testbed.home import CHECKOUT
 from testbed.tools import binary
 
@@ -87,6 +88,8 @@ def _files(recipe: Recipe) -> Iterator[str]:
         for pattern in copy.patterns:
             if copy.source == "tools":
                 yield from _tree(binary(pattern).resolve())
+            elif copy.source == AUTHORITY:
+                yield from _tree(authority().certificate)
             else:
                 for path in sorted(recipe.folders.get(copy.source, CHECKOUT).glob(pattern)):
                     yield from _tree(path)

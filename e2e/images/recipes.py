@@ -38,13 +38,15 @@ def _known() -> tuple[Recipe, ...]:
     checkout = CHECKOUT / "requirements"
     run, services = (checkout / "run.txt",), (checkout / "services.txt",)
     plugin, barman = ("plugin-barman-cloud",), (checkout / "barman.txt",)
+    trusting = {"BASE": "trusting"}
     weed = {"venv": Path(sys.prefix) / "bin"}
     return (
         Recipe("node", FOLDER / "node.Dockerfile"),
         Recipe("pause", FOLDER / "pause.Dockerfile"),
         Recipe("coredns", FOLDER / "coredns.Dockerfile", tools=("coredns",)),
         Recipe("kube-router", FOLDER / "kube-router.Dockerfile", tools=("kube-router",)),
-        Recipe("operator", CHECKOUT / "Dockerfile", arguments={"BASE": BASE}, wheels=run, own_wheel=True),
+        Recipe("trusting", FOLDER / "trusting.Dockerfile"),
+        Recipe("operator", CHECKOUT / "Dockerfile", arguments=trusting, wheels=run, own_wheel=True),
         Recipe("services", FOLDER / "services.Dockerfile", wheels=services),
         Recipe("zitadel", FOLDER / "zitadel.Dockerfile", releases=RELEASES),
         Recipe("login", FOLDER / "login.Dockerfile", releases=RELEASES),
@@ -59,5 +61,5 @@ def _known() -> tuple[Recipe, ...]:
 
 
 RECIPES = {recipe.name: recipe for recipe in _known()}
-NAMES = tuple(name for name in RECIPES if name != "services")
-"""Images that somebody uses; `services` is what the Python ones share."""
+NAMES = tuple(name for name in RECIPES if name not in {"services", "trusting"})
+"""Images that somebody uses; the others are what they stand on."""

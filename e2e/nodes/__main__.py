@@ -45,6 +45,7 @@ def _do(options: argparse.Namespace, place: Place) -> int:
     match options.command:
         case "up":
             up(place)
+            place.transient.unlink(missing_ok=True)  # asked for by a person: stays
             print(f"export KUBECONFIG={place.kubeconfig}")
         case "down":
             down(place)

@@ -16,9 +16,10 @@ PROVISIONER = "nodes.dedicated/local"
 SYSTEM = "kube-system"
 HOSTS = "hosts"
 """Name of the hosts file in the names' folder."""
+UNPRIVILEGED: Manifest = {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
 _DNS = "coredns"
 _COREFILE = """\
-.:1053 {
+.:53 {
   errors
   health :8080
   ready :8181
@@ -99,8 +100,8 @@ def _dns_service(place: Place) -> Manifest:
             "clusterIP": place.dns,
             "selector": {"k8s-app": "kube-dns"},
             "ports": [
-                {"name": "dns", "port": 53, "targetPort": 1053, "protocol": "UDP"},
-                {"name": "dns-tcp", "port": 53, "targetPort": 1053, "protocol": "TCP"},
+                {"name": "dns", "port": 53, "targetPort": 53, "protocol": "UDP"},
+                {"name": "dns-tcp", "port": 53, "targetPort": 53, "protocol": "TCP"},
             ],
         },
     }
@@ -137,6 +138,8 @@ def _dns_pods() -> Manifest:
                 "spec": {
                     "serviceAccountName": _DNS,
                     "priorityClassName": "system-node-critical",
+                    # Its pods listen at 53 as users' do, for policies are judged behind the Service.
+                    "securityContext": {"sysctls": [UNPRIVILEGED]},
                     "tolerations": [{"operator": "Exists"}],
                     "containers": [container],
                     "volumes": [

@@ -162,9 +162,9 @@ class Place:
         return self.root / "ready"
 
     @property
-    def sysctls(self) -> Path:
-        """Settings of the whole machine as they were before the kubelets changed them."""
-        return self.root / "sysctl.before"
+    def transient(self) -> Path:
+        """Exists in a cluster that ends with its last user."""
+        return self.root / "transient"
 
     @property
     def lock(self) -> Path:

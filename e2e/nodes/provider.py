@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dedicated.api.json import get_list, get_str
-from images import archive, reference
+from images import archive, reference, repository
 from images.build import ImageError
 from nodes import faults
 from nodes.addons import HOSTS, STORAGE_CLASS
+from nodes.balancer import PROXY_PROTOCOL
 from nodes.engine import EngineError
 from nodes.machine import NODES, import_images, put_archive
-from nodes.place import Place, default_place
-from service.provider import Fault, Image, Node, ProviderError
+from nodes.place import COUNT, Place, default_place
+from service.provider import Balancer, Fault, Image, Node, ProviderError
 from testbed.client import Api
 from testbed.home import write_atomically
 from testbed.locks import locked
@@ -46,6 +47,14 @@ class NodesProvider:
         """A folder that ends with the cluster."""
         return self.place.root
 
+    @property
+    def balancer(self) -> Balancer:
+        """Connections reach pods from the node that took them, or from the switch of the pod's own node."""
+        indexes = range(1, COUNT + 1)
+        nodes = (f"{self.place.node_address(index)}/32" for index in indexes)
+        switches = (f"{self.place.pods_of(index).removesuffix('.0/24')}.1/32" for index in indexes)
+        return Balancer({PROXY_PROTOCOL: "true"}, (*nodes, *switches))
+
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True, seconds: float = 60
     ) -> str:
@@ -69,6 +78,10 @@ class NodesProvider:
     def image(self, name: Image) -> str:
         """The reference by which pods name an image."""
         return reference(name)
+
+    def repository(self, name: Image) -> str:
+        """Repository of an image of the release catalogue."""
+        return repository(name)
 
     def load(self, names: Sequence[Image]) -> None:
         """Build images where they are missing, and bring them into every node at once."""

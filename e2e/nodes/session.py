@@ -8,6 +8,7 @@ rare one is the tested one.
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -18,11 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from nodes.engine import docker
 from nodes.machine import fetch
 from nodes.place import Place
-from testbed.home import CHECKOUT, python_path
-from testbed.locks import locked
+from testbed.home import CHECKOUT, python_path, write_atomically
+from testbed.locks import locked, open_lock, try_exclusive
 from testbed.processes import end, identify, read_identities, tail, write_identities
 
 SYSCTLS = (
@@ -37,6 +37,9 @@ SYSCTLS = (
 _PROGRAMS = ("dockerd", "docker", "containerd", "ip", "tini", "haproxy", "unshare", "nsenter", "jq")
 _START_SECONDS = 300.0
 _CGROUPS = Path("/sys/fs/cgroup")
+_LINKS = Path("/sys/class/net")
+_MACHINE = Path("/run/dedicated-nodes")
+"""What all clusters of the machine must agree on: its settings before the first of them."""
 
 
 class StartError(RuntimeError):
@@ -52,12 +55,14 @@ def up(place: Place) -> bool:
         _clear(place)
         try:
             _start(place)
-        except BaseException:
+        except BaseException as error:
             if place.logs.exists():
                 kept = place.root.with_name(f"{place.root.name}-failed")
                 shutil.rmtree(kept, ignore_errors=True)
                 shutil.copytree(place.logs, kept)
             _clear(place)
+            if isinstance(error, subprocess.SubprocessError):
+                raise StartError(str(error)) from error
             raise
         return True
 
@@ -73,15 +78,27 @@ def down(place: Place) -> bool:
 
 def is_up(place: Place) -> bool:
     """Whether the cluster is usable."""
-    return place.ready.exists() and any(identity.find() for identity in read_identities(place.process))
+    return place.ready.exists() and identity_alive(place)
+
+
+def identity_alive(place: Place) -> bool:
+    """Whether the process runs whose end ends everything."""
+    return any(identity.find() for identity in read_identities(place.process))
 
 
 @contextlib.contextmanager
 def used(place: Place) -> Iterator[None]:
-    """Have a cluster for the time of the block; who started it and leaves last ends it."""
-    with locked(place.users, shared=True):
-        up(place)
+    """Have a cluster for the time of the block. One that was started here ends with its last user."""
+    descriptor = open_lock(place.users)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if up(place):
+            place.transient.touch()
         yield
+    finally:
+        if place.transient.exists() and try_exclusive(descriptor):
+            down(place)
+        os.close(descriptor)
 
 
 def enter(place: Place) -> list[str]:
@@ -107,10 +124,14 @@ def _path() -> str:
 
 
 def _start(place: Place) -> None:
+    if _host_link(place).exists():
+        raise StartError(
+            f"another cluster has number {place.number}: set DEDICATED_NODES_NUMBER to another (0 to 9)"
+        )
     place.root.mkdir(parents=True)
     place.logs.mkdir()
     fetch(place)
-    place.sysctls.write_text(_sysctls())
+    _save_sysctls(place)
     log = place.logs / "machine.log"
     own = (
         "unshare",
@@ -184,12 +205,14 @@ def _link(place: Place, process: "subprocess.Popen[bytes]") -> None:
 
 def _clear(place: Place) -> None:
     """End every process, then undo what no namespace holds."""
+    if not place.root.exists():
+        return
     _end_processes(place)
+    if identity_alive(place):
+        raise StartError(f"processes of {place.root} do not end")
+    _remove_link(place)
     _remove_cgroups(place)
-    if place.sysctls.exists():
-        for line in place.sysctls.read_text().splitlines():
-            name, value = line.split("=")
-            _sysctl_file(name).write_text(value)
+    _restore_sysctls(place)
     shutil.rmtree(place.root, ignore_errors=True)
     if place.root.exists():
         shutil.rmtree(place.root)
@@ -229,15 +252,45 @@ def _remove_cgroups(place: Place) -> None:
                 raise StartError(f"{top} cannot be removed: processes of the cluster still run")
 
 
-def _sysctls() -> str:
-    found = ((name, _sysctl_file(name)) for name in SYSCTLS)
-    return "".join(f"{name}={file.read_text().strip()}\n" for name, file in found if file.exists())
+def _remove_link(place: Place) -> None:
+    """Remove the machine's end of the link, and its routes with it: the kernel would, but takes its time."""
+    if _host_link(place).exists():
+        command = ["ip", "link", "delete", place.host_link]
+        # Not checked: the kernel may have been quicker.
+        subprocess.run(
+            command, capture_output=True, check=False, timeout=30, env=os.environ | {"PATH": _path()}
+        )
+    if _host_link(place).exists():
+        raise StartError(f"{place.host_link} cannot be removed")
+
+
+def _host_link(place: Place) -> Path:
+    return _LINKS / place.host_link
+
+
+def _save_sysctls(place: Place) -> None:
+    """Remember the machine's settings, unless another cluster has changed and remembered them already."""
+    with locked(_MACHINE / "lock"):
+        saved = _MACHINE / "sysctls"
+        if not saved.exists():
+            found = ((name, _sysctl_file(name)) for name in SYSCTLS)
+            lines = (f"{name}={file.read_text().strip()}\n" for name, file in found if file.exists())
+            write_atomically(saved, "".join(lines))
+        write_atomically(_MACHINE / f"{place.name}.user", str(place.root))
+
+
+def _restore_sysctls(place: Place) -> None:
+    """Set them back with the last cluster of the machine."""
+    with locked(_MACHINE / "lock"):
+        (_MACHINE / f"{place.name}.user").unlink(missing_ok=True)
+        saved = _MACHINE / "sysctls"
+        others = [user for user in _MACHINE.glob("*.user") if Path(user.read_text()).exists()]
+        if saved.exists() and not others:
+            for line in saved.read_text().splitlines():
+                name, value = line.split("=")
+                _sysctl_file(name).write_text(value)
+            saved.unlink()
 
 
 def _sysctl_file(name: str) -> Path:
     return Path("/proc/sys") / name.replace(".", "/")
-
-
-def logs(place: Place) -> str:
-    """State of the node containers, for people."""
-    return docker(place, "ps", "--all", "--format", "table {{.Names}}\t{{.Status}}")

@@ -1,28 +1,14 @@
-"""The service's own authority, and Secrets with certificates of it.
-
-It stands for the public authority of a real name, and for a company's own one of its object store. It is kept in a
-folder, so that clients and later runs trust the same one.
-"""
+"""Secrets with certificates of the authority that stands for a public one, and for a company's own one."""
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 
 from dedicated.api.json import Manifest
 from testbed.pki import Authority
 
 
-def authority(folder: Path) -> Authority:
-    """The authority in a folder, made if there is none."""
-    found = Authority(folder)
-    if not found.certificate.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        found.create()
-    return found
-
-
 def tls_secret(namespace: str, name: str, hosts: Sequence[str], *, by: Authority) -> Manifest:
-    """A Secret of type kubernetes.io/tls for a server of these names; `ca.crt` is the authority's certificate."""
+    """A Secret of type kubernetes.io/tls for a server of these names; `ca.crt` is the authority's."""
     pair = by.issue(hosts[0], hosts=tuple(hosts))
     return {
         "apiVersion": "v1",

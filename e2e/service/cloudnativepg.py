@@ -5,8 +5,9 @@ and it promotes nobody either while a plugin that a cluster names does not answe
 internal/controller/cluster_controller.go). The plugin's certificates are cert-manager's in its manifests;
 here they are the caller's authority's.
 
-Limits: the engine's operator may use a whole processor (100m is too little for its first minute on a small
-machine), and images are the provider's. Nothing else of the manifests is changed.
+Limits: the plugin's second replica stands by until the first one's lease has ended (15 s). The engine's
+operator may use a whole processor (100m is too little for its first minute on a small machine), and images
+are the provider's. Nothing else of the manifests is changed.
 """
 
 import base64
@@ -43,11 +44,10 @@ def install(provider: Provider, authority: Authority, *, seconds: float = 180) -
     for part in (definitions, [item for item in objects if item not in definitions]):
         # The definitions are too large for the annotation of a client's apply.
         provider.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=_list(part))
-    for name in (ENGINE, PLUGIN):
-        wait = f"--timeout={seconds:.0f}s"
-        provider.kubectl(
-            "-n", NAMESPACE, "rollout", "status", f"deployment/{name}", wait, seconds=seconds + 5
-        )
+    # Of the plugin's two only the one that leads listens, so that its Deployment is never all ready.
+    for name, ready in ((ENGINE, REPLICAS), (PLUGIN, 1)):
+        wait = (f"--for=jsonpath={{.status.readyReplicas}}={ready}", f"--timeout={seconds:.0f}s")
+        provider.kubectl("-n", NAMESPACE, "wait", f"deployment/{name}", *wait, seconds=seconds + 5)
 
 
 def uninstall(provider: Provider) -> None:
@@ -120,7 +120,7 @@ def _base64(content: bytes) -> str:
 
 def _rendered(family: str, module: str, folder: str) -> list[Manifest]:
     """The objects of a folder of a project's module, as kustomize makes them."""
-    kustomize = [binary("kubectl"), "kustomize", _module(family, module) / folder]
+    kustomize: list[str | Path] = [binary("kubectl"), "kustomize", _module(family, module) / folder]
     told = subprocess.run(kustomize, capture_output=True, text=True, check=False, timeout=60)
     if told.returncode != 0:
         raise LookupError(f"{module}/{folder}: {told.stderr.strip()}")
@@ -129,7 +129,7 @@ def _rendered(family: str, module: str, folder: str) -> list[Manifest]:
 
 def _module(family: str, module: str) -> Path:
     """Folder of a module's source, of the version that the tool is built from; downloaded if need be."""
-    command = [find_go(), "mod", "download", "-json", f"{_MODULE}/{module}"]
+    command: list[str | Path] = [find_go(), "mod", "download", "-json", f"{_MODULE}/{module}"]
     where = TOOLS / family
     told = subprocess.run(
         command, cwd=where, env=environment(), capture_output=True, text=True, check=False, timeout=300

@@ -1,12 +1,14 @@
-"""An object store inside the cluster: SeaweedFS, which speaks S3 over TLS on port 443.
+"""An object store inside the cluster: SeaweedFS, which speaks S3 over TLS.
 
-Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups, `keys` only
-put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
+Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups,
+`keys` only put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
 
-Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as well.
+Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as
+well.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 
 from dedicated.api.json import Manifest
@@ -14,18 +16,24 @@ from service import pods
 
 NAMESPACE = "storage"
 NAME = "s3"
-PORT = 443
+PORT = 8443
 USER = 65532
 REGION = "eu-central-1"
 TLS_SECRET, CONFIG_SECRET = "s3-tls", "s3-identities"
+SSE_KEY = "sse-key"
 BACKUPS, KEYS = "acme-backup", "acme-keys"
 """Buckets, and the identities that may use them."""
-_PLAIN, _TLS = 8333, 8443
+_PLAIN = 8333
+
+
+def host() -> str:
+    """Name of the store inside the cluster."""
+    return f"{NAME}.{NAMESPACE}.svc"
 
 
 def endpoint() -> str:
-    """HOST of the store, at port 443."""
-    return f"{NAME}.{NAMESPACE}.svc"
+    """HOST:PORT of the store. Its pod listens at this port: policies are judged behind the Service."""
+    return f"{host()}:{PORT}"
 
 
 def identities(passwords: Mapping[str, str]) -> Manifest:
@@ -45,12 +53,13 @@ def identities(passwords: Mapping[str, str]) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": CONFIG_SECRET, "namespace": NAMESPACE},
-        "stringData": {"s3.json": json.dumps(config)},
+        "stringData": {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)},
     }
 
 
 def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
     """Service and StatefulSet."""
+    key: Manifest = {"name": CONFIG_SECRET, "key": SSE_KEY}
     container: Manifest = {
         "name": NAME,
         "image": image,
@@ -59,10 +68,12 @@ def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
             *("server", "-ip=127.0.0.1", "-ip.bind=0.0.0.0", "-s3", "-dir=/data", "-volume.max=30"),
             *("-master.volumeSizeLimitMB=64", "-s3.iam=false", "-s3.autoCreateBucket=false"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
-            *(f"-s3.port={_PLAIN}", f"-s3.port.https={_TLS}", "-s3.config=/identities/s3.json"),
+            *(f"-s3.port={_PLAIN}", f"-s3.port.https={PORT}", "-s3.config=/identities/s3.json"),
             *("-s3.cert.file=/tls/tls.crt", "-s3.key.file=/tls/tls.key"),
         ],
-        "ports": [{"name": "https", "containerPort": _TLS}],
+        "ports": [{"name": "https", "containerPort": PORT}],
+        # Without one it answers an internal error to what it is to encrypt (D-2).
+        "env": [{"name": "WEED_S3_SSE_KEY", "valueFrom": {"secretKeyRef": key}}],
         "resources": pods.resources("50m", "128Mi", limit="1Gi"),
         "readinessProbe": {"tcpSocket": {"port": "https"}, "periodSeconds": 2},
         "securityContext": pods.container_security(),

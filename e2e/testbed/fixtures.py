@@ -31,6 +31,7 @@ from testbed.session import keep_logs_of_failure, used
 from testbed.summary import summarize
 
 _INSTANCES = f"{API_VERSION}/{PLURAL}"
+_REMOVED_SECONDS = 30
 
 
 @pytest.fixture(scope="session")
@@ -95,16 +96,34 @@ def make_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator
 
     yield make
     for name in made:
-        _remove_namespace(cluster, name)
+        remove_namespace(cluster, name)
 
 
-def _remove_namespace(cluster: Cluster, name: str) -> None:
-    # Finalizers are the operator's, which does not run any more: without this, namespaces hang.
-    with contextlib.suppress(ApiError):
-        for instance in cluster.api.list(_INSTANCES, name):
-            body: JsonValue = {"metadata": {"finalizers": None}}
-            cluster.api.patch(_INSTANCES, name, get_str(instance, "metadata", "name"), body)
+def remove_namespace(cluster: Cluster, name: str) -> None:
+    """Delete a namespace, and its instances before it comes to that: none outlives its test.
+
+    The namespace controller takes minutes while kinds come and go, and finalizers are the operator's, which
+    does not run any more. A request may be refused while a policy goes out of force: it is made again.
+    """
     cluster.api.delete("v1/namespaces", "", name)
+    deadline = time.monotonic() + _REMOVED_SECONDS
+    while left := _remove_instances(cluster, name):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not gone after {_REMOVED_SECONDS} s: {left}")
+        time.sleep(0.2)
+
+
+def _remove_instances(cluster: Cluster, namespace: str) -> str:
+    """Let go of a namespace's instances; what is left of them, or empty."""
+    try:
+        names = [get_str(body, "metadata", "name") for body in cluster.api.list(_INSTANCES, namespace)]
+        for name in names:
+            cluster.api.delete(_INSTANCES, namespace, name)
+            with contextlib.suppress(ApiError):  # it had none, and is gone
+                cluster.api.patch(_INSTANCES, namespace, name, {"metadata": {"finalizers": None}})
+    except ApiError as error:
+        return "" if error.status == 404 else str(error)  # 404: a cluster without the kind
+    return ", ".join(names)
 
 
 @pytest.fixture

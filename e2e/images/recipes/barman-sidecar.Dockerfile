@@ -1,6 +1,6 @@
 # What the Barman plugin puts beside each server: its program, and Barman's commands for object stores.
 # Barman and the store's client are those of requirements/barman.txt; only the database's client is Debian's.
-FROM base
+FROM trusting
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends python3-psycopg2 \
  && rm -rf /var/lib/apt/lists/*
