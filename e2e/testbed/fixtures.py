@@ -103,8 +103,8 @@ def remove_namespace(cluster: Cluster, name: str) -> None:
     """Delete a namespace, and its instances before it comes to that: none outlives its test.
 
     The namespace controller takes minutes while kinds come and go, and finalizers are the operator's, which
-    does not run any more. A request may be refused while a policy goes out of force: it is made again. What is
-    left after 30 s is told, and is no fault of the test.
+    does not run any more. A request may be refused while a policy goes out of force: it is made again. What
+    is left after 30 s is told, and is no fault of the test.
     """
     cluster.api.delete("v1/namespaces", "", name)
     deadline = time.monotonic() + _REMOVED_SECONDS
