@@ -81,8 +81,10 @@ class Service:
         for manifest in store.manifests(self.provider.image("s3"), self.provider.storage_class):
             api.apply(manifest)
         waiting.rollout(self.provider, store.NAMESPACE, f"statefulset/{store.NAME}")
+        there = self._weed("s3.bucket.list").split()
         for bucket in (store.BACKUPS, store.KEYS):
-            self._weed(f"s3.bucket.create -name {bucket}")
+            if bucket not in there:
+                self._weed(f"s3.bucket.create -name {bucket}")
         yield f"https://{store.endpoint()}, buckets {store.BACKUPS} and {store.KEYS}"
 
     def start_database(self) -> Lines:
@@ -169,9 +171,10 @@ class Service:
         if self.provider.api.find("v1/secrets", namespace, name) is None:
             self.provider.api.apply(certificates.tls_secret(namespace, name, hosts, by=self.authority))
 
-    def _weed(self, command: str) -> None:
+    def _weed(self, command: str) -> str:
         shell = f"echo '{command}' | weed shell -master=127.0.0.1:9333 -filer=127.0.0.1:8888"
-        self.provider.kubectl("-n", store.NAMESPACE, "exec", f"{store.NAME}-0", "--", "sh", "-c", shell)
+        pod = f"{store.NAME}-0"
+        return self.provider.kubectl("-n", store.NAMESPACE, "exec", pod, "--", "sh", "-c", shell)
 
 
 def as_user(api: Api, user: str) -> Api:
