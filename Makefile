@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down env test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
+.PHONY: help install demo down env nodes nodes-down test-nodes test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,16 +39,27 @@ tools: $(STAMP) ## build the control plane's programs, once (tests and demo do i
 	@$(BIN)/python -m testbed build
 
 test-fast: $(STAMP) ## pure tests, without a control plane or a database
-	$(PYTEST) -n $(WORKERS) -m 'not cluster and not lab'
+	$(PYTEST) -n $(WORKERS) -m 'not cluster and not lab and not nodes'
 
 test: tools ## pure tests and a fair sample on the control plane and in the lab
-	$(PYTEST) -n $(WORKERS) -m 'not slow' --all-rights
+	$(PYTEST) -n $(WORKERS) -m 'not slow and not nodes' --all-rights
 
 test-faults: tools ## all crash points and seeds; ARGS='--crash-point S:N:before' or '--fault-seed N' replays one
 	$(PYTEST) -n 0 tests/faults $(ARGS)
 
-test-all: tools ## everything
-	$(PYTEST) -n $(WORKERS) --all-rights
+test-all: tools ## everything but what needs real nodes
+	$(PYTEST) -n $(WORKERS) -m 'not nodes' --all-rights
+
+nodes: $(STAMP) ## a cluster of three real nodes on this machine: root, Debian (docs/testing.md)
+	@e2e/nodes/install.sh
+	@$(BIN)/python -m nodes up
+
+nodes-down: ## end it; leaves nothing
+	@test ! -x $(BIN)/python || $(BIN)/python -m nodes down
+
+test-nodes: $(STAMP) ## tests of the cluster of real nodes
+	@e2e/nodes/install.sh
+	$(PYTEST) -n 0 -m nodes tests/nodes
 
 lint: $(STAMP) ## ruff, mypy, layers, generated files, definitions compatible with the released ones
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "testbed.rights_plugin",
     "testbed.fixtures",
+    "nodes.fixtures",
     "testbed.reruns_plugin",
     "testbed.order_plugin",
     "faults.options",

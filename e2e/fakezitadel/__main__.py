@@ -1,6 +1,7 @@
 """Entry point: `python -m fakezitadel server ARGS...` or `login`. Exit codes as ZITADEL's."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -101,7 +102,14 @@ def _ready(settings: Settings, runtime: Runtime) -> int:
     return 0 if answer.status == 200 else 1
 
 
+def _die_of_term() -> None:
+    """Process 1 of a container has no default for SIGTERM: init and setup would outlive it."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
+
+
 if __name__ == "__main__":
+    _die_of_term()
     code = main(sys.argv[1:], dict(os.environ))
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,37 +1,37 @@
 """What the server answers: probes, public pages, discovery, and the two calls that the login makes."""
 
 import asyncio
-import base64
 import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import psycopg
 
-from fakezitadel import auth, events, hosts
+from fakezitadel import events, hosts, users
 from fakezitadel import instance as instances
-from fakezitadel.database import Connection, Pool
+from fakezitadel.database import Connection
 from fakezitadel.events import Aggregate
-from fakezitadel.instance import Instance, User, UserKey
-from fakezitadel.runtime import Json, Runtime, version_key
-from fakezitadel.settings import Settings
+from fakezitadel.instance import Instance, User
+from fakezitadel.runtime import Json, version_key
 from fakezitadel.steps import recorded_version
+from fakezitadel.visit import INVALID_ARGUMENT, Service, Visit
 from fakezitadel.web import ApiError, Request, Response, json_response, redirect
 
+REQUEST_SECONDS = 4.5
+"""A request that the database does not answer ends in this time."""
+READY_SECONDS = 2.0
+"""Less than what the kubelet waits for a probe."""
 API_PREFIXES = ("/v2", "/zitadel.", "/admin/", "/auth/", "/management/", "/system/")
 # One gRPC message: HealthCheckResponse{status: SERVING}.
 GRPC_SERVING = b"\x00\x00\x00\x00\x02\x08\x01"
-INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, INTERNAL = 3, 5, 6, 13
+DEADLINE_EXCEEDED, NOT_FOUND, INTERNAL = 4, 5, 13
 FIXED = {
     "/": redirect("/ui/login"),
     "/saml/v2/certificate": Response(200, b"stub: no certificate", "application/pkix-cert"),
 }
-LOGIN_ROLES = ("IAM_LOGIN_CLIENT", "IAM_OWNER")
 METRICS = """\
 # TYPE projection_events_processed_total counter
 projection_events_processed_total{projection="fake_projection_1",success="true"} 1
@@ -46,27 +46,6 @@ go_goroutines 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What a running server holds. `started` is on the monotonic clock."""
-
-    settings: Settings
-    runtime: Runtime
-    pool: Pool
-    users: Mapping[str, auth.SystemUser]
-    started: float
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A request to an instance, seen from outside as `origin`."""
-
-    service: Service
-    request: Request
-    instance: Instance
-    origin: str
-
-
 async def answer(service: Service, request: Request) -> Response | None:
     """The response to one request, faults included; None is silence."""
     fault = service.runtime.faults.http(request.path, draw=random.random())
@@ -77,7 +56,10 @@ async def answer(service: Service, request: Request) -> Response | None:
     if fault.status is not None:
         return Response(fault.status, b"failed by a fault switch")
     try:
-        return await _route(service, request)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            return await _route(service, request)
+    except TimeoutError:
+        return ApiError(DEADLINE_EXCEEDED, "context deadline exceeded").response
     except ApiError as error:
         in_json = request.path.startswith(API_PREFIXES)
         return error.response if in_json else Response(error.response.status, str(error).encode())
@@ -145,10 +127,11 @@ async def readiness(service: Service) -> str:
     if faults.get("db.lost"):
         return "DB CONNECTION ERROR"
     try:
-        recorded = await service.pool.run(recorded_version)
+        async with asyncio.timeout(READY_SECONDS):
+            recorded = await service.pool.run(recorded_version)
     except psycopg.errors.UndefinedTable:
         recorded = ""
-    except psycopg.Error:
+    except (psycopg.Error, TimeoutError):
         return "DB CONNECTION ERROR"
     # A newer version is fine: old pods serve on while the next one is set up.
     if version_key(recorded) < version_key(service.runtime.version):
@@ -200,15 +183,15 @@ async def _saml_metadata(visit: Visit) -> Response:
 
 
 async def _settings(visit: Visit) -> Response:
-    await _require_login_client(visit)
+    visit.require_login_client()
     return json_response({"defaultOrganizationId": visit.instance.organization_id, "defaultLanguage": "en"})
 
 
 async def _create_session(visit: Visit) -> Response:
-    await _require_login_client(visit)
+    visit.require_login_client()
     session = instances.new_id()
     made: dict[str, Json] = {"sessionId": session, "sessionToken": instances.new_id()}
-    if "checks" not in _object(visit.request.body):
+    if "checks" not in visit.body():
         await visit.service.pool.run(partial(_session_added, visit.instance, None, session))
         return json_response(made, status=201)
     login_name, password = _checks(visit.request.body)
@@ -228,8 +211,18 @@ async def _create_session(visit: Visit) -> Response:
     )
 
 
+async def _get_session(visit: Visit) -> Response:
+    visit.require_login_client()
+    session = visit.request.path.rpartition("/")[2]
+    about = Aggregate(visit.instance.id, "session", session, visit.instance.id)
+    newest = await visit.service.pool.run(partial(events.newest, about))
+    if newest in {"", "session.terminated"}:
+        raise ApiError(NOT_FOUND, "Errors.Session.NotExisting")
+    return json_response({"session": {"id": session}})
+
+
 async def _delete_session(visit: Visit) -> Response:
-    await _require_login_client(visit)
+    visit.require_login_client()
     session = visit.request.path.rpartition("/")[2]
     await visit.service.pool.run(partial(_session_ended, visit.instance, session))
     return json_response({})
@@ -248,85 +241,16 @@ def _session_ended(instance: Instance, session: str, connection: Connection) -> 
     events.push(connection, Aggregate(instance.id, "session", session, instance.id), "session.terminated", {})
 
 
-def _object(body: bytes) -> dict[str, Json]:
-    try:
-        found = json.loads(body or b"{}")
-    except ValueError as error:
-        raise ApiError(INVALID_ARGUMENT, "proto: syntax error") from error
-    return found if isinstance(found, dict) else {}
-
-
-async def _organizations(visit: Visit) -> Response:
-    await _require_owner(visit)
-    organization: Json = {"id": visit.instance.organization_id, "name": visit.instance.organization}
-    return json_response({"result": [organization]})
-
-
-async def _mail_providers(visit: Visit) -> Response:
-    await _require_owner(visit)
-    provider: Json = {"id": "1", "state": "EMAIL_PROVIDER_ACTIVE", "smtp": {}}
-    return json_response({"result": [provider] if visit.instance.mail else []})
-
-
-async def _create_user(visit: Visit) -> Response:
-    """Machine users only."""
-    await _require_owner(visit)
-    body = _object(visit.request.body)
-    name = str(body.get("username", ""))
-    if body.get("organizationId") != visit.instance.organization_id or not isinstance(
-        body.get("machine"), dict
-    ):
-        raise ApiError(INVALID_ARGUMENT, "organizationId and machine are needed")
-    user = User(str(body.get("userId") or instances.new_id()), name, name)
-    try:
-        await visit.service.pool.run(
-            lambda connection: instances.add_machine(connection, visit.instance, user)
-        )
-    except events.ConflictError as error:
-        raise ApiError(ALREADY_EXISTS, "Errors.User.AlreadyExisting") from error
-    return json_response({"id": user.id})
-
-
-async def _find_keys(visit: Visit) -> Response:
-    await _require_owner(visit)
-    wanted = json.dumps(_object(visit.request.body))
-    keys: list[Json] = [
-        {"id": key.id, "userId": key.user} for key in visit.instance.user_keys if f'"{key.user}"' in wanted
-    ]
-    return json_response({"result": keys})
-
-
-async def _add_key(visit: Visit) -> Response:
-    await _require_owner(visit)
-    user = visit.request.path.split("/")[3]
-    if all(known.id != user for known in visit.instance.users):
-        raise ApiError(NOT_FOUND, "Errors.User.NotFound")
-    public = base64.b64decode(str(_object(visit.request.body).get("publicKey", ""))).decode()
-    key = UserKey(instances.new_id(), user, public)
-    await visit.service.pool.run(lambda connection: instances.add_key(connection, visit.instance, key))
-    return json_response({"keyId": key.id})
-
-
-async def _token(visit: Visit) -> Response:
-    """The JWT profile grant of a machine user."""
-    form = {name: values[0] for name, values in parse_qs(visit.request.body.decode()).items()}
-    user = auth.machine_user(form.get("assertion", ""), visit.instance, audience=visit.origin)
-    if form.get("grant_type") != auth.JWT_PROFILE or user is None:
-        return json_response({"error": "invalid_grant"}, status=400)
-    about = Aggregate(visit.instance.id, "oidc_session", instances.new_id(), visit.instance.id)
-    await visit.service.pool.run(
-        lambda connection: events.push(connection, about, "oidc_session.added", {}, creator=user)
-    )
-    token: Json = {"access_token": instances.new_id(), "token_type": "Bearer", "expires_in": 43199}
-    return json_response(token)
-
-
 def _by_pattern(request: Request) -> Callable[[Visit], Awaitable[Response]] | None:
     match request.method, request.path.split("/")[1:]:
+        case "GET", ["v2", "sessions", _]:
+            return _get_session
         case "DELETE", ["v2", "sessions", _]:
             return _delete_session
         case "POST", ["v2", "users", _, "keys"]:
-            return _add_key
+            return users.add_key
+        case "POST", ["v2", "users", _, "metadata"]:
+            return users.set_metadata
     return None
 
 
@@ -339,27 +263,6 @@ def _checks(body: bytes) -> tuple[str, str]:
         raise ApiError(INVALID_ARGUMENT, needed) from error
 
 
-async def _require_login_client(visit: Visit) -> None:
-    auth.require(_granted(visit), *LOGIN_ROLES)
-
-
-async def _require_owner(visit: Visit) -> None:
-    auth.require(_granted(visit), "IAM_OWNER")
-
-
-def _granted(visit: Visit) -> frozenset[str]:
-    service = visit.service
-    if service.runtime.faults.get("auth.rejectAll"):
-        raise ApiError(auth.UNAUTHENTICATED, "Errors.Token.Invalid")
-    return auth.roles(
-        visit.request.headers.get("authorization", ""),
-        users=service.users,
-        audience=service.settings.external_url,
-        instance=visit.instance,
-        now=datetime.now(UTC),
-    )
-
-
 ROUTES: Mapping[tuple[str, str], Callable[[Visit], Awaitable[Response]]] = {
     ("GET", "/.well-known/openid-configuration"): _discovery,
     ("GET", "/oauth/v2/keys"): _keys,
@@ -367,9 +270,9 @@ ROUTES: Mapping[tuple[str, str], Callable[[Visit], Awaitable[Response]]] = {
     ("GET", "/saml/v2/metadata"): _saml_metadata,
     ("GET", "/v2/settings"): _settings,
     ("POST", "/v2/sessions"): _create_session,
-    ("POST", "/v2/organizations/_search"): _organizations,
-    ("POST", "/v2/users/new"): _create_user,
-    ("POST", "/admin/v1/email/_search"): _mail_providers,
-    ("POST", "/v2/users/keys/search"): _find_keys,
-    ("POST", "/oauth/v2/token"): _token,
+    ("POST", "/v2/organizations/_search"): users.organizations,
+    ("POST", "/v2/users/new"): users.create,
+    ("POST", "/admin/v1/email/_search"): users.mail_providers,
+    ("POST", "/v2/users/keys/search"): users.find_keys,
+    ("POST", "/oauth/v2/token"): users.token,
 }

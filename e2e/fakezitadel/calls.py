@@ -1,4 +1,4 @@
-"""Outgoing HTTP calls: one GET, to the first address of the name that can be reached."""
+"""Outgoing HTTP calls: one request, to the first address of the name that can be reached."""
 
 import http.client
 import ssl
@@ -18,10 +18,24 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+    body: bytes
 
 
 def get(runtime: Runtime, url: str, *, headers: Mapping[str, str], verify: bool = True) -> Answer:
     """GET a URL. OSError or http.client.HTTPException if no address answers."""
+    return ask(runtime, "GET", url, headers=headers, verify=verify)
+
+
+def ask(
+    runtime: Runtime,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    verify: bool = True,
+) -> Answer:
+    """One request. OSError or http.client.HTTPException if no address answers."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -30,10 +44,10 @@ def get(runtime: Runtime, url: str, *, headers: Mapping[str, str], verify: bool 
     for address in addresses(runtime, parts.hostname or "", port):
         connection = _connection(address, secure=secure, verify=verify)
         try:
-            connection.request("GET", parts.path or "/", headers=sent)
+            connection.request(method, parts.path or "/", body=body, headers=sent)
             response = connection.getresponse()
-            response.read()
-            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()})
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, named, response.read())
         except ConnectionError as error:
             failure = error
         finally:

@@ -69,6 +69,16 @@ def push(
     return int(row[0])
 
 
+def newest(about: Aggregate, connection: Connection) -> str:
+    """The type of an aggregate's last event; empty if it has none."""
+    row = connection.execute(
+        "select event_type from eventstore.events2 where instance_id = %s and aggregate_type = %s"
+        ' and aggregate_id = %s order by "sequence" desc limit 1',
+        (about.instance, about.type, about.id),
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def of_type(connection: Connection, event: str) -> list[Event]:
     """All events of one type, of any instance."""
     rows = connection.execute(

@@ -138,19 +138,29 @@ def move(connection: Connection, instance: Instance, domain: str) -> Instance:
     return moved
 
 
-def add_machine(connection: Connection, instance: Instance, user: User) -> None:
-    """A new machine user; events.ConflictError if its id is taken."""
+def add_user(connection: Connection, instance: Instance, user: User) -> None:
+    """A new user; events.ConflictError if its id is taken."""
     events.take(connection, USER_CONSTRAINT, user.id)
+    kind = "user.human.added" if user.password_hash else "user.machine.added"
     about = Aggregate(instance.id, "user", user.id, instance.organization_id)
-    events.push(connection, about, "user.machine.added", {"userName": user.username})
-    _write(connection, replace(instance, users=(*instance.users, user)))
+    events.push(connection, about, kind, {"userName": user.username})
+    current = _locked(connection, instance)
+    _write(connection, replace(current, users=(*current.users, user)))
 
 
 def add_key(connection: Connection, instance: Instance, key: UserKey) -> None:
     """A machine user's public key."""
     about = Aggregate(instance.id, "user", key.user, instance.organization_id)
     events.push(connection, about, "user.machine.key.added", {"keyId": key.id})
-    _write(connection, replace(instance, user_keys=(*instance.user_keys, key)))
+    current = _locked(connection, instance)
+    _write(connection, replace(current, user_keys=(*current.user_keys, key)))
+
+
+def _locked(connection: Connection, instance: Instance) -> Instance:
+    """The instance as it is now, kept from other writers until the transaction ends."""
+    select = "select data from projections.instances where id = %s for update"
+    row = connection.execute(select, (instance.id,)).fetchone()
+    return _read(row[0]) if row else instance
 
 
 def find(connection: Connection, *, domain: str = "") -> Instance | None:

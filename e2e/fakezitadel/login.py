@@ -1,30 +1,42 @@
-"""The login program: a page, and a readiness that is true only when ZITADEL accepts its credential.
+"""The login program: a page with a form, and a readiness that is true only when ZITADEL takes its credential.
 
+Who posts the form with a good name and password gets a session, and a cookie for the page `signedin`.
 `/ui/v2/login/security` also wants the server to have the login's own version (a rule of the fake).
 Answers close the connection, so a stop never waits for an idle client.
 """
 
+import json
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPException
+from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from fakezitadel.calls import get
+from fakezitadel.calls import Answer, ask
 from fakezitadel.runtime import FatalError, Runtime, log
 
 DEFAULT_PORT = 3000
 BASE = "/ui/v2/login"
 GRACE_SECONDS = 5.0
-PAGE = '<!doctype html><title>Login</title><form><input name="loginName"></form>'
+CLIENT_SECONDS = 10.0
+"""A client that sends nothing for so long is left."""
+MAX_FORM_BYTES = 1 << 16
+BACKLOG = 128
+COOKIE = "session"
+PAGE = (
+    '<!doctype html><title>Login</title><form method="post"><input name="loginName">'
+    '<input name="password" type="password"></form>'
+)
+SIGNED_IN = "<!doctype html><title>Signed in</title>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,13 @@ class Reply:
     """What a path answers."""
 
     status: int
-    text: str
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = BACKLOG
 
 
 def main(runtime: Runtime) -> int:
@@ -48,10 +66,9 @@ def main(runtime: Runtime) -> int:
     # Before any thread starts, so that only sigwait below sees them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
-        server = ThreadingHTTPServer((runtime.bind, port), partial(_Handler, runtime, token))
+        server = _Server((runtime.bind, port), partial(_Handler, runtime, token))
     except OSError as error:
         raise FatalError(f"cannot listen on {runtime.bind}:{port}: {error.strerror}") from error
-    server.daemon_threads = False
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     log(f"login listens on {runtime.bind}:{port}")
@@ -111,12 +128,8 @@ def request_headers(text: str) -> Mapping[str, str]:
 
 def security(runtime: Runtime, token: Callable[[], str]) -> Reply:
     """Whether the API takes the credential and has the same version."""
-    env = runtime.env
-    headers = {**request_headers(env.get("CUSTOM_REQUEST_HEADERS", "")), "Authorization": f"Bearer {token()}"}
-    verify = env.get("NODE_TLS_REJECT_UNAUTHORIZED") != "0"
-    url = env["ZITADEL_API_URL"].rstrip("/") + "/v2/settings"
     try:
-        answer = get(runtime, url, headers=headers, verify=verify)
+        answer = _call(runtime, token, "GET", "/v2/settings")
     except (OSError, HTTPException) as error:
         return Reply(500, f"ZITADEL does not answer: {type(error).__name__}")
     if answer.status != 200:
@@ -127,6 +140,54 @@ def security(runtime: Runtime, token: Callable[[], str]) -> Reply:
     return Reply(200, "ok")
 
 
+def _call(
+    runtime: Runtime, token: Callable[[], str], method: str, path: str, *, body: bytes | None = None
+) -> Answer:
+    env = runtime.env
+    headers = {**request_headers(env.get("CUSTOM_REQUEST_HEADERS", "")), "Authorization": f"Bearer {token()}"}
+    verify = env.get("NODE_TLS_REJECT_UNAUTHORIZED") != "0"
+    url = env["ZITADEL_API_URL"].rstrip("/") + path
+    return ask(runtime, method, url, headers=headers, body=body, verify=verify)
+
+
+def signed_in(runtime: Runtime, token: Callable[[], str], *, cookie: str) -> Reply:
+    """The page of a session that ZITADEL knows; the form for anybody else."""
+    found = SimpleCookie(cookie).get(COOKIE)
+    if found is None or not found.value.isdecimal():
+        return Reply(302, headers={"location": f"{BASE}/loginname"})
+    try:
+        status = _call(runtime, token, "GET", f"/v2/sessions/{found.value}").status
+    except (OSError, HTTPException) as error:
+        return Reply(500, f"ZITADEL does not answer: {type(error).__name__}")
+    match status:
+        case 200:
+            return Reply(200, SIGNED_IN)
+        case 404:
+            return Reply(302, headers={"location": f"{BASE}/loginname"})
+        case _:
+            return Reply(500, f"ZITADEL answers {status}")
+
+
+def sign_in(runtime: Runtime, token: Callable[[], str], *, form: str) -> Reply:
+    """A session for the form's user, with a cookie and the way to the next page; 400 for a wrong password."""
+    given = {name: values[0] for name, values in parse_qs(form).items()}
+    user, password = ({key: given.get(key, "")} for key in ("loginName", "password"))
+    body = json.dumps({"checks": {"user": user, "password": password}}).encode()
+    try:
+        answer = _call(runtime, token, "POST", "/v2/sessions", body=body)
+    except (OSError, HTTPException) as error:
+        return Reply(500, f"ZITADEL does not answer: {type(error).__name__}")
+    match answer.status:
+        case 201:
+            session = json.loads(answer.body)["sessionId"]
+            cookie = f"{COOKIE}={session}; Path={BASE}; Secure; HttpOnly; SameSite=Lax"
+            return Reply(302, headers={"location": f"{BASE}/signedin", "set-cookie": cookie})
+        case 400:
+            return Reply(400, PAGE)
+        case _:
+            return Reply(500, f"ZITADEL answers {answer.status}")
+
+
 def reply(runtime: Runtime, token: Callable[[], str], path: str) -> Reply:
     """The answer to a GET."""
     base, slash, page = path.rpartition("/")
@@ -134,17 +195,18 @@ def reply(runtime: Runtime, token: Callable[[], str], path: str) -> Reply:
         case "healthy":
             return Reply(200, "ok")
         case "security":
-            return _secured(runtime, token)
+            return security(runtime, token)
         case "loginname" | "login" | "":
-            state = _secured(runtime, token)
+            state = security(runtime, token)
             return Reply(200, PAGE) if state.status == 200 else state
         case _:
             return Reply(404, "not found")
 
 
-def _secured(runtime: Runtime, token: Callable[[], str]) -> Reply:
+def _guarded(found: Callable[[], Reply]) -> Reply:
+    """The reply, or that the credential is of no use any more."""
     try:
-        return security(runtime, token)
+        return found()
     except FatalError as error:
         return Reply(500, str(error))
 
@@ -156,23 +218,45 @@ class _Handler(BaseHTTPRequestHandler):
         self._runtime, self._token = runtime, token
         super().__init__(request, address, server)
 
+    timeout = CLIENT_SECONDS
+
     def do_GET(self) -> None:
+        """A page."""
+        path, cookie = urlsplit(self.path).path, self.headers.get("cookie", "")
+        if path == f"{BASE}/signedin":
+            self._answer(path, lambda: signed_in(self._runtime, self._token, cookie=cookie))
+        else:
+            self._answer(path, lambda: reply(self._runtime, self._token, path))
+
+    def do_POST(self) -> None:
+        """The form."""
         path = urlsplit(self.path).path
+        length = self.headers.get("content-length", "")
+        if path != f"{BASE}/loginname" or not length.isdecimal() or int(length) > MAX_FORM_BYTES:
+            self._answer(path, lambda: Reply(404, "not found"))
+            return
+        form = self.rfile.read(int(length)).decode(errors="replace")
+        self._answer(path, lambda: sign_in(self._runtime, self._token, form=form))
+
+    def _answer(self, path: str, found: Callable[[], Reply]) -> None:
         fault = self._runtime.faults.http(path, draw=random.random())
         time.sleep(fault.delay_seconds)
         if fault.silent:
             # Until the client leaves.
+            self.connection.settimeout(None)
             self.connection.recv(1)
             return
         answer = (
             Reply(fault.status, "failed by a fault switch")
             if fault.status is not None
-            else reply(self._runtime, self._token, path)
+            else _guarded(found)
         )
         body = answer.text.encode()
         self.send_response(answer.status)
         self.send_header("content-type", "text/html; charset=utf-8")
         self.send_header("content-length", str(len(body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

@@ -6,6 +6,7 @@ without a drain delay; open requests get 5 s, and what is left then makes the ex
 
 import asyncio
 import base64
+import contextlib
 import os
 import signal
 import tempfile
@@ -17,8 +18,8 @@ import psycopg
 from hypercorn.asyncio import serve as listen
 from hypercorn.config import Config
 
-from fakezitadel import api, auth, keys
-from fakezitadel.database import Pool, connect, first_line
+from fakezitadel import api, auth, keys, visit
+from fakezitadel.database import Pool, connect, first_line, limited
 from fakezitadel.first import identify_machine
 from fakezitadel.runtime import FatalError, PanicError, Runtime, log
 from fakezitadel.settings import Settings
@@ -26,6 +27,7 @@ from fakezitadel.steps import refuse_downgrade
 from fakezitadel.web import Frame
 
 GRACE_SECONDS = 5.0
+START_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 120.0
 CRASH_LOOK_SECONDS = 0.5
 
@@ -35,24 +37,25 @@ def start(settings: Settings, runtime: Runtime, masterkey: bytes) -> int:
     keys.check_length(masterkey)
     connection = connect(settings, runtime)
     try:
-        keys.opened(connection, masterkey)
-        refuse_downgrade(connection, runtime.version)
+        with limited(connection, START_SECONDS):
+            keys.opened(connection, masterkey)
+            refuse_downgrade(connection, runtime.version)
     except psycopg.Error as error:
         raise FatalError(first_line(error)) from error
     if not identify_machine(settings):
         raise PanicError("none of the enabled methods for identifying the machine succeeded")
-    service = api.Service(
+    service = visit.Service(
         settings=settings,
         runtime=runtime,
         pool=Pool(settings, runtime, first=connection),
         users=auth.system_users(settings, runtime),
         started=time.monotonic(),
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        return asyncio.run(_serve(service, _config(settings, runtime, Path(scratch))))
+    with contextlib.ExitStack() as stack:
+        return asyncio.run(_serve(service, _config(settings, runtime, stack)))
 
 
-def _config(settings: Settings, runtime: Runtime, scratch: Path) -> Config:
+def _config(settings: Settings, runtime: Runtime, stack: contextlib.ExitStack) -> Config:
     config = Config()
     config.bind = [f"{runtime.bind}:{settings.number('Port')}"]
     config.graceful_timeout = GRACE_SECONDS
@@ -60,23 +63,25 @@ def _config(settings: Settings, runtime: Runtime, scratch: Path) -> Config:
     config.include_server_header = False
     config.loglevel = "WARNING"
     if settings.flag("TLS.Enabled"):
-        config.certfile = str(_tls_file(settings, runtime, scratch, "Cert"))
-        config.keyfile = str(_tls_file(settings, runtime, scratch, "Key"))
+        config.certfile = str(_tls_file(settings, runtime, stack, "Cert"))
+        config.keyfile = str(_tls_file(settings, runtime, stack, "Key"))
     return config
 
 
-def _tls_file(settings: Settings, runtime: Runtime, scratch: Path, kind: str) -> Path:
+def _tls_file(settings: Settings, runtime: Runtime, stack: contextlib.ExitStack, kind: str) -> Path:
     path, content = settings.text(f"TLS.{kind}Path"), settings.text(f"TLS.{kind}")
     if content:
-        file = scratch / kind
-        file.write_bytes(base64.b64decode(content))
-        return file
+        # Only here is anything written: a pod's root is read-only.
+        file = stack.enter_context(tempfile.NamedTemporaryFile(suffix=kind))  # noqa: SIM115 - the stack closes it
+        file.write(base64.b64decode(content))
+        file.flush()
+        return Path(file.name)
     if not path or not runtime.path(path).is_file():
         raise FatalError(f"TLS is enabled, but TLS.{kind}Path or TLS.{kind} holds nothing usable")
     return runtime.path(path)
 
 
-async def _serve(service: api.Service, config: Config) -> int:
+async def _serve(service: visit.Service, config: Config) -> int:
     faults = service.runtime.faults
     stop = asyncio.Event()
 
@@ -106,7 +111,7 @@ async def _serve(service: api.Service, config: Config) -> int:
     return 0 if clean else 1
 
 
-async def _crash_when_told(service: api.Service) -> None:
+async def _crash_when_told(service: visit.Service) -> None:
     while True:
         after = service.runtime.faults.seconds("start.crashAfter")
         if after and time.monotonic() - service.started >= after:

@@ -11,7 +11,7 @@ from fakezitadel.runtime import Json
 
 MAX_BODY_BYTES = 1 << 20
 # gRPC code -> HTTP status, as ZITADEL's gateway maps them.
-STATUS = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 412, 13: 500, 16: 401}
+STATUS = {3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 412, 13: 500, 16: 401}
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ def arguments(
         "repository-config": str(lab.repository.config),
         "stanza": STANZA,
         "pgbackrest": str(lab.repository.program),
+        "members": lab.members,
         "api-server": record.url,
         "credentials": str(plant_credentials(folder / "credentials")),
         "sample-every": str(sample_every),

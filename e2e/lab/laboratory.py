@@ -68,6 +68,11 @@ class Lab:
             "target_session_attrs=read-write"
         )
 
+    @property
+    def members(self) -> str:
+        """Every server, for the agent to ask each about itself."""
+        return ",".join(f"127.0.0.1:{server.port}" for server in self.servers.values())
+
     def server(self, name: str) -> Server:
         """A server that is not made yet."""
         found = Server(name, free_port(), self.folder / "pg" / name, self.folder / "run", self.programs)

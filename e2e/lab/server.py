@@ -133,20 +133,45 @@ class Server:
 
     def kill(self, *, lose_data: bool = True) -> None:
         """Lose the node: SIGKILL for its processes, and its data is gone."""
+        psutil.wait_procs(self._signal(signal.SIGKILL), timeout=10)
+        if lose_data:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    def pause(self) -> None:
+        """Hang the node: nothing answers, while the kernel still takes connections and what is sent."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> list[psutil.Process]:
+        """Send a signal to all its processes, which are returned."""
         try:
             pid = int((self.data / "postmaster.pid").read_text().split()[0])
             postmaster = psutil.Process(pid)
             processes = [postmaster, *postmaster.children(recursive=True)]
         except (FileNotFoundError, psutil.NoSuchProcess):
-            processes = []
+            return []
         for process in processes:
             try:
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(process.pid, number)
             except ProcessLookupError:
                 continue
-        psutil.wait_procs(processes, timeout=10)
-        if lose_data:
-            shutil.rmtree(self.data, ignore_errors=True)
+        return processes
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hang for the time of the block: every process stands still, and its connections stay open."""
+        postmaster = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:

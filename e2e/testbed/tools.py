@@ -25,6 +25,17 @@ TOOLS = CHECKOUT / "e2e" / "tools"
 _VERSION = re.compile(r"v?(\d+\.\d+\.\d+)")
 _PACKAGES_OF_VERSION = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 """Both, or `GET /version` says v0.0.0 and clients misjudge the server."""
+_KUBERNETES = tuple(
+    f"{package}.{name}={value}"
+    for package in _PACKAGES_OF_VERSION
+    for name, value in (
+        ("gitVersion", "v{version}"),
+        ("gitMajor", "{major}"),
+        ("gitMinor", "{minor}"),
+        ("gitTreeState", "clean"),
+    )
+)
+"""Linker variables of Kubernetes' own programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Family:
     """How many parts of the version a program found elsewhere must share."""
     tags: tuple[str, ...] = ()
     """Build tags."""
+    on_demand: bool = False
+    """Built when somebody asks for it, not by `build_all`: only real nodes need it."""
 
 
 FAMILIES = (
@@ -53,16 +66,7 @@ FAMILIES = (
         ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
         ".",
         "k8s.io/kubernetes",
-        tuple(
-            f"{package}.{name}={value}"
-            for package in _PACKAGES_OF_VERSION
-            for name, value in (
-                ("gitVersion", "v{version}"),
-                ("gitMajor", "{major}"),
-                ("gitMinor", "{minor}"),
-                ("gitTreeState", "clean"),
-            )
-        ),
+        _KUBERNETES,
     ),
     Family("kwok", ("kwok",), "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
     Family(
@@ -83,6 +87,25 @@ FAMILIES = (
         "",
         tags=("remove_all_sd",),  # no service discovery: the libraries of two dozen clouds
     ),
+    Family(
+        "cloudnativepg",
+        ("cloudnative-pg",),
+        "github.com/cloudnative-pg/cloudnative-pg/cmd/manager",
+        "github.com/cloudnative-pg/cloudnative-pg",
+        ("github.com/cloudnative-pg/cloudnative-pg/pkg/versions.buildVersion={version}",),
+        ("version",),
+        on_demand=True,
+    ),
+    Family(
+        "barmancloud",
+        ("plugin-barman-cloud",),
+        "github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager",
+        "",
+        on_demand=True,
+    ),
+    Family("nodes", ("kubelet", "kube-proxy"), ".", "k8s.io/kubernetes", _KUBERNETES, on_demand=True),
+    Family("kuberouter", ("kube-router",), ".", "", on_demand=True),
+    Family("coredns", ("coredns",), ".", "", on_demand=True),
 )
 """In the order of building: the first fills Go's compile cache for the others."""
 
@@ -114,8 +137,9 @@ def take(name: str) -> Taken:
 
 
 def build_all() -> dict[str, Taken]:
-    """Every program, in the order that builds quickest."""
-    return {name: take(name) for name in ("kubectl", *(p for family in FAMILIES for p in family.programs))}
+    """Every program that ordinary tests need, in the order that builds quickest."""
+    programs = (program for family in FAMILIES if not family.on_demand for program in family.programs)
+    return {name: take(name) for name in ("kubectl", *programs)}
 
 
 def version_of(family: Family) -> str:

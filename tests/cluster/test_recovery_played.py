@@ -138,7 +138,7 @@ def asked_for_a_gap(stage: Stage) -> bool:
     ("fail", "reason"),
     [
         (lambda stage: stage.agents.cut.update(servers(stage)[1:]), "WritesBlocked"),
-        (lambda stage: stage.agents.cut.update(servers(stage)[1:2]), "Diverged"),
+        (lambda stage: stage.agents.cut.update(servers(stage)[1:2]), "StandbyDiverged"),
     ],
     ids=["all standbys", "one standby"],
 )

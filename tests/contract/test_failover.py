@@ -49,19 +49,19 @@ def test_what_the_primary_shows(known: Replication | None, now: float, status: s
     assert judged(known, now=now) == (status, reason)
 
 
-@pytest.mark.parametrize(("ready_for", "reason"), [(30, "InAnotherZone"), (31, "Diverged")])
+@pytest.mark.parametrize(("ready_for", "reason"), [(30, "InAnotherZone"), (31, "StandbyDiverged")])
 def test_a_ready_pod_that_the_primary_does_not_know_is_told_by_name(ready_for: float, reason: str) -> None:
     late = DatabasePod("db-2", "z2", second(-ready_for))
     found = failover_ready(seen(standby(1)), (*PODS[:2], late), zone=ZONE, now=second(0))
     assert found.reason == reason
-    assert ("db-2 ready, but not on the timeline" in found.message) == (reason == "Diverged")
+    assert ("db-2 is ready, and primary db-0 does not know it" in found.message) == (reason == "StandbyDiverged")
 
 
 def test_a_primary_may_be_told_by_its_address_and_one_that_is_not_known_accuses_nobody() -> None:
     addressed = tuple(replace(pod, address=f"10.0.0.{number}") for number, pod in enumerate(PODS))
     known = replace(seen(standby(1), standby(2)), primary="10.0.0.0")
     assert judged(known, *addressed) == ("True", "InAnotherZone")
-    assert judged(replace(known, standbys=(standby(1),)), *addressed) == ("False", "Diverged")
+    assert judged(replace(known, standbys=(standby(1),)), *addressed) == ("False", "StandbyDiverged")
     assert judged(replace(known, primary="10.9.9.9"), *addressed) == ("Unknown", "NotMeasured")
 
 

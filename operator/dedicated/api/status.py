@@ -222,11 +222,24 @@ class StatusServer(ApiModel):
     zone: Annotated[str, Field(max_length=63)]
 
 
+class StatusStandby(StatusServer):
+    """A server beside the primary, as it follows or does not."""
+
+    state: Literal["Streaming", "CatchingUp", "Stalled", "Missing", "Diverged"] = Field(
+        description="Only Streaming counts. Diverged: it left the primary's history, and must be cloned anew."
+    )
+    sync: Word | None = Field(None, description="As the primary waits for it: sync, quorum, potential, async")
+    timeline: int | None = Field(None, ge=0, description="Its own, where it is known.")
+    since: Time | None = Field(None, description="From when on it does not follow.")
+
+
 class StatusReplication(ApiModel):
     """The primary, and the standbys that hold each commit before it is acknowledged."""
 
     primary: StatusServer
+    timeline: int | None = Field(None, ge=0)
     synchronous: Annotated[list[StatusServer], Field(max_length=10)]
+    standbys: Annotated[list[StatusStandby], Field(max_length=10)] | None = None
 
 
 class StatusFailover(ApiModel):

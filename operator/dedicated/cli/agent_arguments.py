@@ -40,6 +40,7 @@ def add_recovery_arguments(parser: argparse.ArgumentParser, *, environment: Mapp
         metavar="NAME",
         help="barman-cloud's name of the database, in the repository of --stores, instead of pgBackRest's",
     )
+    add("--members", default="", metavar="HOST,...", help="servers to ask for their timeline; default: none")
     _add_times(parser)
     add_agent_arguments(parser, environment=environment)
     add("--http", type=parse_host_port, default=("0.0.0.0", 8080), metavar="HOST:PORT")  # noqa: S104
@@ -112,6 +113,7 @@ def recovery_settings_of(options: argparse.Namespace, *, environment: Mapping[st
         pgbackrest=options.pgbackrest,
         stores_file=options.stores,
         barman_server=options.barman_server,
+        members=options.members,
         environment={name: value for name, value in environment.items() if name.startswith(VARIABLES)},
         objectives=RecoveryObjectives(
             disaster_rpo=options.disaster_rpo, archive_interval=options.archive_interval

@@ -7,17 +7,19 @@ of the instance, hold it to. What it writes there is nobody's modification; anyt
 One replica, and never two at once: two samplers would write over each other.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dedicated.api.json import JsonValue, Manifest, digest, get_str
+from dedicated.api.json import JsonValue, Manifest, digest, get_str, strings
 from dedicated.api.names import GROUP, LABEL_INSTANCE
-from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY
+from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.objectives import RecoveryObjectives
 from dedicated.contract.recovery.report import MANAGER, REPORT, SAMPLES, Report, from_json
 from dedicated.contract.recovery.verdict import condensed
 from dedicated.parts import stores
+from dedicated.parts.database.engine import PORT as DATABASE_PORT
 from dedicated.parts.database.engine import created_at
 from dedicated.parts.metadata import child, labels, restricted_container, restricted_pod, selector
 from dedicated.parts.process import is_word, rights, tcp, ways_out
@@ -37,7 +39,7 @@ class Source:
 
     `dsn` is a connection string and `configuration` that of pgBackRest, empty where another tool stores; both
     without a credential: these come as `environment`, by reference to Secrets. `repository` are the arguments
-    that name it; the ports are the agent's ways out.
+    that name it; the ports are the agent's ways out. `members` are the labels of the database's pods.
     """
 
     dsn: str
@@ -45,6 +47,7 @@ class Source:
     repository: tuple[str, ...]
     environment: tuple[JsonValue, ...]
     ports: tuple[int, ...]
+    members: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,29 @@ def record(instance: Instance) -> Manifest:
 def manifests(wanted: AgentWanted) -> tuple[Manifest, ...]:
     """All that the agent is made of."""
     found = record(wanted.instance)
-    return (found, _settings(wanted), *rights(found), _policy(wanted), _deployment(wanted))
+    every = found, _settings(wanted), *rights(found), _policy(wanted), _deployment(wanted)
+    return (*every, _members(wanted)) if wanted.source.members else every
+
+
+def members_name(instance: str) -> str:
+    """Name of the Service whose addresses are those of the database's servers."""
+    return f"{instance}-{COMPONENT}-members"
+
+
+def _port(number: int) -> Manifest:
+    return {"port": number, "targetPort": number, "protocol": "TCP"}
+
+
+def _members(wanted: AgentWanted) -> Manifest:
+    """Each server of the database by its own address, ready or not: the agent asks all for their timeline,
+    and the engines' own Services lead to some of them."""
+    spec: Manifest = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": strings(wanted.source.members),
+        "ports": [{"name": "postgresql", **_port(DATABASE_PORT)}],
+    }
+    return {**child(SERVICE, wanted.instance, f"{COMPONENT}-members", COMPONENT), "spec": spec}
 
 
 def _settings(wanted: AgentWanted) -> Manifest:
@@ -186,6 +211,7 @@ def _arguments(wanted: AgentWanted) -> tuple[str, ...]:
         *("--namespace", instance.namespace),
         *("--uid", instance.incarnation),
         *("--dsn-file", f"{HOME}/{DSN}"),
+        *(("--members", members_name(instance.name)) if wanted.source.members else ()),
         *wanted.source.repository,
         *("--stores", f"{HOME}/{STORES}"),
         *("--disaster-rpo", _seconds(objectives.disaster_rpo)),

@@ -44,7 +44,17 @@ def source_of(instance: Instance, *, connected: bool) -> Source | None:
             *(percona.credentials(alone) if of_percona else ()),
         ),
         ports=(PORT, *store_ports(backup)),
+        members=_members(instance),
     )
+
+
+def _members(instance: Instance) -> dict[str, str]:
+    """The labels that the engine gives to the pods of the instance's database."""
+    pods = adapter_of(instance).pods
+    if pods is None:
+        return {}
+    key, _, value = pods.selector.partition("=")
+    return {key: value, pods.cluster: cluster_name(instance)}
 
 
 def _connecting(instance: Instance) -> list[JsonValue]:

@@ -23,9 +23,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row
 
+from dedicated.probes.members import endpoint
+
 CONNECT_SECONDS = 5
 """For each host of the connection string."""
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 8.0
 """For a connection and a reading."""
 CHECKPOINT_SECONDS = 600.0
 SESSION = {
@@ -33,10 +35,10 @@ SESSION = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
-    "tcp_user_timeout": "15000",
+    "tcp_user_timeout": "8000",
     "application_name": "dedicated-recovery-agent",
     "target_session_attrs": "read-write",
-    "options": "-c synchronous_commit=local -c statement_timeout=10s -c search_path=pg_catalog",
+    "options": "-c synchronous_commit=local -c statement_timeout=8s -c search_path=pg_catalog",
 }
 CHECKPOINTING = {**SESSION, "options": "-c statement_timeout=0 -c search_path=pg_catalog"}
 HEARTBEAT = "select pg_logical_emit_message(true, 'di.heartbeat', '')"
@@ -49,11 +51,12 @@ select pg_wal_lsn_diff(here, '0/0')::bigint as position,
        clock_timestamp() - pg_postmaster_start_time() as up,
        current_setting('checkpoint_timeout')::interval as checkpoint_timeout,
        (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as blocked,
-       coalesce(host(inet_server_addr()), '') as address
+       coalesce(host(inet_server_addr()), '') as address, coalesce(inet_server_port(), 5432) as port
   from pg_stat_archiver, (select pg_current_wal_insert_lsn() as here) as log"""
 FOLLOWING = """
 select application_name as name, coalesce(state, '') as state, coalesce(sync_state, '') as sync,
-       coalesce(pg_wal_lsn_diff(flush_lsn, '0/0'), 0)::bigint as flushed
+       coalesce(pg_wal_lsn_diff(flush_lsn, '0/0'), 0)::bigint as flushed,
+       coalesce(host(client_addr), '') as address
   from pg_stat_replication order by application_name limit 32"""
 CAUSES = {
     "28000": "the role may not log in",
@@ -90,6 +93,7 @@ class Follower:
     state: str
     sync: str
     flushed: int
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class _Row:
     checkpoint_timeout: timedelta
     blocked: int
     address: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,8 @@ class Reading:
     archived last, empty before the first. `start` names this run of the server, `up` is for how long it runs.
     `blocked` are commits that wait for a synchronous standby. `name` is the first label of the host that
     answered where the connection string names several hosts, which then are pods; else the server's own
-    address. Of `followers` there are not more than 32.
+    address; `endpoint` is that, as `probes.members` tells servers apart. Of `followers` there are 32
+    at most.
     """
 
     asked: datetime
@@ -130,6 +136,7 @@ class Reading:
     blocked: int
     name: str
     followers: tuple[Follower, ...]
+    endpoint: str = ""
 
 
 class Database:
@@ -190,6 +197,7 @@ class Database:
             blocked=row.blocked,
             name=session.info.host.partition(".")[0] if self._names_pods else row.address,
             followers=tuple(followers),
+            endpoint=endpoint(row.address, row.port),
         )
 
     async def _checkpoint(self) -> None:

@@ -54,8 +54,13 @@ _WHAT = {
     WAL_ARCHIVING: ("LogNotArchived", "read the database's log: the archive command tells why it fails"),
     WAL_CONTINUOUS: ("LogHasGap", "have a differential backup made: it closes the gap"),
     BACKUP_SCHEDULE_MET: ("BackupMissing", "have the backup made, and find out why it was not"),
-    FAILOVER_READY: ("FailoverNotReady", "bring the standby back; one that has diverged is cloned anew"),
+    FAILOVER_READY: ("FailoverNotReady", "bring the standby back: see why its pod does not follow"),
 }
+_REMEDY = {
+    "StandbyDiverged": "clone the standby anew before the next fault, as docs/recovery.md says; it must "
+    "not be promoted",
+}
+"""What to do for a reason, where it differs."""
 """Of each condition: the finding's code where it is False, and what to do. The store's are its own."""
 
 
@@ -112,7 +117,7 @@ def judge(
         kinds = (DATA_PROTECTED, *JUDGED, BACKUP_ENCRYPTED, RESTORE_PROVEN)
         unknown = tuple(Condition(kind, "Unknown", "NotMeasured", EXTERNAL) for kind in kinds)
         return Recovery(False, None, None, unknown, (), None, None)
-    terms = _promised(view, observed, zone)
+    terms = _promised(instance, view, observed, zone)
     report = kept.report if kept else None
     without = _without_agent(observed)
     why = without.message if without else doubt(report, incarnation=instance.incarnation, zone=zone, now=now)
@@ -179,6 +184,7 @@ def _findings(
     for condition in judged:
         if condition.status == "False" and condition.type in _WHAT:
             code, action = _WHAT[condition.type]
+            action = _REMEDY.get(condition.reason, action)
             text = condition.message.replace(". Provider must act", "")
             yield Finding(code=code, responsible="Provider", message=text, action=action)
     for trouble in report.troubles:
@@ -187,7 +193,7 @@ def _findings(
     yield from failover.findings(report.failover, objective=objective, zone=terms.zone, now=now)
 
 
-def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
+def _promised(instance: Instance, view: DatabaseView, observed: Observed, zone: str) -> Promised:
     """What is judged by. A schedule that cannot be read is the contract's own until it is corrected. Of the
     engine's runs, those that failed or run: that one succeeded is believed when the repository lists it."""
     kept, runs = observed.recovery, (item.run for item in observed.engine.runs)
@@ -198,6 +204,7 @@ def _promised(view: DatabaseView, observed: Observed, zone: str) -> Promised:
         zone=zone,
         since=kept.made if kept else None,
         told=tuple(run for run in runs if not run.completed),
+        standbys=instance.spec.database.cluster.instances - 1 if instance.spec.database.cluster else 0,
     )
 
 

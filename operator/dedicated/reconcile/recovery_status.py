@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from dedicated.api.conditions import rfc3339, shorten
 from dedicated.api.duration import duration_text
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.contract.failover import DatabasePod, outage, synchronous, zone_of
+from dedicated.contract.failover import SYNCHRONOUS, DatabasePod, Standing, outage, standings, zone_of
 from dedicated.contract.recovery.points import Rates, Recoverability
 from dedicated.contract.recovery.report import Failover, Replication, Report
 from dedicated.contract.recovery.runs import BackupRun, Runs
@@ -78,14 +78,27 @@ def _backup(run: BackupRun) -> Manifest:
 
 
 def _replication(known: Replication, pods: Sequence[DatabasePod]) -> Manifest:
-    standbys: list[JsonValue] = [
-        {"name": name, "zone": zone_of(name, pods)}
-        for name in sorted(standby.name for standby in synchronous(known))
-    ]
+    every = standings(known, pods)
+    good = [one for one in every if one.state == "Streaming" and one.sync in SYNCHRONOUS]
+    together: list[JsonValue] = [{"name": one.name, "zone": one.zone} for one in good]
     return {
         "primary": {"name": known.primary, "zone": zone_of(known.primary, pods)},
-        "synchronous": standbys[:GAPS_SHOWN],
+        "timeline": known.timeline,
+        "synchronous": together[:GAPS_SHOWN],
+        "standbys": [_standby(one) for one in every[:GAPS_SHOWN]],
     }
+
+
+def _standby(one: Standing) -> Manifest:
+    found: dict[str, JsonValue] = {
+        "name": one.name,
+        "zone": one.zone,
+        "state": one.state,
+        "sync": one.sync or None,
+        "timeline": one.timeline or None,
+        "since": _time(one.since) if one.state != "Streaming" else None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _failover(last: Failover) -> Manifest:

@@ -12,10 +12,12 @@ from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.keeping import Kept
 from dedicated.api.store import Store
 from dedicated.contract.recovery.duties import Duty, duties
+from dedicated.contract.recovery.following import dated, followed
 from dedicated.contract.recovery.points import Recoverability, recoverability
 from dedicated.contract.recovery.report import (
     KEPT,
     Failover,
+    Member,
     Replication,
     Report,
     Standby,
@@ -44,6 +46,7 @@ class Knowledge:
         self.listing: Listing | None = None
         self.found: Recoverability | None = None
         self.replication: Replication | None = None
+        self.members: tuple[Member, ...] = ()
         self.failover: Failover | None = None
         self.stores: tuple[Store, ...] = ()
         self.damage = Damage()
@@ -107,16 +110,26 @@ class Knowledge:
         self._sampled = now
         if old is not None and sample.timeline > old.timeline:
             self.failover = Failover(old.at, sample.at, sample.timeline)
-        self.replication = Replication(
+        seen = Replication(
             at=reading.asked,
             primary=reading.name,
             timeline=reading.timeline,
             position=reading.position,
-            standbys=tuple(Standby(one.name, one.state, one.sync, one.flushed) for one in reading.followers),
+            standbys=tuple(
+                Standby(one.name, one.state, one.sync, one.flushed, one.address) for one in reading.followers
+            ),
             blocked=reading.blocked,
+            address=reading.endpoint,
+            members=self.members,
+            ancestors=self.listing.ancestors if self.listing else (),
         )
+        self.replication = followed(self.replication, seen)
         self.end("Database")
         self._reckon()
+
+    def answered(self, members: tuple[Member, ...]) -> None:
+        """What the servers say of themselves; told with the next reading of the primary."""
+        self.members = dated(self.members, members)
 
     def checkpointed(self, start: str, at: datetime) -> None:
         """A checkpoint that was asked for at a time is done, in a run of the server."""
@@ -151,6 +164,8 @@ class Knowledge:
         """Something went wrong; since when is kept while it lasts, whatever its cause then is."""
         known = self._troubles.get((what, part))
         self._troubles[what, part] = Trouble(what, known.since if known else self._clock(), cause)
+        if (what, part) == ("Database", "") and self.replication is not None:
+            self.replication = replace(self.replication, away=self._troubles[what, part].since)
         self._changed()
 
     def end(self, what: What, part: str = "") -> None:

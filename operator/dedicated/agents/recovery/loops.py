@@ -14,6 +14,7 @@ from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.repositories import Repository, set_back
 from dedicated.api.store import Store
+from dedicated.contract.recovery.report import Member
 from dedicated.probes.database import Database, DatabaseError
 from dedicated.probes.repository import RepositoryError
 
@@ -33,6 +34,9 @@ VERIFY_SOON = timedelta(hours=1)
 
 Check = Callable[[], Awaitable[tuple[Store, ...]]]
 """Asks the object store about its buckets. Raises StoreError."""
+
+Ask = Callable[[], Awaitable[tuple[Member, ...]]]
+"""Asks every server of the cluster about itself; never raises, and has a limit of time."""
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class Loops:
         database: Database,
         repository: Repository,
         check: Check | None,
+        members: Ask | None = None,
         sample_every: timedelta,
         audit_every: timedelta,
         verify_every: timedelta,
@@ -66,6 +71,7 @@ class Loops:
         self._database = database
         self._repository = repository
         self._check = check
+        self._members = members
         self._sample_every = sample_every
         self._audit_every = audit_every
         self._verify_every = verify_every
@@ -80,6 +86,8 @@ class Loops:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sample_always(), name="samples")
             group.create_task(self._checkpoint_always(), name="checkpoints")
+            if self._members is not None:
+                group.create_task(self._ask_members_always(self._members), name="members")
             group.create_task(self._audit_always(), name="listings")
             group.create_task(self._verify_always(), name="verifications")
             if self._check is not None:
@@ -92,6 +100,11 @@ class Loops:
                 await asyncio.sleep(self._sample_every.total_seconds())
         finally:
             await self._database.close()
+
+    async def _ask_members_always(self, ask: Ask) -> None:
+        while True:
+            self._known.answered(await ask())
+            await asyncio.sleep(self._sample_every.total_seconds())
 
     async def _sample(self) -> None:
         async with self._sampling:

@@ -11,7 +11,7 @@ from functools import partial
 from dedicated.agents.pages import serve
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
-from dedicated.agents.recovery.loops import Check, Loops
+from dedicated.agents.recovery.loops import Ask, Check, Loops
 from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
 from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
 from dedicated.agents.recovery.settings import Settings
@@ -21,6 +21,7 @@ from dedicated.agents.running import run_until
 from dedicated.cluster.own_object import OwnConfigMap
 from dedicated.contract.recovery.report import MANAGER
 from dedicated.probes.database import Database
+from dedicated.probes.members import ask_members
 from dedicated.probes.repository import PgBackRest
 
 STUCK = timedelta(minutes=5)
@@ -72,6 +73,7 @@ async def work(
         database=Database(settings.dsn_file, now=clock),
         repository=repository or _repository(settings),
         check=check,
+        members=_members(settings, clock),
         sample_every=settings.sample_every,
         audit_every=settings.audit_every,
         verify_every=settings.verify_every,
@@ -113,6 +115,12 @@ def _repository(settings: Settings) -> Repository:
             environment=settings.environment,
         )
     )
+
+
+def _members(settings: Settings, clock: Clock) -> Ask | None:
+    """How the servers are asked; None where none is named."""
+    hosts = settings.members
+    return partial(ask_members, settings.dsn_file, hosts, now=clock) if hosts else None
 
 
 def _record(settings: Settings, clock: Clock) -> OwnConfigMap:

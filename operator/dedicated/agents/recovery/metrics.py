@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dedicated.agents.recovery.knowledge import Knowledge
-from dedicated.contract.failover import outage, synchronous
+from dedicated.contract.failover import State, outage, standings, synchronous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
 
 KINDS = {"full": "full", "differential": "diff", "incremental": "incr"}
@@ -76,6 +77,11 @@ class RecoveryCollector(Collector):
         if followed is not None:
             text = "Standbys that stream on the primary's timeline and may acknowledge commits."
             yield "dedicated_database_sync_standbys", text, {"": float(len(synchronous(followed)))}
+            states: dict[str, float] = dict.fromkeys(get_args(State), 0.0)
+            for one in standings(followed, ()):
+                states[one.state] += 1
+            text = "Servers beside the primary by how they stand; only Streaming counts."
+            yield "dedicated_database_standbys", text, states
             text = "Commits that wait for a synchronous standby."
             yield "dedicated_database_blocked_commits", text, {"": float(followed.blocked)}
         if failover is not None:

@@ -12,7 +12,8 @@ from dedicated.contract.recovery.objectives import RecoveryObjectives
 CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its service account's token and the API server's certificate authority."""
 
-SAMPLE_EVERY = timedelta(seconds=30)
+SAMPLE_EVERY = timedelta(seconds=5)
+"""So that a standby that does not follow is told within 15 s (`contract.failover`)."""
 WRITE_EVERY = timedelta(seconds=60)
 VERIFY_EVERY = timedelta(days=1)
 """All of the repository is read for a verification."""
@@ -26,7 +27,8 @@ class Settings:
     `repository_config` is a configuration of pgBackRest; `stores_file` tells the places of the backups that
     are looked at (`api.store`). With a `barman_server` the repository is barman-cloud's, in the bucket that
     is told to be one. `environment` is more of pgBackRest's configuration, which may be secret.
-    `credentials` is a folder with `token` and `ca.crt`.
+    `members` are the database's servers, each asked about itself: host or host:port, separated by commas,
+    every address of a name; empty: none is asked. `credentials` is a folder with `token` and `ca.crt`.
     """
 
     instance: str
@@ -40,6 +42,7 @@ class Settings:
     pgbackrest: str = "pgbackrest"
     stores_file: Path | None = None
     barman_server: str = ""
+    members: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     objectives: RecoveryObjectives = field(default_factory=RecoveryObjectives)
     sample_every: timedelta = SAMPLE_EVERY

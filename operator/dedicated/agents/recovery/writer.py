@@ -16,6 +16,7 @@ from dedicated.agents.recovery.keeping import from_data, to_text
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.running import pause
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
+from dedicated.contract.failover import standings
 from dedicated.contract.recovery.conditions import next_change, rpo_met, wal_archiving, wal_continuous
 from dedicated.contract.recovery.objectives import RecoveryObjectives
 from dedicated.contract.recovery.report import REPORT, SAMPLES, Report, to_json
@@ -120,8 +121,9 @@ class Writer:
             [run.label for run in report.backups],
             report.failover,
             (found.timeline, found.gaps) if found else None,
-            followed and (followed.primary, followed.timeline, followed.blocked > 0),
-            followed and [(one.name, one.state, one.sync) for one in followed.standbys],
+            followed and (followed.primary, followed.timeline, followed.blocked > 0, followed.away),
+            followed and [(one.name, one.sync) for one in followed.standbys],
+            followed and [(one.name, one.state, one.timeline) for one in standings(followed, ())],
             [replace(one, at=report.written.min) for one in report.stores],
         )
 

@@ -17,6 +17,7 @@ from dedicated.api.store import Store
 from dedicated.contract.recovery.points import Recoverability
 from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import Memory
+from dedicated.contract.recovery.wal import Ancestor
 
 What = Literal["Database", "Repository", "Store", "Clock"]
 
@@ -26,13 +27,35 @@ class Standby:
     """A server that `pg_stat_replication` shows on the primary.
 
     `name` is its application name, which the engines set to the pod's. `sync` is one of sync, quorum,
-    potential, async; `flushed` the position that it has stored.
+    potential, async; `flushed` the position that it has stored. `followed` is when it was last seen to stream
+    and to store what came, None if never: one that was, and is shown no more, stays with state `GONE`.
     """
 
     name: str
     state: str
     sync: str
     flushed: int
+    address: str = ""
+    followed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a server of the cluster says of itself, by a connection of its own, at a time.
+
+    `name` is the one that it follows a primary under, empty where it was never told one. `timeline` is the
+    newest whose log it has, `position` the last that it received or replayed. `standby`: it replays;
+    `following`: it receives from some primary. `since` is when it was first seen so.
+    """
+
+    at: datetime
+    name: str
+    address: str
+    standby: bool
+    following: bool
+    timeline: int
+    position: int
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +65,9 @@ class Replication:
     `primary` is the pod's name where the agent's connection string names pods, else the pod's address: a
     server does not know what its pod is called.
 
-    `blocked` are commits that wait for a synchronous standby that is not there.
+    `blocked` are commits that wait for a synchronous standby that is not there. `members` are the servers
+    that answered for themselves, the primary among them by its `address`; `ancestors` where older timelines
+    ended, as far as the archive tells. `away` is since when the primary does not answer, None while it does.
     """
 
     at: datetime
@@ -51,6 +76,10 @@ class Replication:
     position: int
     standbys: tuple[Standby, ...] = ()
     blocked: int = 0
+    address: str = ""
+    members: tuple[Member, ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
+    away: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +124,8 @@ MANAGER = "dedicated-recovery-agent"
 """Field manager of what the agent writes."""
 REPORT, SAMPLES = "report", "samples"
 """Keys of its record: what the operator reads, and what the agent remembers over its restarts."""
+GONE = "gone"
+"""State of a standby that followed once, and that the primary does not show now."""
 KEPT = 100
 """Backups in a report: a fortnight of fulls, two days of differentials, and what was asked for."""
 _ADAPTER = TypeAdapter(Report)

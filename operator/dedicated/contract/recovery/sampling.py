@@ -15,10 +15,13 @@ from dedicated.contract.recovery.wal import SEGMENT, Segment, segment_in
 
 FRESH = timedelta(minutes=2)
 """Older than this, a sample says nothing of now."""
-CLOSE = timedelta(hours=2)
+EVERY = timedelta(minutes=10)
 """For so long every sample is kept."""
+CLOSE = timedelta(hours=2)
+"""Of older ones, one in each stretch of `MEDIUM`."""
+MEDIUM = timedelta(seconds=30)
 COARSE = timedelta(minutes=10)
-"""Of older ones, one in each such stretch."""
+"""Of still older ones, one in each such stretch."""
 FAR = timedelta(hours=26)
 """And none beyond: by then a full backup is overdue (B-1)."""
 
@@ -121,15 +124,17 @@ def _row(known: Sequence[Archiver], latest: Archiver) -> tuple[Archiver, ...]:
 
 
 def _thinned(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """The close ones, and the first of each coarse stretch of the clock behind them."""
+    """The newest ones, and the first of each stretch of the clock behind them."""
     now = samples[-1].at
     kept: list[Sample] = []
-    stretch = -1.0
+    last = (timedelta(0), -1.0)
     for sample in samples:
-        if now - sample.at > FAR:
+        age = now - sample.at
+        if age > FAR:
             continue
-        begun = sample.at.timestamp() // COARSE.total_seconds()
-        if now - sample.at <= CLOSE or begun != stretch:
+        length = COARSE if age > CLOSE else MEDIUM
+        stretch = (length, sample.at.timestamp() // length.total_seconds())
+        if age <= EVERY or stretch != last:
             kept.append(sample)
-        stretch = begun
+        last = stretch
     return tuple(kept)

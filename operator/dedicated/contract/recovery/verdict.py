@@ -39,7 +39,8 @@ FRESH_BACKUP = timedelta(minutes=15)
 class Promised:
     """What is promised of an instance's backups now, and from when on they were to be made.
 
-    `told` are backups that the engine tells of and the repository cannot: those that failed, or run.
+    `told` are backups that the engine tells of and the repository cannot: those that failed, or run;
+    `standbys` are to stream.
     """
 
     objectives: RecoveryObjectives
@@ -48,6 +49,7 @@ class Promised:
     zone: str
     since: datetime | None
     told: tuple[BackupRun, ...] = ()
+    standbys: int = 0
 
 
 def doubt(report: Report | None, *, incarnation: str, zone: str, now: datetime) -> str:
@@ -107,7 +109,7 @@ def conditions(
         wal_archiving(found, memory, promised.objectives, zone=zone, now=now),
         wal_continuous(found, zone=zone, now=now),
         schedule_met(runs_of(report, promised), promised.full, promised.differential, zone=zone, now=now),
-        failover_ready(report.replication, pods, zone=zone, now=now),
+        failover_ready(report.replication, pods, wanted=promised.standbys, zone=zone, now=now),
     )
 
 

@@ -1,0 +1,25 @@
+"""The authority of the tests' own services, which images trust as they trust public ones.
+
+An object store of a company is often signed by the company's authority, which its machines trust: images `trusting`
+and those that stand on it play such machines. It is made once and kept in the cache, so that images keep their key.
+"""
+
+import os
+from pathlib import Path
+
+from testbed.locks import locked
+from testbed.pki import Authority
+
+AUTHORITY = "authority"
+"""Name of the context of a Dockerfile that has the certificate, `ca.crt`."""
+
+
+def authority() -> Authority:
+    """The authority, made if there is none; its certificate lives for a year."""
+    root = Path(os.environ.get("DEDICATED_CACHE") or Path.home() / ".cache" / "dedicated-operator")
+    found = Authority(root / "images" / AUTHORITY)
+    with locked(found.directory.with_suffix(".lock")):
+        if not found.certificate.exists():
+            found.directory.mkdir(parents=True, exist_ok=True)
+            found.create()
+    return found

@@ -1,0 +1,1 @@
+"""The whole service on any provider of a cluster: operator, object store, database, instance, public name."""

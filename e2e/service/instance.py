@@ -1,0 +1,164 @@
+"""The instance: its DedicatedInstance for each engine, and what its users bring beside it.
+
+Small numbers, for a machine that carries three nodes: three replicas of everything, as the contract wants them, with
+little memory each. What the machine cannot offer, nodes of 4 CPUs and 8 GB, is agreed on in writing as a provider
+would do it: a ContractRecord on P-5, made by an identity that holds the provider's verb by name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from dedicated.api.conditions import rfc3339
+from dedicated.api.json import JsonValue, Manifest
+from dedicated.api.names import GROUP
+from service import store
+from service.provider import Balancer
+
+Engine = Literal["external", "cloudnative-pg"]
+ENGINES: tuple[Engine, ...] = ("external", "cloudnative-pg")
+NAMESPACE = NAME = "acme"
+DOMAIN = "login.acme.example"
+TLS_SECRET, DATABASE_SECRET = "login-tls", "acme-database"
+BACKUP_SECRET, KEYS_SECRET = "acme-backup-store", "acme-keys-store"
+PROVIDER = "operations"
+"""The identity that speaks for the provider."""
+P5_RECORD = "acme-agreement-p5"
+RESOURCE = f"{GROUP}/v1alpha1/dedicatedinstances"
+RECORDS = f"{GROUP}/v1alpha1/contractrecords"
+_VERSION = f"{GROUP}/v1alpha1"
+REGION, COUNTRY = "Here", "CH"
+"""Of the map of places: where the machine and its store are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of the cluster an instance has to name."""
+
+    balancer: Balancer
+    storage_class: str
+    postgresql_image: str
+    postgresql_version: int = 15
+    release: str = "v4.15.2"
+    recipients: Sequence[tuple[str, str]] = ()
+    """Role and public key of those who can open the key bundle; empty: none is made."""
+
+
+def manifest(engine: Engine, around: Surroundings) -> Manifest:
+    """The DedicatedInstance."""
+    spec: Manifest = {
+        "plan": "Standard",
+        "domain": DOMAIN,
+        "release": {"version": around.release},
+        "agreements": [{"clause": "P-5", "record": P5_RECORD}],
+        "server": {"resources": _resources("100m", "128Mi", "512Mi")},
+        "login": {"resources": _resources("20m", "96Mi", "256Mi")},
+        "edge": _edge(around.balancer),
+        **(_external() if engine == "external" else _clustered(around)),
+    }
+    return {
+        "apiVersion": _VERSION,
+        "kind": "DedicatedInstance",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": spec,
+    }
+
+
+def agreement(*, now: datetime) -> Manifest:
+    """That smaller nodes than P-5 wants were agreed on; holds from a minute ago."""
+    return {
+        "apiVersion": _VERSION,
+        "kind": "ContractRecord",
+        "metadata": {"name": P5_RECORD, "namespace": NAMESPACE},
+        "spec": {
+            "instance": NAME,
+            "fact": "Agreement",
+            "by": PROVIDER,
+            "reference": "small-machine",
+            "agreement": {
+                "clause": "P-5",
+                "value": "nodes of the size of this machine",
+                "validFrom": rfc3339(now - timedelta(minutes=1)),
+            },
+        },
+    }
+
+
+def provider_binding(cluster_role: str) -> Manifest:
+    """Who speaks for the provider in the instance's namespace."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "acme-provider", "namespace": NAMESPACE},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": cluster_role},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": PROVIDER}],
+    }
+
+
+def secret(name: str, **values: str) -> Manifest:
+    """A Secret of the user's own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "stringData": {key.replace("_", "-"): value for key, value in values.items()},
+    }
+
+
+def _edge(balancer: Balancer) -> Manifest:
+    way_in: Manifest = {
+        "loadBalancer": {"annotations": {**balancer.annotations}},
+        "tls": {"secretName": TLS_SECRET},
+    }
+    if balancer.trusted:
+        way_in["clientAddress"] = {"from": "ProxyProtocol", "trusted": [*balancer.trusted]}
+    return way_in
+
+
+def _external() -> Manifest:
+    return {
+        "database": {"external": {"state": "New", "secretRef": {"name": DATABASE_SECRET}}},
+    }
+
+
+def _clustered(around: Surroundings) -> Manifest:
+    repository: Manifest = {
+        "bucket": store.BACKUPS,
+        "prefix": "backups",
+        "endpoint": store.endpoint(),
+        "region": store.REGION,
+        "secretName": BACKUP_SECRET,
+        "encryption": {"serverSide": "AES256"},
+        "immutability": {"versioning": "Preferred"},
+    }
+    cluster: Manifest = {
+        "instances": 3,
+        "postgresVersion": around.postgresql_version,
+        "image": around.postgresql_image,
+        "storage": {"size": "1Gi", "className": around.storage_class},
+        "resources": _resources("100m", "192Mi", "768Mi"),
+    }
+    found: Manifest = {
+        "infrastructure": {"dataLocation": {"countries": [COUNTRY]}},
+        "database": {"engine": "cloudnative-pg", "cluster": cluster},
+        "backup": {"repository": repository},
+    }
+    if around.recipients:
+        recipients: list[JsonValue] = [{"role": role, "key": key} for role, key in around.recipients]
+        found["keyBundle"] = {
+            "recipients": recipients,
+            "repository": {
+                "bucket": store.KEYS,
+                "prefix": "keys",
+                "endpoint": store.endpoint(),
+                "region": store.REGION,
+                "secretName": KEYS_SECRET,
+            },
+        }
+    return found
+
+
+def _resources(cpu: str, memory: str, limit: str) -> Manifest:
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
