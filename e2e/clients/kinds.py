@@ -1,5 +1,6 @@
 """What a client does in one turn of each kind, and what counts as a good answer."""
 
+import asyncio
 import base64
 import json
 import time
@@ -39,8 +40,10 @@ class Credentials:
 
     identity: Identity
     access: str = ""
+    fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one write that fetches the token for all."""
     _assertion: str = ""
-    _until: float = field(default=0.0)
+    _until: float = 0.0
 
     def assertion(self, audience: str) -> str:
         """A JWT of the machine user, good for minutes at least."""
@@ -85,8 +88,9 @@ async def token(session: Session, credentials: Credentials) -> Done:
 
 async def write(session: Session, credentials: Credentials) -> Done:
     """Metadata of the machine user, its key unique, with a token that is fetched when there is none."""
-    if not credentials.access:
-        _, credentials.access = await _access_token(session, credentials)
+    async with credentials.fetching:
+        if not credentials.access:
+            _, credentials.access = await _access_token(session, credentials)
     unique = str(uuid4())
     body = json.dumps({"metadata": [{"key": unique, "value": base64.b64encode(b"1").decode()}]})
     path = f"/v2/users/{credentials.identity.user}/metadata"

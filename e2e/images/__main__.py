@@ -11,13 +11,13 @@ def main() -> int:
     """Do what the command line says; its exit code."""
     parser = argparse.ArgumentParser(prog="images", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command, what, names in (
+    for command, what, number in (
         ("build", "build what is missing (default: all)", "*"),
         ("list", "references and sizes, built first if need be", "*"),
         ("archive", "path of one archive that holds these images", "+"),
         ("reference", "what a pod names", "+"),
     ):
-        commands.add_parser(command, help=what).add_argument("names", nargs=names, metavar="NAME")
+        commands.add_parser(command, help=what).add_argument("names", nargs=number, metavar="NAME")
     options = parser.parse_args()
     names = options.names or NAMES
     try:

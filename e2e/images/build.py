@@ -1,7 +1,7 @@
 """Builds what is missing, and keeps it: one folder of the cache for each image, with its own layer.
 
-Building happens at most once, also when asked by several processes. Archives are put together from the layers on
-demand, for the images that are wanted together.
+Building happens at most once, also when asked by several processes. Archives are put together from the
+layers on demand, for the images that are wanted together.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import packager
 from images.dockerfile import Config, copies
-from images.keys import LEFT_OUT, PACKAGES, config_of, key, parents_of, stages
+from images.keys import AS_IN_CONTAINERS, LEFT_OUT, PACKAGES, SUITE, config_of, key, parents_of, stages
 from images.oci import Image, Layer, digest_of, write
 from images.recipes import BASE, RECIPES, Recipe
 from images.stage import Plan
@@ -28,19 +28,6 @@ from testbed.home import CHECKOUT
 from testbed.locks import locked
 from testbed.tools import binary
 
-SUITE = "bookworm"
-_AS_IN_CONTAINERS = """
-set -eu
-printf '#!/bin/sh\\nexit 101\\n' > "$1/usr/sbin/policy-rc.d"
-chmod 755 "$1/usr/sbin/policy-rc.d"
-cat > "$1/etc/apt/apt.conf.d/in-containers" <<END
-DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
-APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
-END
-"""
-"""As Docker's images of Debian: packages start no services while they are installed, and apt keeps no files."""
 PYTHON = "3.11"
 """Of the base, whose packages of Python are downloaded by this process's pip."""
 BUILDERS = 2
@@ -81,12 +68,12 @@ def reference(name: str) -> str:
 
 
 def repository(name: str) -> str:
-    """Repository of an image of the release catalogue, whose tags are the releases; changes as `reference`."""
+    """Repository of an image of the release catalogue: its tags are the releases. Changes as `reference`."""
     return f"localhost/dev-{key(name)[:8]}/{name}"
 
 
 def archive(*names: str) -> Path:
-    """An archive with these images (all their releases too), built first if need be. ImageError, LookupError."""
+    """An archive with these images and all releases, built first if need be. ImageError, LookupError."""
     images = [image for built in build(*names) for image in _images(built)]
     folder = cache_folder() / "archives"
     out = folder / f"{'-'.join(sorted(f'{name}.{key(name)[:8]}' for name in names))[:200]}.tar"
@@ -141,13 +128,13 @@ def _make(name: str, folder: Path, parents: Mapping[str, Built]) -> None:
                 dockerfile=recipe.dockerfile.read_text(),
                 arguments=recipe.arguments,
                 contexts=contexts,
-                parents={each.name: tuple(str(below.path) for below in each.layers) for each in parents.values()},
-                parents_environment={each.name: each.config.environment for each in parents.values()},
+                parents={name: tuple(str(layer.path) for layer in it.layers) for name, it in parents.items()},
+                parents_environment={name: it.config.environment for name, it in parents.items()},
                 wheels=str(_wheels(recipe)) if recipe.wheels else "",
                 out=str(layer),
             )
             (folder / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)))
-            _call(name, _inside(folder / "plan.json"))
+            _call(name, inside("images.stage", str(folder / "plan.json")))
         for left in (folder / "plan.json", folder / "plan.work"):
             left.unlink() if left.is_file() else left.rmdir()
     (folder / "digest").write_text(digest_of(layer))
@@ -160,22 +147,22 @@ def _debootstrap(out: Path) -> list[str]:
         *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
         "--dpkgopt=force-unsafe-io",
-        f"--customize-hook={_AS_IN_CONTAINERS}",
+        f"--customize-hook={AS_IN_CONTAINERS}",
         *("--skip=output/dev", SUITE, str(out)),
     ]
 
 
-def _inside(plan: Path) -> list[str]:
-    own = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
-    return [*own, sys.executable, "-c", f"from images.stage import main; main({str(plan)!r})"]
+def inside(module: str, told: str, *more: str) -> list[str]:
+    """Command line of a module's `main` in a mount and process namespace of its own, which ends with it."""
+    own = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+    call = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import main; main({told!r})"
+    return ["unshare", *own, *more, sys.executable, "-c", call]
 
 
 def _call(name: str, command: list[str]) -> None:
-    environment = os.environ | {"PYTHONPATH": f"{CHECKOUT / 'operator'}:{CHECKOUT / 'e2e'}"}
     try:
         done = subprocess.run(
             command,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

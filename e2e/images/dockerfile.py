@@ -1,16 +1,17 @@
 """Reads the Dockerfiles that images are built from.
 
-The images of the tests are written as what everybody knows, so that `docker build` makes the same of them; where
-there is no Docker, `images.stage` executes them. The operator's own Dockerfile is read by the same code.
+The images of the tests are written as what everybody knows, so that `docker build` makes the same of them;
+where there is no Docker, `images.stage` executes them. The operator's own Dockerfile is read by the same
+code.
 
-Limits: the instructions below and no others; RUN in its shell form, before USER; no here-documents. ARG sets what
-FROM names, nothing else. What is not understood is an error, never left out.
+Limits: the instructions below and no others; RUN in its shell form, before USER; no here-documents. ARG
+sets what FROM names, nothing else. What is not understood is an error, never left out.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 SCRATCH = "scratch"
@@ -105,30 +106,21 @@ def _after(stage: Stage, word: str, rest: str) -> Stage:
             return replace(stage, steps=(*stage.steps, Run(rest, config.environment, config.directory)))
         case "COPY":
             return replace(stage, steps=(*stage.steps, _copy(rest, config.directory)))
-        case "ENV":
-            changed = dict(config.environment)
-            for name, value in _pairs(rest):
-                changed[name] = _fill(value, config.environment)
-            return replace(stage, config=replace(config, environment=changed))
-        case "LABEL":
-            return replace(stage, config=replace(config, labels=(*config.labels, *_pairs(rest))))
-        case "WORKDIR":
-            return replace(stage, config=replace(config, directory=rest))
-        case "USER":
-            return replace(stage, config=replace(config, user=rest))
-        case "EXPOSE":
-            return replace(stage, config=replace(config, ports=(*config.ports, *rest.split())))
-        case "ENTRYPOINT":
-            return replace(stage, config=replace(config, entrypoint=_list(rest), command=()))
-        case "CMD":
-            return replace(stage, config=replace(config, command=_list(rest)))
+        case _ if word in _CONFIGURE:
+            return replace(stage, config=_CONFIGURE[word](config, rest))
         case _:
             raise DockerfileError(f"not understood: {word} {rest}")
 
 
+def _environment(config: Config, rest: str) -> Config:
+    added = {name: _fill(value, config.environment) for name, value in _pairs(rest)}
+    return replace(config, environment={**config.environment, **added})
+
+
 def _copy(rest: str, directory: str) -> Copy:
     words = shlex.split(rest)
-    options = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+    pairs = (word[2:].partition("=") for word in words if word.startswith("--"))
+    options = {name: value for name, _, value in pairs}
     paths = [word for word in words if not word.startswith("--")]
     if len(paths) < 2 or options.keys() - {"from", "chmod"}:
         raise DockerfileError(f"not understood: COPY {rest}")
@@ -148,6 +140,18 @@ def _list(rest: str) -> tuple[str, ...]:
     if not rest.startswith("["):
         raise DockerfileError(f"wanted as a list: {rest}")
     return tuple(map(str, json.loads(rest)))
+
+
+_CONFIGURE: dict[str, Callable[[Config, str], Config]] = {
+    "ENV": _environment,
+    "LABEL": lambda config, rest: replace(config, labels=(*config.labels, *_pairs(rest))),
+    "WORKDIR": lambda config, rest: replace(config, directory=rest),
+    "USER": lambda config, rest: replace(config, user=rest),
+    "EXPOSE": lambda config, rest: replace(config, ports=(*config.ports, *rest.split())),
+    # A new entry point forgets the command that was meant for the old one.
+    "ENTRYPOINT": lambda config, rest: replace(config, entrypoint=_list(rest), command=()),
+    "CMD": lambda config, rest: replace(config, command=_list(rest)),
+}
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
-"""The key of an image: a hash of everything that goes into it, so that what is in the cache is what was asked for.
+"""The key of an image: a hash of everything that goes into it, so that what is in the cache is what was
+asked for.
 
-Files are told by their contents; large ones (programs) by size and time, since they are kept under such a key
-themselves. Debian's packages are not part of it: their versions are those of the day of the build.
+Files are told by their contents; large ones (programs) by size and time, since they are kept under such a
+key themselves. Debian's packages are not part of it: their versions are those of the day of the build.
 """
 
 import hashlib
@@ -20,7 +21,20 @@ from testbed.tools import binary
 
 FORMAT = "2"
 """To be raised when the code that builds changes what it makes."""
+SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "tzdata")
+AS_IN_CONTAINERS = """
+set -eu
+printf '#!/bin/sh\\nexit 101\\n' > "$1/usr/sbin/policy-rc.d"
+chmod 755 "$1/usr/sbin/policy-rc.d"
+rm -f "$1"/var/cache/apt/*.bin
+cat > "$1/etc/apt/apt.conf.d/in-containers" <<END
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+END
+"""
+"""As Docker's images of Debian: packages start no services while being installed, and apt keeps no files."""
 LEFT_OUT = (
     *("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"),
     *("*/libLLVM*", "*/bitcode/*", "*/llvmjit*"),
@@ -35,10 +49,15 @@ _OWN_SOURCES = ("operator/dedicated", "pyproject.toml", "README.md", "LICENSE")
 def key(name: str) -> str:
     """16 hexadecimal digits. Programs of `testbed.tools` that the image holds are built first if need be."""
     if name == BASE:
-        return _hash(FORMAT, *PACKAGES, *LEFT_OUT)
-    recipe = RECIPES[name]
+        return _hash(FORMAT, SUITE, AS_IN_CONTAINERS, *PACKAGES, *LEFT_OUT)
+    return recipe_key(RECIPES[name])
+
+
+def recipe_key(recipe: Recipe) -> str:
+    """The same of a recipe."""
     parents = [key(parent) for parent in parents_of(recipe)]
-    return _hash(FORMAT, recipe.dockerfile.read_text(), json.dumps(recipe.arguments), *parents, *_files(recipe))
+    text = recipe.dockerfile.read_text()
+    return _hash(FORMAT, text, json.dumps(recipe.arguments), *parents, *_files(recipe))
 
 
 def stages(recipe: Recipe) -> tuple[Stage, ...]:
@@ -54,8 +73,8 @@ def config_of(name: str) -> Config:
 
 def parents_of(recipe: Recipe) -> list[str]:
     """Images of ours that it begins with."""
-    named = {*re.findall(r"^FROM (\S+)", recipe.dockerfile.read_text(), re.MULTILINE), *recipe.arguments.values()}
-    return sorted(name for name in named if name == BASE or name in RECIPES)
+    named = re.findall(r"^FROM (\S+)", recipe.dockerfile.read_text(), re.MULTILINE)
+    return sorted(name for name in {*named, *recipe.arguments.values()} if name == BASE or name in RECIPES)
 
 
 def _files(recipe: Recipe) -> Iterator[str]:

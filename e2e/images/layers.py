@@ -1,8 +1,8 @@
 """Layers of images: from an overlay's upper folder to a tar, and from tars to a folder.
 
-An overlay marks what is gone by a character device 0:0 and folders that hide those below by an attribute; a layer
-marks them by names that begin with `.wh.` (OCI image specification, "Whiteouts"). Times are kept, since Python's
-compiled code refers to them; owners are numbers only.
+An overlay marks what is gone by a character device 0:0 and folders that hide those below by an attribute; a
+layer marks them by names that begin with `.wh.` (OCI image specification, "Whiteouts"). Times are kept,
+since Python's compiled code refers to them; owners are numbers only.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Writes image archives: what `ctr images import`, `docker load` and `kind load image-archive` read.
 
-One archive may hold several images; layers that they share are in it once, and a runtime imports them once. It is
-an OCI layout, with the list that Docker reads beside it.
+One archive may hold several images; layers that they share are in it once, and a runtime imports them once.
+It is an OCI layout, with the list that Docker reads beside it.
 
 Limits: Linux on amd64, layers uncompressed: archives go from this machine's disk to this machine's nodes.
 """

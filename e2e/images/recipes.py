@@ -38,6 +38,7 @@ def _known() -> tuple[Recipe, ...]:
     checkout = CHECKOUT / "requirements"
     run, services = (checkout / "run.txt",), (checkout / "services.txt",)
     plugin, barman = ("plugin-barman-cloud",), (checkout / "barman.txt",)
+    trusting = {"BASE": "trusting"}
     weed = {"venv": Path(sys.prefix) / "bin"}
     return (
         Recipe("node", FOLDER / "node.Dockerfile"),
@@ -45,7 +46,7 @@ def _known() -> tuple[Recipe, ...]:
         Recipe("coredns", FOLDER / "coredns.Dockerfile", tools=("coredns",)),
         Recipe("kube-router", FOLDER / "kube-router.Dockerfile", tools=("kube-router",)),
         Recipe("trusting", FOLDER / "trusting.Dockerfile"),
-        Recipe("operator", CHECKOUT / "Dockerfile", arguments={"BASE": "trusting"}, wheels=run, own_wheel=True),
+        Recipe("operator", CHECKOUT / "Dockerfile", arguments=trusting, wheels=run, own_wheel=True),
         Recipe("services", FOLDER / "services.Dockerfile", wheels=services),
         Recipe("zitadel", FOLDER / "zitadel.Dockerfile", releases=RELEASES),
         Recipe("login", FOLDER / "login.Dockerfile", releases=RELEASES),

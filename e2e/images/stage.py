@@ -1,15 +1,18 @@
 """Executes the stages of a Dockerfile without Docker: in a process of its own, under `unshare`.
 
-Everything happens on a memory file system in this process's own mount namespace: an overlay over the parent's
-layers, and `chroot` for RUN. Mounts and what was half done end with the process, however that ends.
+Everything happens on a memory file system in this process's own mount namespace: an overlay over the
+parent's layers, and `chroot` for RUN. Mounts and what was half done end with the process, however that
+ends.
 
-Limits: needs root. RUN sees the machine's network and no confinement beyond the chroot, so that only Dockerfiles of
-this repository are for it. Packages of Python are offered at /mnt, already downloaded and checked.
+Limits: needs root. RUN sees the machine's network and no confinement beyond the chroot, so that only
+Dockerfiles of this repository are for it. Packages of Python are offered at /mnt, already downloaded and
+checked.
 """
 
 import json
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +24,8 @@ from images.dockerfile import SCRATCH, Config, Copy, Run, Stage, parse
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUN_SECONDS = 600
 WHEELS = "/mnt"
+_COMPILED = shutil.ignore_patterns("__pycache__")
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def main(path: str) -> None:
     plan = Plan(**json.loads(Path(path).read_text()))
     work = Path(path).with_suffix(".work")
     work.mkdir()
-    _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", work)
+    mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", work)
     parents = {name: Config(environment) for name, environment in plan.parents_environment.items()}
     stages = parse(plan.dockerfile, arguments=plan.arguments, parents=parents)
     uppers: dict[str, Path] = {}
@@ -72,13 +77,25 @@ def copy(step: Copy, *, source: Path, root: Path) -> None:
     target = root / step.target.lstrip("/")
     for path in found:
         if path.is_dir():
-            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=_COMPILED)
+            _open(target)
             continue
         file = target / path.name if step.target.endswith("/") or target.is_dir() else target
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, file)
-        if step.mode is not None:
-            file.chmod(step.mode)
+        file.chmod(_readable(file) if step.mode is None else step.mode)
+
+
+def _open(folder: Path) -> None:
+    """Let everybody read what a strict umask of the checkout would hide from the image's user."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) != _readable(path):
+            path.chmod(_readable(path))
+
+
+def _readable(path: Path) -> int:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
 
 
 def _root(stage: Stage, plan: Plan, work: Path) -> tuple[Path, Path]:
@@ -96,7 +113,7 @@ def _root(stage: Stage, plan: Plan, work: Path) -> tuple[Path, Path]:
             layers.apply(Path(layer), lower)
         (lower / "dev").mkdir(exist_ok=True)
     options = f"lowerdir={lower},upperdir={upper},workdir={inner},redirect_dir=off,metacopy=off"
-    _mount("-t", "overlay", "-o", options, "overlay", root)
+    mount("-t", "overlay", "-o", options, "overlay", root)
     return root, upper
 
 
@@ -109,12 +126,12 @@ def _run(step: Run, root: Path, wheels: str) -> None:
         *([("--bind", wheels, root / WHEELS.lstrip("/"))] if wheels else []),
     ]
     for arguments in mounted:
-        _mount(*arguments)
+        mount(*arguments)
     environment = {
         "PATH": PATH,
         "HOME": "/root",
         **step.environment,
-        **({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS, "PIP_DISABLE_PIP_VERSION_CHECK": "1"} if wheels else {}),
+        **(OFFLINE if wheels else {}),
     }
 
     def enter() -> None:
@@ -123,13 +140,13 @@ def _run(step: Run, root: Path, wheels: str) -> None:
         os.chdir(step.directory)
 
     try:
-        subprocess.run(
-            ["/bin/sh", "-c", step.command], env=environment, preexec_fn=enter, check=True, timeout=RUN_SECONDS
-        )
+        command = ["/bin/sh", "-c", step.command]
+        subprocess.run(command, env=environment, preexec_fn=enter, check=True, timeout=RUN_SECONDS)
     finally:
         for *_, target in reversed(mounted):
             subprocess.run(["umount", "--lazy", target], check=True)
 
 
-def _mount(*arguments: str | Path) -> None:
+def mount(*arguments: str | Path) -> None:
+    """Call mount(8)."""
     subprocess.run(["mount", *arguments], check=True)

@@ -1,7 +1,8 @@
 """The authority of the tests' own services, which images trust as they trust public ones.
 
-An object store of a company is often signed by the company's authority, which its machines trust: images `trusting`
-and those that stand on it play such machines. It is made once and kept in the cache, so that images keep their key.
+An object store of a company is often signed by the company's authority, which its machines trust: images
+`trusting` and those that stand on it play such machines. It is made once and kept in the cache, so that
+images keep their key.
 """
 
 import os

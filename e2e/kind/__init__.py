@@ -1,1 +1,1 @@
-"""The provider `kind`: the same scenarios on kind's nodes, with published images, where a container engine is at hand."""
+"""The provider `kind`: the same scenarios on kind's nodes, where Docker and published images are at hand."""

@@ -1,10 +1,10 @@
 """A kind cluster behind the interface of the service, by the command lines of kind, docker and kubectl.
 
-Nodes are Docker's containers on its network `kind`: a crash is `docker kill`, a partition `docker network disconnect`,
-a hung machine `docker pause`. Images are published ones, by name in `$DEDICATED_KIND_IMAGES` (`NAME=REFERENCE`, by
-commas), and loaded by `kind load`; the operator's and the fakes' are built from this repository's Dockerfiles first.
-Load balancers are cloud-provider-kind's, which has to run beside: it speaks no PROXY protocol, so that all clients
-share one address and its limits.
+Nodes are Docker's containers on its network `kind`: a crash is `docker kill`, a partition `docker network
+disconnect`, a hung machine `docker pause`. Images are published ones, by name in `$DEDICATED_KIND_IMAGES`
+(`NAME=REFERENCE`, by commas), and loaded by `kind load`; the operator's and the fakes' are built from this
+repository's Dockerfiles first. Load balancers are cloud-provider-kind's, which has to run beside: it speaks
+no PROXY protocol, so that all clients share one address and its limits.
 
 Limit: this ran against recorded command lines alone (`tests/service/test_kind.py`), not against kind.
 """
@@ -32,7 +32,7 @@ _COREDNS = ("-n", "kube-system", "configmap/coredns")
 
 
 class Command(Protocol):
-    """Runs a program. ProviderError if it fails or takes longer; `check` False: what it printed, both streams."""
+    """Runs a program. ProviderError if it fails or takes longer; unless `check` is False."""
 
     def __call__(
         self, *argv: str, stdin: str | None = None, check: bool = True, seconds: float = 60
@@ -70,7 +70,11 @@ class KindProvider:
     images: Mapping[str, str]
     name: str = "kind"
     storage_class: str = "standard"
-    balancer: Balancer = Balancer({}, ())
+
+    @property
+    def balancer(self) -> Balancer:
+        """cloud-provider-kind's, which tells no client's address."""
+        return Balancer({}, ())
 
     @property
     def kubeconfig(self) -> Path:

@@ -1,7 +1,9 @@
-"""`python -m service up|down|status [--engine external|cloudnative-pg] [--provider nodes|kind] [--keep-cluster]`.
+"""`python -m service up|down|status [--engine external|cloudnative-pg] [--provider nodes|kind]
+[--keep-cluster]`.
 
-`up` starts a cluster unless one runs, and brings the whole service up on it, with what each step took. `down` ends the
-cluster; with --keep-cluster it takes the service away alone. Exit codes: 0 done, 1 not, 2 wrong arguments.
+`up` starts a cluster unless one runs, and brings the whole service up on it, with what each step took. `down`
+ends the cluster; with --keep-cluster it takes the service away alone. Exit codes: 0 done, 1 not, 2 wrong
+arguments.
 """
 
 import argparse
@@ -55,8 +57,9 @@ def _up(cluster: providers.Cluster, engine: instance.Engine) -> int:
         print(f"    done after {time.monotonic() - started:.1f} s", flush=True)
     print(f"\nAll of it in {time.monotonic() - begun:.1f} s.")
     print(f"export KUBECONFIG={provider.kubeconfig}")
+    name = instance.DOMAIN
     ca = Service(provider, engine).authority.certificate
-    print(f"curl --resolve {instance.DOMAIN}:443:{address(provider)} --cacert {ca} https://{instance.DOMAIN}/debug/ready")
+    print(f"curl --resolve {name}:443:{address(provider)} --cacert {ca} https://{name}/debug/ready")
     return 0
 
 
@@ -79,7 +82,8 @@ def _status(provider: Provider | None) -> int:
         print(f"{node.name} {node.zone} {node.address}")
     leads = operator.leader(provider)
     for pod in operator.started(provider):
-        print(f"{pod.name} on {pod.node}, started in {pod.seconds:.0f} s{', leads' if leads.startswith(pod.name) else ''}")
+        role = "leads" if leads.startswith(pod.name) else "stands by"
+        print(f"{pod.name} on {pod.node}, started in {pod.seconds:.0f} s, {role}")
     print(waiting.explain(provider))
     return 0
 

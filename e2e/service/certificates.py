@@ -8,7 +8,7 @@ from testbed.pki import Authority
 
 
 def tls_secret(namespace: str, name: str, hosts: Sequence[str], *, by: Authority) -> Manifest:
-    """A Secret of type kubernetes.io/tls for a server of these names; `ca.crt` is the authority's certificate."""
+    """A Secret of type kubernetes.io/tls for a server of these names; `ca.crt` is the authority's."""
     pair = by.issue(hosts[0], hosts=tuple(hosts))
     return {
         "apiVersion": "v1",

@@ -120,7 +120,7 @@ def _base64(content: bytes) -> str:
 
 def _rendered(family: str, module: str, folder: str) -> list[Manifest]:
     """The objects of a folder of a project's module, as kustomize makes them."""
-    kustomize = [binary("kubectl"), "kustomize", _module(family, module) / folder]
+    kustomize: list[str | Path] = [binary("kubectl"), "kustomize", _module(family, module) / folder]
     told = subprocess.run(kustomize, capture_output=True, text=True, check=False, timeout=60)
     if told.returncode != 0:
         raise LookupError(f"{module}/{folder}: {told.stderr.strip()}")
@@ -129,7 +129,7 @@ def _rendered(family: str, module: str, folder: str) -> list[Manifest]:
 
 def _module(family: str, module: str) -> Path:
     """Folder of a module's source, of the version that the tool is built from; downloaded if need be."""
-    command = [find_go(), "mod", "download", "-json", f"{_MODULE}/{module}"]
+    command: list[str | Path] = [find_go(), "mod", "download", "-json", f"{_MODULE}/{module}"]
     where = TOOLS / family
     told = subprocess.run(
         command, cwd=where, env=environment(), capture_output=True, text=True, check=False, timeout=300

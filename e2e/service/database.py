@@ -1,7 +1,8 @@
 """A PostgreSQL server that somebody else runs: what an instance with engine `external` is given.
 
-One server with one volume, and nothing that fails over: with its node the database is away until the node is back,
-and that is the customer's to mend. It speaks TLS, and the role of an instance owns its database and nothing more.
+One server with one volume, and nothing that fails over: with its node the database is away until the node is
+back, and that is the customer's to mend. It speaks TLS, and the role of an instance owns its database and
+nothing more.
 """
 
 import secrets
@@ -23,11 +24,12 @@ set -eu
 umask 077
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   rm -rf "$PGDATA"
-  initdb --username=postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >/dev/null
+  initdb --username=postgres --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 \
+    >/dev/null
   printf 'hostssl all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
   pg_ctl -w start -o "-c listen_addresses='' -c unix_socket_directories=/run/postgresql" >/dev/null
-  printf "CREATE ROLE zitadel LOGIN PASSWORD '%s';\nCREATE DATABASE zitadel OWNER zitadel;\n" "$(cat /password/password)" |
-    psql -qv ON_ERROR_STOP=1 -h /run/postgresql -U postgres
+  printf "CREATE ROLE zitadel LOGIN PASSWORD '%s';\nCREATE DATABASE zitadel OWNER zitadel;\n" \
+    "$(cat /password/password)" | psql -qv ON_ERROR_STOP=1 -h /run/postgresql -U postgres
   pg_ctl -w -m fast stop >/dev/null
 fi
 chmod 0700 "$PGDATA"

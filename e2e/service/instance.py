@@ -1,8 +1,9 @@
 """The instance: its DedicatedInstance for each engine, and what its users bring beside it.
 
-Small numbers, for a machine that carries three nodes: three replicas of everything, as the contract wants them, with
-little memory each. What the machine cannot offer, nodes of 4 CPUs and 8 GB, is agreed on in writing as a provider
-would do it: a ContractRecord on P-5, made by an identity that holds the provider's verb by name.
+Small numbers, for a machine that carries three nodes: three replicas of everything, as the contract wants
+them, with little memory each. What the machine cannot offer, nodes of 4 CPUs and 8 GB, is agreed on in
+writing as a provider would do it: a ContractRecord on P-5, made by an identity that holds the provider's verb
+by name.
 """
 
 from collections.abc import Sequence

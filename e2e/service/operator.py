@@ -1,7 +1,7 @@
 """The operator on the cluster: our chart, installed by Helm as a user would, with images of the provider.
 
-Two replicas under Pod Security `restricted` with a read-only root, in their own image; the release catalogue points at
-the fake's images. What is watched of it: how long its pods took to start, and which of them leads.
+Two replicas under Pod Security `restricted` with a read-only root, in their own image; the release catalogue
+points at the fake's images. What is watched of it: how long its pods took to start, and which of them leads.
 """
 
 import json
@@ -26,7 +26,7 @@ PROVIDER_ROLE = f"{NAMESPACE}:{RELEASE}:provider"
 CA_SECRET = "public-authority"
 """Secret with the authority of the public names, which no system trusts."""
 INSTALL_SECONDS = 180.0
-_ENDPOINTS = "discovery.k8s.io/v1/endpointslices"
+_ENDPOINTS, _OF_THE_API = "discovery.k8s.io/v1/endpointslices", "kubernetes.io/service-name=kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _api_ports(provider: Provider) -> list[int]:
     """Ports of the API server behind its Service."""
     found = {
         port
-        for endpoints in provider.api.list(_ENDPOINTS, "default", labels="kubernetes.io/service-name=kubernetes")
+        for endpoints in provider.api.list(_ENDPOINTS, "default", labels=_OF_THE_API)
         for entry in get_list(endpoints, "ports")
         if isinstance(entry, dict) and isinstance(port := entry.get("port"), int)
     }

@@ -1,4 +1,4 @@
-"""What the pods of the service's surroundings have in common: they obey Pod Security `restricted`, as users' do."""
+"""What the pods beside an instance have in common: they obey Pod Security `restricted`, as users' do."""
 
 from dedicated.api.json import JsonValue, Manifest
 

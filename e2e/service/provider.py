@@ -1,11 +1,12 @@
 """What a cluster of real nodes must offer so that the service and its scenarios run on it.
 
-Two kinds of cluster exist: `nodes` (containers that this repository starts by itself, images from Debian packages) and
-`kind` (a kind cluster, published images). Scenarios are written against this interface alone, so that one set of them
-covers both. The interface holds what `kubectl` cannot do: images, faults of machines, names in the cluster's DNS.
+Two kinds of cluster exist: `nodes` (containers that this repository starts by itself, images from Debian
+packages) and `kind` (a kind cluster, published images). Scenarios are written against this interface alone,
+so that one set of them covers both. The interface holds what `kubectl` cannot do: images, faults of machines,
+names in the cluster's DNS.
 
-Limits: a provider gives one cluster with three zones, and names of the world outside are those that `publish` was
-told of. All calls block and end within their deadline.
+Limits: a provider gives one cluster with three zones, and names of the world outside are those that `publish`
+was told of. All calls block and end within their deadline.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,22 +102,22 @@ class Provider(Protocol):
         """The reference by which pods name an image, for example `localhost/dedicated-operator:dev`."""
 
     def repository(self, name: Image) -> str:
-        """Repository of `zitadel` and `login`, for the release catalogue: its tags are the releases."""
+        """Repository of `zitadel` or `login` for the release catalogue: its tags are the releases."""
 
     def load(self, names: Sequence[Image]) -> None:
-        """Bring images into every node, building them first where the provider builds them."""
+        """Bring images into every node, built first where the provider builds them."""
 
     def nodes(self) -> list[Node]:
         """The nodes that take pods, by name."""
 
     def break_node(self, node: str, fault: Fault) -> None:
-        """Do a fault to a node; returns once it is done, not once it is noticed. Broken nodes: ProviderError."""
+        """Do a fault to a sound node; returns once it is done, not once it is noticed."""
 
     def heal_node(self, node: str) -> None:
         """Undo whatever was done to a node; harmless for a sound one."""
 
     def publish(self, host: str, address: str) -> None:
-        """Let the cluster's DNS answer with this address for a name outside of it, from the next question on."""
+        """Let the cluster's DNS answer with this address for a name outside of it."""
 
     def withdraw(self, host: str) -> None:
         """Let the cluster's DNS know the name no more; harmless if it does not."""

@@ -31,7 +31,9 @@ def cluster(name: ProviderName) -> Cluster:
             from kind.provider import KindProvider, command
 
             return Cluster(
-                up=lambda: KindProvider.up(command), running=lambda: KindProvider.running(command), down=lambda: KindProvider.down(command)
+                up=lambda: KindProvider.up(command),
+                running=lambda: KindProvider.running(command),
+                down=lambda: KindProvider.down(command),
             )
 
 

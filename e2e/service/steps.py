@@ -1,7 +1,7 @@
 """From a running cluster to an instance that is Ready behind its public name. Each step may be done again.
 
-The order is that of a real first installation: operator, what the customer brings (store, database, certificate,
-agreement), the instance, and then its name in DNS, since only then there is an address for it.
+The order is that of a real first installation: operator, what the customer brings (store, database,
+certificate, agreement), the instance, and then its name in DNS, since only then there is an address for it.
 """
 
 import secrets
@@ -68,7 +68,8 @@ class Service:
         """The object store with its buckets."""
         api = self.provider.api
         api.apply(pods.namespace(store.NAMESPACE))
-        self._certificate(store.NAMESPACE, store.TLS_SECRET, certificates.service_hosts(store.NAME, store.NAMESPACE))
+        hosts = certificates.service_hosts(store.NAME, store.NAMESPACE)
+        self._certificate(store.NAMESPACE, store.TLS_SECRET, hosts)
         if api.find("v1/secrets", store.NAMESPACE, store.CONFIG_SECRET) is None:
             passwords = {bucket: secrets.token_urlsafe(24) for bucket in (store.BACKUPS, store.KEYS)}
             api.apply(store.identities(passwords))

@@ -1,12 +1,14 @@
 """An object store inside the cluster: SeaweedFS, which speaks S3 over TLS.
 
-Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups, `keys` only
-put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
+Two identities, as the contract wants them apart: `backups` may do everything with the bucket of backups,
+`keys` only put into that of keys. Buckets are made by SeaweedFS's own shell, in its pod.
 
-Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as well.
+Limit: one server with one volume. The real thing is a service in another place; here its node may be lost as
+well.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 
 from dedicated.api.json import Manifest
@@ -18,6 +20,7 @@ PORT = 8443
 USER = 65532
 REGION = "eu-central-1"
 TLS_SECRET, CONFIG_SECRET = "s3-tls", "s3-identities"
+SSE_KEY = "sse-key"
 BACKUPS, KEYS = "acme-backup", "acme-keys"
 """Buckets, and the identities that may use them."""
 _PLAIN = 8333
@@ -29,7 +32,7 @@ def host() -> str:
 
 
 def endpoint() -> str:
-    """HOST:PORT of the store. Its pod listens at the same port: policies are judged behind the Service."""
+    """HOST:PORT of the store. Its pod listens at this port: policies are judged behind the Service."""
     return f"{host()}:{PORT}"
 
 
@@ -50,12 +53,13 @@ def identities(passwords: Mapping[str, str]) -> Manifest:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": CONFIG_SECRET, "namespace": NAMESPACE},
-        "stringData": {"s3.json": json.dumps(config)},
+        "stringData": {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)},
     }
 
 
 def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
     """Service and StatefulSet."""
+    key: Manifest = {"name": CONFIG_SECRET, "key": SSE_KEY}
     container: Manifest = {
         "name": NAME,
         "image": image,
@@ -68,6 +72,8 @@ def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
             *("-s3.cert.file=/tls/tls.crt", "-s3.key.file=/tls/tls.key"),
         ],
         "ports": [{"name": "https", "containerPort": PORT}],
+        # Without one it answers an internal error to what it is to encrypt (D-2).
+        "env": [{"name": "WEED_S3_SSE_KEY", "valueFrom": {"secretKeyRef": key}}],
         "resources": pods.resources("50m", "128Mi", limit="1Gi"),
         "readinessProbe": {"tcpSocket": {"port": "https"}, "periodSeconds": 2},
         "securityContext": pods.container_security(),

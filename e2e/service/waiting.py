@@ -1,7 +1,7 @@
 """Waiting for what the operator tells, and a text that says why when it does not come.
 
-The text is for whoever reads the log of a run and has no cluster any more: conditions and findings, pods with what
-holds them up, warnings, and the last lines of containers that failed and of the operator.
+The text is for whoever reads the log of a run and has no cluster any more: conditions and findings, pods with
+what holds them up, warnings, and the last lines of containers that failed and of the operator.
 """
 
 import time

@@ -39,7 +39,10 @@ def _subject(name: str, groups: tuple[str, ...]) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    life: datetime.timedelta = _LIFE,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -49,7 +52,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + _LIFE)
+        .not_valid_after(now + life)
     )
 
 
@@ -96,7 +99,14 @@ class Authority:
         )
         write_atomically(self.directory / "sa.pub", public)
 
-    def issue(self, name: str, *, groups: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> Pair:
+    def issue(
+        self,
+        name: str,
+        *,
+        groups: tuple[str, ...] = (),
+        hosts: tuple[str, ...] = (),
+        life: datetime.timedelta = _LIFE,
+    ) -> Pair:
         """A certificate for a client (name = user) or, with hosts (names or addresses), for a server."""
         authority_key = serialization.load_pem_private_key(self.key.read_bytes(), None)
         if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
@@ -106,7 +116,7 @@ class Authority:
         use = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
         builder = (
-            _builder(_subject(name, groups), authority.subject, key.public_key())
+            _builder(_subject(name, groups), authority.subject, key.public_key(), life)
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
             .add_extension(identifier, critical=False)
             .add_extension(_usage(sign_certificates=False), critical=True)

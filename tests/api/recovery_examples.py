@@ -24,7 +24,12 @@ RECOVERY_STATUS: Manifest = {
     "lastFailure": _BACKUP,
     "replication": {
         "primary": {"name": "db-0", "zone": "z1"},
+        "timeline": 2,
         "synchronous": [{"name": "db-1", "zone": "z2"}],
+        "standbys": [
+            {"name": "db-1", "zone": "z2", "state": "Streaming", "sync": "quorum", "timeline": 2},
+            {"name": "db-2", "zone": "z3", "state": "Missing", "since": "2026-02-20T10:00:00Z"},
+        ],
     },
     "lastFailover": {"at": "2026-02-20T10:00:00Z", "outage": "12s", "timeline": 1},
     "lastDrill": {

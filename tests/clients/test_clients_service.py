@@ -18,7 +18,7 @@ from served_instance import Place
 
 pytestmark = pytest.mark.lab
 
-PLAN = Plan(login=1, token=0.5, write=0.1)
+PLAN = Plan(login=2, token=1, write=0.2)
 
 
 def good(rows: list[Row], kind: Kind, *, since: float = 0) -> int:
@@ -42,7 +42,7 @@ def test_a_primary_that_hangs_and_a_failover(place: Place, tmp_path: Path) -> No
         assert request(port, "/debug/ready").status == 200
     assert clients.process.returncode == 0
     rows = clients.rows()
-    assert max(row.seconds for row in rows) < SECONDS + 1
+    assert max(row.seconds for row in rows) < SECONDS + 3
     assert good([row for row in rows if row.end < promoted_at], "write", since=hung_at + 0.2) == 0
     found = analysis.summary(rows, "write", interval=PLAN.write)
     assert found.refused == 0
@@ -55,14 +55,14 @@ def test_what_clients_tell_of_what_is_wrong(place: Place, tmp_path: Path) -> Non
     with pytest.raises(RefusedError, match="answered 401"):
         asyncio.run(enrol(place.target, owner=Owner(token="nonsense")))
     stranger = Identity("nobody", "Wrong1!", "nobody", "1", place.owner.private_pem.decode())
-    with running(place.target, stranger, log=tmp_path / "stranger.jsonl", plan=PLAN) as clients:
-        until(lambda: {row.kind for row in clients.rows()} == set(PLAN.kinds))
-    told = {row.kind: (row.outcome, row.status, row.detail) for row in clients.rows()}
-    assert told == {
-        "login": ("failed", 400, "the login form answered 400"),
-        "token": ("failed", 400, "the token endpoint answered 400"),
-        "write": ("failed", 400, "the token endpoint answered 400"),
+    expected = {
+        ("login", "failed", 400, "the login form answered 400"),
+        ("token", "failed", 400, "the token endpoint answered 400"),
+        ("write", "failed", 400, "the token endpoint answered 400"),
     }
+    with running(place.target, stranger, log=tmp_path / "stranger.jsonl", plan=PLAN) as clients:
+        until(lambda: {(row.kind, row.outcome, row.status, row.detail) for row in clients.rows()} >= expected)
+    assert not any(row.outcome == "ok" for row in clients.rows())
     with bursting(place.target, "call", each_second=20, log=tmp_path / "burst.jsonl") as burst:
         until(lambda: len(burst.rows()) >= 30)
         burst.process.send_signal(signal.SIGKILL)

@@ -16,6 +16,7 @@ from cluster.standing import NOWHERE, SIMULATED, children, create_simulated, res
 from dedicated.api.conditions import UPGRADE_PENDING, UPGRADE_RUNNING, UPGRADE_UNPROVEN
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CHILD_KINDS, DEPLOYMENT, INSTANCE, JOB
+from dedicated.parts.server import CONNECT_TIMEOUT
 from dedicated.reconcile.rollouts import deployment_of
 from testbed import previous
 from testbed.client import ApiError
@@ -83,7 +84,7 @@ def judgements(cluster: Cluster, names: Sequence[str]) -> dict[str, list[str]]:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("number", [5, pytest.param(200, marks=pytest.mark.slow)])
-def test_this_version_takes_over_from_the_one_before_and_changes_no_child(
+def test_this_version_takes_over_from_the_one_before_and_changes_what_it_says_alone(
     cluster: Cluster,
     released: Path,
     make_namespace: MakeNamespace,
@@ -105,16 +106,35 @@ def test_this_version_takes_over_from_the_one_before_and_changes_no_child(
     define(cluster, CHECKOUT)
     since = cluster.audit_position()
     after = run_operator(home, watch=())
+    until(lambda: all(map(has_deadline, servers(cluster, names))), "every server's turn", seconds=SECONDS * 5)
+    for name in names:
+        wait_for(cluster.api, name, is_applied, seconds=SECONDS, what="its turn is over")
     rest(cluster, after)
     done = [write for write in writes(cluster, after, since) if write.split()[2].partition("/")[0] in names]
-    assert [write for write in done if write.split()[1] in CHILDREN] == []
+    changed = [write.split() for write in done if write.split()[1] in CHILDREN]
+    assert {f"{plural}/{place.partition('/')[2]}" for _, plural, place, *_ in changed} == previous.CHANGED
+    assert len(changed) == number * len(previous.CHANGED)
     told = [write for write in done if write.split()[1] == "dedicatedinstances/status"]
     record_property("status_writes", len(told))
-    assert len(told) <= number
     # Conditions that are new come after those that were there.
     now = judgements(cluster, names)
     assert {name: now[name][: len(judged[name])] for name in names} == judged
-    assert "this operator changes no instance" in messages(after)
+    objects = number * len(previous.CHANGED)
+    assert (
+        f"this operator changes {objects} objects of {number} instances, one instance after the other"
+        in messages(after)
+    )
+
+
+def servers(cluster: Cluster, names: Sequence[str]) -> list[Manifest]:
+    """The Deployments of the instances' servers."""
+    return [cluster.api.get(DEPLOYMENT, name, "acme-server") for name in names]
+
+
+def has_deadline(deployment: Manifest) -> bool:
+    """Whether new connections to the database end in time, as this version renders it."""
+    (container,) = get_list(deployment, "spec", "template", "spec", "containers")
+    return CONNECT_TIMEOUT in get_list(container, "env")
 
 
 def messages(operator: OperatorProcess) -> list[str]:

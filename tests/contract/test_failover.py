@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from contract.recovery_facts import second
 from dedicated.contract.failover import DatabasePod, failover_ready, findings, next_change, outage
-from dedicated.contract.recovery.report import Failover, Replication, Standby
+from dedicated.contract.recovery.following import ranked
+from dedicated.contract.recovery.report import Failover, Member, Replication, Standby
+from dedicated.contract.recovery.wal import Ancestor
 
 ZONE = "Europe/Zurich"
 PODS = tuple(DatabasePod(f"db-{number}", f"z{number}", second(-3600)) for number in range(3))
@@ -54,7 +56,8 @@ def test_a_ready_pod_that_the_primary_does_not_know_is_told_by_name(ready_for: f
     late = DatabasePod("db-2", "z2", second(-ready_for))
     found = failover_ready(seen(standby(1)), (*PODS[:2], late), zone=ZONE, now=second(0))
     assert found.reason == reason
-    assert ("db-2 is ready, and primary db-0 does not know it" in found.message) == (reason == "StandbyDiverged")
+    told = "db-2 is ready, and primary db-0 does not know it"
+    assert (told in found.message) == (reason == "StandbyDiverged")
 
 
 def test_a_primary_may_be_told_by_its_address_and_one_that_is_not_known_accuses_nobody() -> None:
@@ -140,3 +143,80 @@ def test_true_is_said_only_where_a_streaming_synchronous_standby_stands_elsewher
         for one in standbys
         if one.name in zones
     )
+
+
+# What servers say of themselves.
+
+
+def member(
+    name: str = "db-2",
+    *,
+    timeline: int = 2,
+    position: int = 70,
+    standby: bool = True,
+    at: float = 0,
+    since: float | None = -60,
+) -> Member:
+    """A server that follows nobody, for a minute."""
+    began = None if since is None else second(since)
+    return Member(second(at), name, f"10.0.0.{name[-1]}", standby, False, timeline, position, began)
+
+
+def asked(*members: Member, end: int | None = None) -> Replication:
+    ancestors = (Ancestor(2, end),) if end is not None else ()
+    return replace(seen(standby(1)), members=members, ancestors=ancestors, address="10.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("one", "end", "reason"),
+    [
+        (member(position=60), 60, "StandbyMissing"),
+        (member(position=61), 60, "StandbyDiverged"),
+        (member(position=1), None, "StandbyDiverged"),
+        (member(position=61, since=-30), 60, "StandbyMissing"),
+        (member(timeline=3, position=71), None, "StandbyMissing"),
+        (member(timeline=3, position=72), None, "StandbyDiverged"),
+        (member(timeline=3, position=72, at=1), None, "StandbyMissing"),
+        (member(timeline=3, standby=False), None, "StandbyDiverged"),
+        (member(timeline=4, at=1), None, "StandbyMissing"),
+        (member(timeline=4), None, "StandbyDiverged"),
+    ],
+    ids=[
+        "may still follow", "past the end of its timeline", "an end that nobody knows", "for a moment yet",
+        "same timeline", "ahead of the primary", "ahead of an older reading", "a second primary",
+        "a failover after the reading", "a timeline that is newer",
+    ],
+)  # fmt: skip
+def test_a_timeline_and_a_position_decide_who_can_come_back(
+    one: Member, end: int | None, reason: str
+) -> None:
+    found = failover_ready(asked(one, end=end), PODS, wanted=2, zone=ZONE, now=second(1))
+    assert (found.status, found.reason) == ("False", reason)
+
+
+def test_a_figure_comes_with_who_diverged() -> None:
+    found = failover_ready(asked(member(position=61), end=60), PODS, wanted=2, zone=ZONE, now=second(0))
+    assert found.message.startswith(
+        "db-2 is on timeline 2 at 0/3D, primary db-0 is on timeline 3 at 0/47, 10 bytes behind, "
+        "1 bytes past the end of its timeline, since "
+    )
+
+
+def test_too_few_that_stream_are_told_and_one_that_hangs_is_one_of_them() -> None:
+    hangs = replace(standby(2), followed=second(-11), flushed=60)
+    found = failover_ready(seen(standby(1), hangs), PODS, wanted=2, zone=ZONE, now=second(0))
+    assert found.reason == "StandbyMissing"
+    assert "1 of 2 standbys stream (db-2 stores nothing, 11 bytes behind, since " in found.message
+    lately = replace(hangs, followed=second(-10))
+    assert failover_ready(seen(standby(1), lately), PODS, wanted=2, zone=ZONE, now=second(0)).status == "True"
+
+
+def test_of_a_primary_that_does_not_answer_nothing_is_known() -> None:
+    away = replace(BOTH, away=second(5))
+    found = failover_ready(away, PODS, wanted=2, zone=ZONE, now=second(6))
+    assert (found.status, found.reason) == ("Unknown", "NotMeasured")
+
+
+def test_candidates_rank_by_timeline_before_position() -> None:
+    left, good = member("db-2", timeline=1, position=900), member("db-1", timeline=2, position=70)
+    assert ranked((left, good)) == (good, left)

@@ -122,6 +122,15 @@ async def test_objects_and_events_are_handed_over_and_nothing_is_written(tmp_pat
     younger.cancel()
 
 
+async def test_it_needs_no_name_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 65532")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    async with running(tmp_path) as it:
+        await it.until(lambda: it.seen == [("", "acme")])
+
+
 async def test_cancelled_it_ends_with_its_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = kopf.operator
 

@@ -1,9 +1,7 @@
 """What a serving fake answers: protocols, hosts, probes, discovery, credentials."""
 
-import base64
 import json
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -195,60 +193,3 @@ def test_a_password_is_verified(served: Fake) -> None:
     assert sign_in(served, "zitadel-admin", "Password1!", token="") == 401
     assert sign_in(served, "zitadel-admin", "Password1!", token=served.token("operator")) == 403
     assert request(served.port, "/v2/sessions", token=token, body={"checks": []}).status == 400
-
-
-# what the operator's probe client needs
-
-
-@pytest.fixture
-def owner(ready: Fake) -> Iterator[Fake]:
-    """A served fake whose operator may do what an owner may."""
-    users: Any = ready.config["SystemAPIUsers"]
-    roles = [{"MemberType": "System", "Roles": ["SYSTEM_OWNER", "IAM_OWNER"]}]
-    users["operator"]["Memberships"] = roles
-    with ready.serving():
-        yield ready
-
-
-def test_a_session_without_checks_is_made_and_ended(owner: Fake) -> None:
-    token = owner.token("operator")
-    made = request(owner.port, "/v2/sessions", token=token, body={"lifetime": "60s"})
-    assert made.status == 201
-    path = f"/v2/sessions/{made.json['sessionId']}"
-    assert request(owner.port, path, token=token, method="DELETE").status == 200
-    assert request(owner.port, path, method="DELETE").status == 401
-    assert owner.rows("select event_type from eventstore.events2 where aggregate_type = 'session'") == [
-        ("session.added",),
-        ("session.terminated",),
-    ]
-
-
-def test_a_machine_user_gets_tokens_by_its_key(owner: Fake) -> None:
-    token, private = owner.token("operator"), (owner.root / "keys/tls.key").read_text()
-
-    def call(path: str, body: dict[str, Any], *, token: str = token) -> Any:
-        reply = request(owner.port, path, token=token, body=body)
-        return reply.json if reply.status < 300 else reply.status
-
-    (organization,) = call("/v2/organizations/_search", {})["result"]
-    user = {"organizationId": organization["id"], "userId": "probe", "username": "probe", "machine": {}}
-    assert call("/v2/users/new", user, token=owner.token()) == 403
-    assert call("/v2/users/new", {**user, "organizationId": "other"}) == 400
-    assert call("/v2/users/new", user)["id"] == "probe"
-    assert call("/v2/users/new", user) == 409
-    assert call("/v2/users/nobody/keys", {}) == 404
-    public = base64.b64encode((owner.root / "keys/tls.pub").read_bytes()).decode()
-    key_id = call("/v2/users/probe/keys", {"publicKey": public})["keyId"]
-    search = {"filters": [{"userIdFilter": {"id": "probe"}}]}
-    assert [key["id"] for key in call("/v2/users/keys/search", search)["result"]] == [key_id]
-
-    def granted(**changes: Any) -> int:
-        signed = jwt.encode(
-            claims(iss="probe", sub="probe") | changes, private, algorithm="RS256", headers={"kid": key_id}
-        )
-        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": signed}
-        return request(owner.port, "/oauth/v2/token", form=form).status
-
-    assert granted() == 200
-    assert granted(iss="other") == 400
-    assert granted(aud="https://other.example") == 400

@@ -53,6 +53,24 @@ def test_key_file(served: Fake) -> None:
         assert request(port, "/healthy").status == 404
 
 
+def test_who_signs_in_gets_a_session(served: Fake) -> None:
+    form = {"loginName": "zitadel-admin", "password": "Password1!"}
+    with login(served, **KEY_FILE) as port:
+        page = f"{BASE}/loginname"
+        assert 'name="password"' in request(port, page).text
+        assert request(port, page, form={**form, "password": "other"}).status == 400
+        posted = request(port, page, form=form)
+        assert (posted.status, posted.headers["location"]) == (302, f"{BASE}/signedin")
+        cookie = posted.headers["set-cookie"]
+        assert {"Secure", "HttpOnly"} <= set(cookie.split("; "))
+        signed_in = request(port, f"{BASE}/signedin", headers={"cookie": cookie.partition(";")[0]})
+        assert (signed_in.status, "Signed in" in signed_in.text) == (200, True)
+        for stranger in ({}, {"cookie": "session=1"}, {"cookie": "session=../settings"}):
+            reply = request(port, f"{BASE}/signedin", headers=stranger)
+            assert (reply.status, reply.headers["location"]) == (302, page)
+        assert request(port, f"{BASE}/healthy", form=form).status == 404
+
+
 @pytest.mark.parametrize(
     ("env", "status"),
     [

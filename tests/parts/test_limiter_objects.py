@@ -212,8 +212,8 @@ def test_every_pod_of_it_is_among_those_that_are_judged() -> None:
 @pytest.mark.parametrize(
     ("of", "mark"),
     [
-        (instance(), "eb23a25838e00f18"),
-        (instance(keys=OWN_KEY, database=EXISTING), "daf7df72eecfe267"),
+        (instance(), "8982d987ca6a33a3"),
+        (instance(keys=OWN_KEY, database=EXISTING), "405f07ca7e0808aa"),
     ],
     ids=["new", "existing"],
 )

@@ -70,7 +70,8 @@ def test_backups_are_encrypted_small_and_on_the_contracts_times() -> None:
         "differential": f"0 {','.join(map(str, range(1, 24)))} * * *",
     }
     parameters = part(cluster(), "patroni", "dynamicConfiguration", "postgresql", "parameters")
-    assert parameters == {"archive_timeout": "60s", "max_connections": "120"}
+    silence = {"wal_sender_timeout": "10s", "wal_receiver_timeout": "10s"}
+    assert parameters == {"archive_timeout": "60s", "max_connections": "120", **silence}
 
 
 def test_the_stores_credentials_reach_pgbackrest_by_reference() -> None:

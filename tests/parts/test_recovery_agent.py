@@ -48,6 +48,7 @@ def test_what_it_is_made_of() -> None:
         "RoleBinding/acme-recovery",
         "NetworkPolicy/acme-recovery",
         "Deployment/acme-recovery",
+        "Service/acme-recovery-members",
     ]
 
 

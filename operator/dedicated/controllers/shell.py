@@ -31,6 +31,8 @@ OnInstance = Callable[[str, Manifest], None]
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
+IDENTITY = "dedicated-operator"
+"""What kopf calls itself in its log: it has no peers."""
 STOP_SECONDS = 20.0
 """A kopf that does not end in this time at a stop is left alone: its thread ends with the process."""
 
@@ -98,6 +100,8 @@ async def _run_kopf(
         await kopf.operator(
             registry=_registry(source=source, on_instance=on_instance, ours=ours),
             settings=_settings(),
+            # Else kopf asks who the user is: in a container often a number that no name belongs to.
+            identity=IDENTITY,  # type: ignore[arg-type]  # kopf exports no such type
             clusterwide=not namespaces,
             namespaces=namespaces,
             standalone=True,

@@ -13,7 +13,7 @@ from dedicated.parts import process
 from dedicated.parts.database.engine import PORT, USER, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.database.external import DSN_KEY
-from dedicated.parts.metadata import restricted_container, selector
+from dedicated.parts.metadata import restricted_container, restricted_pod, selector
 from dedicated.parts.process import head, tcp, ways_out
 from dedicated.parts.wanted import DatabaseForm
 
@@ -36,7 +36,7 @@ def script(functions: str, *, steps: str, end: str = "") -> str:
 set -u
 umask 007
 cd "$1" || exit 1
-export LC_ALL=C
+export LC_ALL=C PGCONNECT_TIMEOUT=10
 
 {functions.strip()}
 
@@ -64,6 +64,8 @@ def job(
         "initContainers": [programs] if programs is not None else [],
         "containers": [container],
         "volumes": volumes,
+        # A volume of many files is looked through once, not at each start.
+        "securityContext": {**restricted_pod(), "fsGroupChangePolicy": "OnRootMismatch"},
     }
     return process.job(record, pod, retries=RETRIES)
 

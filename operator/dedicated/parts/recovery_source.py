@@ -32,7 +32,7 @@ def source_of(instance: Instance, *, connected: bool) -> Source | None:
     _, repository = backup.buckets[0]
     alone = backup.model_copy(update={"repository": repository, "copies": []})
     return Source(
-        dsn=f"dbname={USER} sslmode={connection.ssl_mode}",
+        dsn=f"dbname={USER} sslmode={connection.ssl_mode} connect_timeout=5 tcp_user_timeout=8000",
         configuration=_configuration(instance, repository) if of_percona else "",
         repository=(
             ("--repository-config", f"{HOME}/{CONFIGURATION}", "--stanza", STANZA)

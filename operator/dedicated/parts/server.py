@@ -14,6 +14,10 @@ DEFAULT_RESOURCES: Manifest = {
     "requests": {"cpu": "500m", "memory": "512Mi"},
     "limits": {"memory": "1Gi"},
 }
+CONNECT_TIMEOUT: JsonValue = {"name": "PGCONNECT_TIMEOUT", "value": "5"}
+"""Seconds for a new connection. ZITADEL's driver (pgx) reads libpq's variables beside its own settings; by
+itself it waits 2 minutes for a host that hangs: such a one accepts, and answers nothing. ZITADEL has no key
+for it, and its driver knows no `tcp_user_timeout`."""
 DATABASE_MARK = f"{GROUP}/database-secret"
 KEYS_MARK = f"{GROUP}/keys"
 
@@ -27,7 +31,7 @@ def workload(wanted: Wanted, *, config_name: str) -> Workload:
         args=("start", "--config", f"{config.MOUNT}/{config.CONFIG_FILE}", "--masterkeyFromEnv"),
         port=PORT,
         app_protocol="kubernetes.io/h2c",
-        environment=environment(wanted),
+        environment=[*environment(wanted), CONNECT_TIMEOUT],
         mounts=mounts(),
         volumes=volumes(wanted, config_name=config_name),
         resources=resources(wanted.spec.server.resources, default=DEFAULT_RESOURCES),

@@ -20,8 +20,6 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import class_row
 
-from dedicated.contract.recovery.report import Member
-
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 5.0
 """For connection and answer of one server; all are asked at once."""
@@ -62,12 +60,25 @@ class _Row:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A server at a time, by our clock: `contract.recovery.report.Member` without its history."""
+
+    at: datetime
+    name: str
+    address: str
+    standby: bool
+    following: bool
+    timeline: int
+    position: int
+
+
 def endpoint(address: str, port: int) -> str:
     """How a server is told from another: its address, with the port where it is not PostgreSQL's own."""
     return address if port == PORT else f"{address}:{port}"
 
 
-async def ask_members(dsn: Path, hosts: str, *, now: Callable[[], datetime]) -> tuple[Member, ...]:
+async def ask_members(dsn: Path, hosts: str, *, now: Callable[[], datetime]) -> tuple[Answer, ...]:
     """The servers that answer, of those at `hosts` (host or host:port, separated by commas; every address of
     a name), with the connection string in a file. Never raises; takes twice `ANSWER_SECONDS` at most."""
     text = _text(dsn)
@@ -77,7 +88,7 @@ async def ask_members(dsn: Path, hosts: str, *, now: Callable[[], datetime]) -> 
     except TimeoutError:
         return ()
     found = await asyncio.gather(*(_ask(text, address, port, now) for address, port in places if text))
-    return tuple(member for member in found if member is not None)
+    return tuple(answer for answer in found if answer is not None)
 
 
 def _text(file: Path) -> str:
@@ -97,7 +108,7 @@ async def _addresses(host: str) -> list[tuple[str, int]]:
     return sorted({(str(one[4][0]), int(port or PORT)) for one in found})
 
 
-async def _ask(dsn: str, address: str, port: int, now: Callable[[], datetime]) -> Member | None:
+async def _ask(dsn: str, address: str, port: int, now: Callable[[], datetime]) -> Answer | None:
     at = now()
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -109,7 +120,7 @@ async def _ask(dsn: str, address: str, port: int, now: Callable[[], datetime]) -
         return None
     if row is None or row.timeline is None or row.position is None:
         return None
-    return Member(
+    return Answer(
         at=at,
         name=row.name,
         address=endpoint(row.address, port),

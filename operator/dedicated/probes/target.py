@@ -27,6 +27,7 @@ SESSION = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
     "application_name": "dedicated-import",
     "target_session_attrs": "read-write",
     "options": "-c statement_timeout=0 -c search_path=pg_catalog",

@@ -77,8 +77,9 @@ def _domain(resolver: Path) -> str:
 async def _near() -> tuple[str, ...]:
     """The networks around the pod's own addresses."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(socket.gethostname(), None)
-    except OSError:
+        async with asyncio.timeout(SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(socket.gethostname(), None)
+    except (TimeoutError, OSError):
         return ()
     own = {ip_address(str(one[4][0]).partition("%")[0]) for one in found}
     networks = {ip_network((str(one), NEIGHBOURS[one.version]), strict=False) for one in own}

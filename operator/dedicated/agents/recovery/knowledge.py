@@ -4,7 +4,7 @@ Nothing here waits or asks. What was learned from the database, the repository a
 that one that is away takes nothing from what the others say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -29,6 +29,7 @@ from dedicated.contract.recovery.runs import BackupRun
 from dedicated.contract.recovery.sampling import FRESH, Archiver, Memory, Primary, Sample, remembered
 from dedicated.contract.recovery.wal import Segment, segment_in
 from dedicated.probes.database import Reading
+from dedicated.probes.members import Answer
 
 
 class Knowledge:
@@ -127,9 +128,9 @@ class Knowledge:
         self.end("Database")
         self._reckon()
 
-    def answered(self, members: tuple[Member, ...]) -> None:
+    def answered(self, answers: Iterable[Answer]) -> None:
         """What the servers say of themselves; told with the next reading of the primary."""
-        self.members = dated(self.members, members)
+        self.members = dated(self.members, map(_member, answers))
 
     def checkpointed(self, start: str, at: datetime) -> None:
         """A checkpoint that was asked for at a time is done, in a run of the server."""
@@ -216,6 +217,18 @@ class Knowledge:
         if self.listing is not None:
             self.found = recoverability(self.listing, self.memory, now=self._clock())
         self._changed()
+
+
+def _member(answer: Answer) -> Member:
+    return Member(
+        at=answer.at,
+        name=answer.name,
+        address=answer.address,
+        standby=answer.standby,
+        following=answer.following,
+        timeline=answer.timeline,
+        position=answer.position,
+    )
 
 
 def _runs(listing: Listing | None) -> tuple[BackupRun, ...]:

@@ -14,8 +14,8 @@ from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.repositories import Repository, set_back
 from dedicated.api.store import Store
-from dedicated.contract.recovery.report import Member
 from dedicated.probes.database import Database, DatabaseError
+from dedicated.probes.members import Answer
 from dedicated.probes.repository import RepositoryError
 
 AUDIT_SOON = timedelta(seconds=60)
@@ -35,7 +35,7 @@ VERIFY_SOON = timedelta(hours=1)
 Check = Callable[[], Awaitable[tuple[Store, ...]]]
 """Asks the object store about its buckets. Raises StoreError."""
 
-Ask = Callable[[], Awaitable[tuple[Member, ...]]]
+Ask = Callable[[], Awaitable[tuple[Answer, ...]]]
 """Asks every server of the cluster about itself; never raises, and has a limit of time."""
 
 logger = logging.getLogger(__name__)

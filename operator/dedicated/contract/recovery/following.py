@@ -17,6 +17,8 @@ from dedicated.contract.recovery.report import GONE, Member, Replication, Standb
 STREAMING = "streaming"
 COPYING = "backup"
 """State of a base backup that is taken: no standby."""
+COPIERS = frozenset({"pg_basebackup", "pg_receivewal"})
+"""Names of PostgreSQL's own programs, which stream as a standby does."""
 STALLED = timedelta(seconds=10)
 """A standby that stored nothing for so long, while there was something to store, does not follow."""
 FORGOTTEN = timedelta(days=1)
@@ -26,7 +28,7 @@ FORGOTTEN = timedelta(days=1)
 def followed(before: Replication | None, seen: Replication) -> Replication:
     """A reading with what is known from before: since when each standby, and each member, is as it is."""
     known = {one.name: one for one in before.standbys} if before else {}
-    shown = [one for one in seen.standbys if one.state != COPYING]
+    shown = [one for one in seen.standbys if one.state != COPYING and one.name not in COPIERS]
     standbys = [_dated(one, known.get(one.name), before, seen) for one in shown]
     own = {one.name for one in seen.members if is_primary(one, seen)}
     names = {one.name for one in shown} | own | {seen.primary}

@@ -1,8 +1,10 @@
 """`engine: percona`: the cluster and its backups, as objects of the Percona Operator for PostgreSQL 3.0.
 
 Three servers or more, one per zone, one of which must acknowledge each commit, and only such a one is elected
-(Patroni's synchronous mode, strict). Backups by pgBackRest: full, differential and the log, encrypted
-before they leave, block-incremental, since a differential of whole files is as large as a full one.
+(Patroni's synchronous mode, strict): no commit goes with a zone. Patroni 4 knows a quorum of them too, which
+would wait less when one standby is lost; Patroni 3, which images may hold, reads that word as asynchronous.
+Backups by pgBackRest: full, differential and the log, encrypted before they leave, block-incremental, since a
+differential of whole files is as large as a full one.
 The cluster outlives its instance: it carries no owner reference. The store's credentials reach pgBackRest as
 environment, by reference to the user's Secret: neither the operator nor an object of its own holds them, and
 the same Secret, with the same keys, serves every engine and the recovery agent.
@@ -66,6 +68,9 @@ DATA_LABEL = "postgres-operator.crunchydata.com/data"
 ROLE_LABEL = "postgres-operator.crunchydata.com/role"
 LEASE, LOOP, RETRY = 20, 5, 7
 """Seconds of Patroni's lease, loop and retries: a dead primary is seen within lease + loop (B-5)."""
+PATIENCE: Manifest = {"wal_sender_timeout": "10s", "wal_receiver_timeout": "10s"}
+"""How long a server waits for one that says nothing, such as a host that hangs; PostgreSQL's own is 60 s.
+Taken over without a restart. CloudNativePG has 5 s; both engines write `primary_conninfo` themselves."""
 PATRONI, PGBACKREST = 8008, 8432
 """Ports of Patroni's API and of pgBackRest's TLS server, by which servers and repository host ask each other.
 The engine's operator asks nobody: it runs patronictl and pgbackrest in the pods (internal/patroni/api.go)."""
@@ -249,7 +254,7 @@ def _patroni(wanted: EngineWanted, *, synchronous: bool = True) -> Manifest:
         "dynamicConfiguration": {
             "retry_timeout": RETRY,
             **(together if synchronous else {}),
-            "postgresql": {"parameters": wanted.parameters},
+            "postgresql": {"parameters": {**wanted.parameters, **PATIENCE}},
         },
     }
 

@@ -1,0 +1,107 @@
+"""What is done to the service, by kubectl alone: works on every provider. Each has its opposite beside it."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+
+from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_str
+from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
+from scenarios.stage import Stage, StageError
+
+DNS = ("service", "kube-dns", "-n", "kube-system")
+FILLER = "filler-of-a-scenario"
+"""Name of the file that fills a volume."""
+
+
+def pod_on(stage: Stage, component: str, *, not_on: str = "") -> tuple[str, str]:
+    """A ready pod of a component and its node, not on the node named. StageError if there is none."""
+    for pod in pods(stage, component):
+        node = get_str(pod, "spec", "nodeName")
+        if node != not_on and is_ready(pod):
+            return get_str(pod, "metadata", "name"), node
+    raise StageError(f"no ready pod of {component} outside of {not_on or 'no node'}")
+
+
+def pods(stage: Stage, component: str) -> list[Manifest]:
+    """All pods of a component of the instance."""
+    labels = f"{LABEL_INSTANCE}={stage.instance},{LABEL_COMPONENT}={component}"
+    return stage.provider.api.list("v1/pods", stage.namespace, labels=labels)
+
+
+def is_ready(manifest: Manifest) -> bool:
+    """Whether a pod or node says that it is ready, and a pod is not on its way out."""
+    if get_str(manifest, "metadata", "deletionTimestamp"):
+        return False
+    conditions = (as_manifest(one) for one in get_list(manifest, "status", "conditions"))
+    return any(get_str(one, "type") == "Ready" and get_str(one, "status") == "True" for one in conditions)
+
+
+def kill_pod(stage: Stage, pod: str) -> None:
+    """Take a pod away at once, without its time to end."""
+    delete = ("delete", "pod", pod, "-n", stage.namespace, "--grace-period=0", "--force")
+    stage.provider.kubectl(*delete, seconds=30)
+
+
+def drain(stage: Stage, node: str) -> None:
+    """Move all pods off a node, as for its maintenance, minding disruption budgets."""
+    options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
+    stage.provider.kubectl("drain", node, *options, seconds=170)
+
+
+def uncordon(stage: Stage, node: str) -> None:
+    """Let pods onto a node again."""
+    stage.provider.kubectl("uncordon", node)
+
+
+def replicas(stage: Stage, workload: str) -> int:
+    """Wanted replicas of `NAMESPACE/KIND/NAME`."""
+    namespace, kind, name = workload.split("/")
+    shown = stage.provider.kubectl("get", kind, name, "-n", namespace, "-o", "json")
+    return get_int(as_manifest(json.loads(shown)), "spec", "replicas")
+
+
+def scale(stage: Stage, workload: str, count: int) -> None:
+    """Set the replicas of `NAMESPACE/KIND/NAME`."""
+    namespace, kind, name = workload.split("/")
+    stage.provider.kubectl("scale", kind, name, "-n", namespace, f"--replicas={count}")
+
+
+def dns_off(stage: Stage) -> None:
+    """Lead the cluster's DNS address nowhere: questions are refused."""
+    stage.provider.kubectl("patch", *DNS, "--type=merge", "-p", '{"spec":{"selector":{"away":"true"}}}')
+
+
+def dns_on(stage: Stage) -> None:
+    """Lead it to DNS again."""
+    stage.provider.kubectl("patch", *DNS, "--type=merge", "-p", '{"spec":{"selector":{"away":null}}}')
+
+
+def fill_volume(stage: Stage, pod: str, folder: str) -> None:
+    """Write until the volume of a database's pod is full."""
+    script = f"dd if=/dev/zero of={folder}/{FILLER} bs=1M; sync; true"
+    stage.provider.kubectl("exec", pod, "-n", stage.namespace, "--", "sh", "-c", script, seconds=150)
+
+
+def free_volume(stage: Stage, pod: str, folder: str) -> None:
+    """Remove what filled it; harmless if nothing did."""
+    remove = ("--", "rm", "-f", f"{folder}/{FILLER}")
+    stage.provider.kubectl("exec", pod, "-n", stage.namespace, *remove, seconds=60)
+
+
+def certificate_of(stage: Stage, secret: str) -> Manifest:
+    """The data of a Secret, to be put back."""
+    return as_manifest(stage.provider.api.get("v1/secrets", stage.namespace, secret)["data"])
+
+
+def put_certificate(stage: Stage, secret: str, data: Manifest) -> None:
+    """Replace the data of a Secret."""
+    stage.provider.api.patch("v1/secrets", stage.namespace, secret, {"data": data})
+
+
+def as_data(pair: Sequence[str]) -> Manifest:
+    """Certificate and key as a Secret of type kubernetes.io/tls holds them."""
+    certificate, key = pair
+    return {
+        "tls.crt": b64encode(certificate.encode()).decode(),
+        "tls.key": b64encode(key.encode()).decode(),
+    }

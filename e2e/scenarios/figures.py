@@ -1,0 +1,138 @@
+"""Figures that verdicts share, each beside the target of the promise. Pure."""
+
+from clients.analysis import passed
+from scenarios.measures import (
+    acknowledged,
+    asked,
+    failed,
+    first_told,
+    instant,
+    kinds,
+    longest,
+    lost,
+    steady,
+    value_at,
+)
+from scenarios.model import Figure
+from scenarios.record import Measurement, State
+
+TOLD = 15.0
+"""Seconds from a fault until the status says so."""
+HEALED = 30.0
+"""Seconds from its healing until the status says so."""
+
+
+def at_most(name: str, value: float | None, unit: str, limit: float) -> Figure:
+    """A figure that may reach its limit, and misses it where it never came about."""
+    return Figure(name, _short(value), unit, f"<= {limit:g}", value is not None and value <= limit)
+
+
+def below(name: str, value: float | None, unit: str, limit: float) -> Figure:
+    """A figure that must stay below its limit, and misses it where it never came about."""
+    return Figure(name, _short(value), unit, f"< {limit:g}", value is not None and value < limit)
+
+
+def told(name: str, value: float | None, unit: str) -> Figure:
+    """A figure without a target."""
+    return Figure(name, _short(value), unit, "report", None)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def load(measurement: Measurement) -> tuple[Figure, ...]:
+    """How much was asked, and how much of it failed: without a target."""
+    return (
+        told("requests", asked(measurement), "requests"),
+        told("failed requests", failed(measurement), "requests"),
+    )
+
+
+def nothing_lost(measurement: Measurement) -> tuple[Figure, ...]:
+    """No acknowledged write may be lost; missed as well where none was acknowledged or nobody could count."""
+    writes = len(acknowledged(measurement))
+    count = lost(measurement)
+    return (
+        told("acknowledged writes", writes, "writes"),
+        at_most("acknowledged writes lost", count if writes else None, "writes", 0),
+    )
+
+
+def no_failure(measurement: Measurement) -> tuple[Figure, ...]:
+    """No request may fail, and some were made."""
+    count = failed(measurement) if asked(measurement) else None
+    whole = told("requests", asked(measurement), "requests")
+    return (whole, at_most("failed requests", count, "requests", 0))
+
+
+def outage(measurement: Measurement, limit: float | None) -> tuple[Figure, ...]:
+    """The longest outage of any kind below a limit (0: none at all), and that of each kind."""
+    value = longest(measurement) if asked(measurement) else None
+    by_kind = [
+        told(f"outage of {kind}s", longest(measurement, kind), "s")
+        for kind in kinds(measurement)
+    ]
+    if limit is None:
+        return (told("longest outage", value, "s"), *by_kind)
+    judged = at_most if limit == 0 else below
+    return (judged("longest outage", value, "s", limit), *by_kind)
+
+
+def honest(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
+    """From the first fault until a sign tells it, and from the last healing until all signs are as before.
+
+    A sign is the name of a state of the instance; it tells once it differs from what it was at the fault.
+    """
+    fault = instant(measurement, "fault")
+    if fault is None:
+        return (below("fault to condition", None, "s", TOLD),)
+    before = _at(measurement, signs, fault)
+
+    def tells(state: State) -> bool:
+        return state.subject == "instance" and state.value != before.get(state.name, state.value)
+
+    after = first_told(measurement.states, tells, since=fault)
+    return (below("fault to condition", after, "s", TOLD), *healed(measurement, *signs))
+
+
+def healed(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
+    """From the last healing until all signs are as before the first fault, and stay so."""
+    fault, heal = instant(measurement, "fault"), instant(measurement, "heal", -1)
+    if fault is None or heal is None:
+        return (below("heal to condition", None, "s", HEALED),)
+    back = [
+        steady(measurement.states, subject="instance", name=sign, value=value, since=heal)
+        for sign, value in _at(measurement, signs, fault).items()
+    ]
+    known = [one for one in back if one is not None]
+    whole = max(known) if len(known) == len(back) else None
+    return (below("heal to condition", whole, "s", HEALED),)
+
+
+def _at(measurement: Measurement, signs: tuple[str, ...], at: float) -> dict[str, str]:
+    return {sign: value_at(measurement.states, "instance", sign, at) for sign in signs}
+
+
+def said_before(measurement: Measurement, name: str, sign: str, *, value: str) -> tuple[Figure, ...]:
+    """Whether a state had already the value at the first fault: 1 if so. Missed otherwise."""
+    fault = instant(measurement, "fault")
+    said = fault is not None and value_at(measurement.states, "instance", sign, fault) == value
+    return (Figure(name, 1.0 if said else 0.0, "", "= 1", said),)
+
+
+def took(measurement: Measurement, step: str, limit: float) -> tuple[Figure, ...]:
+    """How long a step's condition took to come about."""
+    return (at_most(step, measurement.numbers.get(step), "s", limit),)
+
+
+def admitted(measurement: Measurement, *, window: float, limit: int) -> tuple[Figure, ...]:
+    """How many requests of one client passed in the fullest window, within 1 % of the limit."""
+    count = passed(measurement.rows, window=window) if measurement.rows else None
+    offered = len(measurement.rows)
+    off = None if count is None else 100 * abs(count - limit) / limit
+    return (
+        told("requests offered", offered, "requests"),
+        told(f"passed in {window:g} s", count, "requests"),
+        at_most(f"away from the limit of {limit}", off, "%", 1),
+    )
