@@ -22,7 +22,7 @@ STAMP := $(VENV)/installed
 .PHONY: help install demo down e2e e2e-ready e2e-smoke env nodes nodes-down test-nodes test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## the virtual environment with everything pinned by hash
 
