@@ -24,7 +24,6 @@ from images.dockerfile import SCRATCH, Config, Copy, Run, Stage, parse
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RUN_SECONDS = 600
 WHEELS = "/mnt"
-_COMPILED = shutil.ignore_patterns("__pycache__")
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": WHEELS, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
@@ -61,23 +60,26 @@ def main(path: str) -> None:
                 case Run():
                     _run(step, root, plan.wheels)
                 case Copy():
-                    source = uppers.get(step.source) or Path(plan.contexts[step.source])
-                    copy(step, source=source, root=root)
+                    if built := uppers.get(step.source):
+                        copy(step, source=built, root=root)
+                    else:
+                        copy(step, source=Path(plan.contexts[step.source]), root=root, left_out="__pycache__")
         if stage is not stages[-1]:
             uppers[stage.name] = root
         else:
             layers.pack(upper, Path(plan.out))
 
 
-def copy(step: Copy, *, source: Path, root: Path) -> None:
-    """Do a COPY: files into a folder or to a name, folders by their contents."""
+def copy(step: Copy, *, source: Path, root: Path, left_out: str = "") -> None:
+    """Do a COPY: files into a folder or to a name, folders by their contents but for one name."""
     found = [path for pattern in step.patterns for path in sorted(source.glob(pattern.lstrip("/")))]
     if not found:
         raise FileNotFoundError(f"COPY {' '.join(step.patterns)}: nothing in {source}")
     target = root / step.target.lstrip("/")
+    ignored = shutil.ignore_patterns(left_out)
     for path in found:
         if path.is_dir():
-            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=_COMPILED)
+            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=ignored)
             _open(target)
             continue
         file = target / path.name if step.target.endswith("/") or target.is_dir() else target

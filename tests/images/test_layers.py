@@ -70,7 +70,9 @@ def test_what_is_copied_can_be_read_by_everybody(tmp_path: Path) -> None:
     folder(source / "tree/__pycache__")
     (source / "tree/module.py").touch(mode=0o600)
     (source / "tree").chmod(0o700)
-    copy(Copy("", ("tree",), "/tree"), source=source, root=root)
+    copy(Copy("", ("tree",), "/tree"), source=source, root=root, left_out="__pycache__")
     assert (root / "tree").stat().st_mode & 0o777 == 0o755
     assert (root / "tree/module.py").stat().st_mode & 0o777 == 0o644
     assert not (root / "tree/__pycache__").exists()
+    copy(Copy("build", ("tree",), "/built"), source=source, root=root)
+    assert (root / "built/__pycache__").exists(), "what a stage has compiled belongs to the image"
