@@ -13,7 +13,7 @@ TEXT = """
 ARG BASE=nothing
 FROM ${BASE} AS first
 FROM scratch AS made
-WORKDIR /work
+WORKDIR /build
 COPY one two/ dir/
 RUN a \\
  # in between
@@ -33,7 +33,7 @@ CMD ["run"]
 def test_stages_steps_and_configuration_are_read() -> None:
     first, made, last = parse(TEXT, arguments={"BASE": "base"}, parents=BASE)
     assert (first.parent, made.parent, last.parent) == ("base", "scratch", "base")
-    assert made.steps == (Copy("", ("one", "two/"), "/work/dir/"), Run("a  && b", {}, "/work"))
+    assert made.steps == (Copy("", ("one", "two/"), "/build/dir/"), Run("a  && b", {}, "/build"))
     assert last.steps == (Copy("made", ("/x",), "/y"), Copy("tools", ("p",), "/p", 0o750))
     assert last.config == Config(
         {"PATH": "/own:/bin", "WORDS": "two words"},
