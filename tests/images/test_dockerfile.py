@@ -82,7 +82,7 @@ def test_every_image_runs_as_somebody_without_rights(name: str) -> None:
 
 def test_the_operators_dockerfile_is_what_is_built() -> None:
     build, last = stages(RECIPES["operator"])
-    assert build.parent == last.parent == "base"
+    assert build.parent == last.parent == "trusting"
     assert last.config.user == "65532:65532"
     assert last.config.entrypoint == ("dedicated",)
     assert last.config.environment["PATH"].startswith("/opt/dedicated/bin:")
