@@ -28,7 +28,7 @@ def engine(place: Place) -> Program:
             "dockerd",
             f"--host=unix://{place.docker_socket}",
             f"--data-root={place.root / 'docker'}",
-            f"--exec-root={place.root / 'exec'}",
+            "--exec-root=/run/docker",  # short: the names of sockets in there must be
             f"--pidfile={place.root / 'dockerd.pid'}",
             "--bridge=none",
             *("--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"),

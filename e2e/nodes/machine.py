@@ -40,6 +40,7 @@ def serve(place: Place) -> None:
     def say(what: str) -> None:
         print(f"{time.monotonic() - started:6.1f} s  {what}", flush=True)
 
+    _run("mount", "-t", "tmpfs", "tmpfs", "/run")  # the engine's sockets, too, go with the namespace
     _join_link(place)
     spawn_program(place, engine(place))
     _await("the Docker engine", "dockerd", place, lambda: bool(docker(place, "version", seconds=5)))

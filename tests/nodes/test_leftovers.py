@@ -58,7 +58,9 @@ def test_nothing_is_left(tmp_path: Path, how: str) -> None:
 
 def test_a_number_is_one_clusters(tmp_path: Path) -> None:
     place = Place(tmp_path / "cluster", NUMBER)
-    subprocess.run(["ip", "link", "add", place.host_link, "type", "dummy"], check=True)
+    peer = f"{place.name}-peer"
+    command = ["ip", "link", "add", place.host_link, "type", "veth", "peer", "name", peer]
+    subprocess.run(command, check=True)
     try:
         with pytest.raises(StartError, match="DEDICATED_NODES_NUMBER"):
             up(place)
