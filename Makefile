@@ -9,6 +9,8 @@ MINUTES ?= 30
 INSTANCES ?= 1000
 PROVIDER ?= simulated
 E2E_PROVIDER = $(PROVIDER:simulated=nodes)
+E2E_TOOLS := kubelet kube-router coredns
+E2E_IMAGES := node pause coredns operator zitadel login haproxy postgresql s3
 REPORT ?= .cache/e2e
 export PYTHONPATH := $(CURDIR)/operator:$(CURDIR)/e2e
 export PYTHONDONTWRITEBYTECODE := 1
@@ -17,10 +19,10 @@ PYTEST := $(BIN)/python -m pytest -q
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo down e2e env nodes nodes-down test-nodes test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
+.PHONY: help install demo down e2e e2e-ready e2e-smoke env nodes nodes-down test-nodes test test-fast test-faults test-all lint bench bench-scale soak crds package tools requirements clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## the virtual environment with everything pinned by hash
 
@@ -74,6 +76,16 @@ nodes-down: ## end it; leaves nothing
 test-nodes: $(STAMP) ## tests of the cluster of real nodes
 	@e2e/nodes/install.sh
 	$(PYTEST) -n 0 -m nodes tests/nodes
+
+e2e-ready: $(STAMP) ## programs and images of e2e-smoke, once; it builds by itself what is missing
+	@e2e/nodes/install.sh
+	@e2e/images/install.sh
+	@$(BIN)/python -m testbed build $(E2E_TOOLS)
+	@$(BIN)/python -m images build $(E2E_IMAGES)
+
+e2e-smoke: e2e-ready ## some scenarios on real nodes; report in .cache/e2e (REPORT=DIR)
+	@trap '$(BIN)/python -m nodes down' EXIT; \
+	$(BIN)/python -m scenarios run --smoke --provider nodes --report $(REPORT)
 
 lint: $(STAMP) ## ruff, mypy, layers, generated files, definitions compatible with the released ones
 	$(BIN)/ruff check .

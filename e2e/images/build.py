@@ -134,7 +134,7 @@ def _make(name: str, folder: Path, parents: Mapping[str, Built]) -> None:
                 out=str(layer),
             )
             (folder / "plan.json").write_text(json.dumps(dataclasses.asdict(plan)))
-            _call(name, _inside(folder / "plan.json"))
+            _call(name, inside("images.stage", str(folder / "plan.json")))
         for left in (folder / "plan.json", folder / "plan.work"):
             left.unlink() if left.is_file() else left.rmdir()
     (folder / "digest").write_text(digest_of(layer))
@@ -152,17 +152,17 @@ def _debootstrap(out: Path) -> list[str]:
     ]
 
 
-def _inside(plan: Path) -> list[str]:
+def inside(module: str, told: str, *more: str) -> list[str]:
+    """Command line of a module's `main` in a mount and process namespace of its own, which ends with it."""
     own = ("--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
-    return ["unshare", *own, sys.executable, "-c", f"from images.stage import main; main({str(plan)!r})"]
+    call = f"import sys; sys.path[:0] = {sys.path!r}; from {module} import main; main({told!r})"
+    return ["unshare", *own, *more, sys.executable, "-c", call]
 
 
 def _call(name: str, command: list[str]) -> None:
-    environment = os.environ | {"PYTHONPATH": f"{CHECKOUT / 'operator'}:{CHECKOUT / 'e2e'}"}
     try:
         done = subprocess.run(
             command,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

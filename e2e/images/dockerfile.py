@@ -119,7 +119,8 @@ def _environment(config: Config, rest: str) -> Config:
 
 def _copy(rest: str, directory: str) -> Copy:
     words = shlex.split(rest)
-    options = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+    pairs = (word[2:].partition("=") for word in words if word.startswith("--"))
+    options = {name: value for name, _, value in pairs}
     paths = [word for word in words if not word.startswith("--")]
     if len(paths) < 2 or options.keys() - {"from", "chmod"}:
         raise DockerfileError(f"not understood: COPY {rest}")

@@ -50,7 +50,11 @@ def key(name: str) -> str:
     """16 hexadecimal digits. Programs of `testbed.tools` that the image holds are built first if need be."""
     if name == BASE:
         return _hash(FORMAT, SUITE, AS_IN_CONTAINERS, *PACKAGES, *LEFT_OUT)
-    recipe = RECIPES[name]
+    return recipe_key(RECIPES[name])
+
+
+def recipe_key(recipe: Recipe) -> str:
+    """The same of a recipe."""
     parents = [key(parent) for parent in parents_of(recipe)]
     text = recipe.dockerfile.read_text()
     return _hash(FORMAT, text, json.dumps(recipe.arguments), *parents, *_files(recipe))

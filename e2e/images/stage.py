@@ -12,6 +12,7 @@ checked.
 import json
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def main(path: str) -> None:
     plan = Plan(**json.loads(Path(path).read_text()))
     work = Path(path).with_suffix(".work")
     work.mkdir()
-    _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", work)
+    mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", work)
     parents = {name: Config(environment) for name, environment in plan.parents_environment.items()}
     stages = parse(plan.dockerfile, arguments=plan.arguments, parents=parents)
     uppers: dict[str, Path] = {}
@@ -59,29 +60,44 @@ def main(path: str) -> None:
                 case Run():
                     _run(step, root, plan.wheels)
                 case Copy():
-                    source = uppers.get(step.source) or Path(plan.contexts[step.source])
-                    copy(step, source=source, root=root)
+                    if built := uppers.get(step.source):
+                        copy(step, source=built, root=root)
+                    else:
+                        copy(step, source=Path(plan.contexts[step.source]), root=root, left_out="__pycache__")
         if stage is not stages[-1]:
             uppers[stage.name] = root
         else:
             layers.pack(upper, Path(plan.out))
 
 
-def copy(step: Copy, *, source: Path, root: Path) -> None:
-    """Do a COPY: files into a folder or to a name, folders by their contents."""
+def copy(step: Copy, *, source: Path, root: Path, left_out: str = "") -> None:
+    """Do a COPY: files into a folder or to a name, folders by their contents but for one name."""
     found = [path for pattern in step.patterns for path in sorted(source.glob(pattern.lstrip("/")))]
     if not found:
         raise FileNotFoundError(f"COPY {' '.join(step.patterns)}: nothing in {source}")
     target = root / step.target.lstrip("/")
+    ignored = shutil.ignore_patterns(left_out)
     for path in found:
         if path.is_dir():
-            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=ignored)
+            _open(target)
             continue
         file = target / path.name if step.target.endswith("/") or target.is_dir() else target
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, file)
-        if step.mode is not None:
-            file.chmod(step.mode)
+        file.chmod(_readable(file) if step.mode is None else step.mode)
+
+
+def _open(folder: Path) -> None:
+    """Let everybody read what a strict umask of the checkout would hide from the image's user."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) != _readable(path):
+            path.chmod(_readable(path))
+
+
+def _readable(path: Path) -> int:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
 
 
 def _root(stage: Stage, plan: Plan, work: Path) -> tuple[Path, Path]:
@@ -99,7 +115,7 @@ def _root(stage: Stage, plan: Plan, work: Path) -> tuple[Path, Path]:
             layers.apply(Path(layer), lower)
         (lower / "dev").mkdir(exist_ok=True)
     options = f"lowerdir={lower},upperdir={upper},workdir={inner},redirect_dir=off,metacopy=off"
-    _mount("-t", "overlay", "-o", options, "overlay", root)
+    mount("-t", "overlay", "-o", options, "overlay", root)
     return root, upper
 
 
@@ -112,7 +128,7 @@ def _run(step: Run, root: Path, wheels: str) -> None:
         *([("--bind", wheels, root / WHEELS.lstrip("/"))] if wheels else []),
     ]
     for arguments in mounted:
-        _mount(*arguments)
+        mount(*arguments)
     environment = {
         "PATH": PATH,
         "HOME": "/root",
@@ -133,5 +149,6 @@ def _run(step: Run, root: Path, wheels: str) -> None:
             subprocess.run(["umount", "--lazy", target], check=True)
 
 
-def _mount(*arguments: str | Path) -> None:
+def mount(*arguments: str | Path) -> None:
+    """Call mount(8)."""
     subprocess.run(["mount", *arguments], check=True)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from testbed import session, supervisor, tools
@@ -25,7 +26,8 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("up", help="start; does nothing if it is up")
     down = commands.add_parser("down", help="stop and remove")
     down.add_argument("--keep-logs", action="store_true", help="leave the logs")
-    commands.add_parser("build", help="build or find all programs; done by the others when needed")
+    build = commands.add_parser("build", help="build or find programs; done by the others when needed")
+    build.add_argument("programs", nargs="*", help="default: all that ordinary tests need")
     commands.add_parser("status", help="what runs")
     commands.add_parser("env", help='settings for a shell: eval "$(python -m testbed env)"')
     logs = commands.add_parser("logs", help="output of a pod that really runs, or ran")
@@ -43,17 +45,17 @@ def main(argv: list[str] | None = None) -> int:
             print("The testbed is down." if done else "Nothing was up.")
             return 0
         case "build":
-            return _build()
+            return _build(options.programs)
         case "serve":
             return supervisor.serve(home)
         case command:
             return _ask(home, command, options)
 
 
-def _build() -> int:
+def _build(programs: Sequence[str]) -> int:
     try:
-        taken = tools.build_all()
-    except BuildError as error:
+        taken = {name: tools.take(name) for name in programs} or tools.build_all()
+    except (BuildError, LookupError) as error:
         print(error, file=sys.stderr)
         return 1
     for name, tool in sorted(taken.items()):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+from dedicated.probes import service
 from limiter import http2
 from limiter.http1 import burst, get, lines
 from limiter.origin import Origin, remembering
@@ -41,6 +42,15 @@ async def test_logins_pass_at_the_right_back_end() -> None:
         hosts = {(one.one("x-forwarded-host"), one.one("x-forwarded-proto")) for one in stand.behind.seen}
         assert hosts == {(DOMAIN, "https")}
         assert len(stand.behind.seen) == LOGINS * len(STEPS)
+
+
+async def test_what_the_operator_asks_by_the_public_name_is_answered() -> None:
+    asked = (service.READY, service.DISCOVERY, service.KEYS, service.LOGIN, service.SAML)
+    hidden = ("//debug/ready", "/debug/ready/", "/debug/healthz", "/debug/metrics", "/metrics")
+    with standing(behind=remembering) as stand:
+        async with http2.line(stand.endpoints[0], source=f"{stand.network}.150") as line:
+            answers = [(await line.ask(http2.asked(path))).status for path in (*asked, *hidden)]
+    assert answers == [200] * len(asked) + [404] * len(hidden)
 
 
 async def test_a_refused_browser_is_told_why_and_for_how_long() -> None:

@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.nodes, pytest.mark.timeout(400)]
 NUMBER = 9
 
 
+def printed(*command: str) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def traces(place: Place) -> dict[str, object]:
     """What a cluster may leave on the machine."""
     settings = {name: Path(f"/proc/sys/{name.replace('.', '/')}") for name in SYSCTLS}
@@ -26,9 +30,9 @@ def traces(place: Place) -> dict[str, object]:
         ),
         "mounts": [line for line in Path("/proc/mounts").read_text().splitlines() if str(place.root) in line],
         "links": sorted(link for link in os.listdir("/sys/class/net") if link.startswith(place.name)),
-        "routes": subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout,
+        "routes": [route for route in printed("ip", "route") if place.host_link in route],
         "cgroups": sorted(map(str, Path("/sys/fs/cgroup").glob(f"*/{place.cgroup}"))),
-        "loops": subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout,
+        "loops": [loop for loop in printed("losetup", "-a") if str(place.root) in loop],
         "settings": {name: path.read_text() for name, path in settings.items() if path.exists()},
         "folder": place.root.exists(),
     }

@@ -63,9 +63,10 @@ def _probe(kind: Kind, policy: Policy, site: Site, replica: int) -> list[str]:
 
 
 def _hidden() -> list[str]:
-    """What the server tells its own cluster only."""
+    """What the server tells its own cluster only. Whether it is ready is asked by the public name (A-3)."""
+    asked = "!{ path -m str /debug/ready }"
     return [
-        answer("404", f"{{ {path} -m {match} }}")
+        answer("404", f"{{ {path} -m {match} }} {asked}")
         for path in ("path", "var(txn.p)")
         for match in ("str /debug /metrics", "beg /debug/ /metrics/")
     ]
