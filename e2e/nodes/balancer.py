@@ -99,10 +99,16 @@ def _assign(api: Api, place: Place) -> dict[str, Manifest]:
             continue
         address = next(free for i in range(100) if (free := place.balancer(i)) not in found)
         namespace, name = get_str(service, "metadata", "namespace"), get_str(service, "metadata", "name")
-        status: Manifest = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+        status: Manifest = {"status": {"loadBalancer": {"ingress": [_ingress(service, address)]}}}
         api.patch(SERVICES, namespace, name, status, subresource="status")
         found[address] = service
     return found
+
+
+def _ingress(service: Manifest, address: str) -> Manifest:
+    """With ipMode Proxy kube-proxy leads no pod past the balancer, which alone tells the client's address."""
+    tells = get_str(service, "metadata", "annotations", PROXY_PROTOCOL) == "true"
+    return {"ip": address, "ipMode": "Proxy" if tells else "VIP"}
 
 
 def _address(service: Manifest) -> str:

@@ -223,11 +223,11 @@ def test_selectors_never_change_with_the_version() -> None:
 
 
 def test_network_policy_names_every_port() -> None:
-    (policy,) = of_kind(operator(networkPolicy={"probePorts": [443, 8443]}), "NetworkPolicy")
+    (policy,) = of_kind(operator(networkPolicy={"probePorts": [443, 9443]}), "NetworkPolicy")
     assert get_map(policy, "spec")["policyTypes"] == ["Ingress", "Egress"]
     rules = get_list(policy, "spec", "egress")
     ports = {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")}
-    assert ports == {53, 443, 6443, 8080, 8443}
+    assert ports == {53, 443, 6443, 8080, 8443, 9443}
     (closed,) = of_kind(operator(networkPolicy={"tryWays": False}), "NetworkPolicy")
     rules = get_list(closed, "spec", "egress")
     assert {get_map(port)["port"] for rule in rules for port in get_list(rule, "ports")} == {53, 443, 6443}

@@ -81,7 +81,8 @@ def test_the_files_of_every_replica_and_what_they_share() -> None:
     assert {"ui_limit.map", "api_ban.map", "exempt.lst", "policy.json", "hash"} <= data.keys()
     for ordinal in range(3):
         assert f"localpeer acme-limiter-{ordinal}\n" in get_str(data, f"r{ordinal}.haproxy.cfg")
-    assert "acme-server-pods.acme-ns" in get_str(data, "r0.haproxy.cfg")
+    # HAProxy completes no name from the resolver's search list.
+    assert "acme-server-pods.acme-ns.svc.@CLUSTER_DOMAIN@:8080" in get_str(data, "r0.haproxy.cfg")
     assert len(str(data)) < 900_000, "a ConfigMap holds a mebibyte"
 
 

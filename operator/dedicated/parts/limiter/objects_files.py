@@ -16,7 +16,7 @@ from dedicated.parts.edge.entry import edge_of
 from dedicated.parts.limiter import names
 from dedicated.parts.limiter.configuration import CONFIGURATION, content_digest, render
 from dedicated.parts.limiter.maps import run_time_files
-from dedicated.parts.limiter.site import Backend, Site
+from dedicated.parts.limiter.site import CLUSTER_DOMAIN, Backend, Site
 from dedicated.parts.limiter.tables import memory_bytes
 
 TEXTS, MARKS = 64, 1024
@@ -45,8 +45,9 @@ class _Input:
 def site_of(instance: Instance, *, replicas: int) -> Site:
     """Where an instance's limiter stands."""
     edge, limits = edge_of(instance), instance.spec.rate_limit or RateLimit()
+    around = f"{instance.namespace}.svc.{CLUSTER_DOMAIN}"
     server, login = (
-        Backend(f"{names.pods_service(instance.name, component)}.{instance.namespace}", port)
+        Backend(f"{names.pods_service(instance.name, component)}.{around}", port)
         for component, port in names.BACKENDS.items()
     )
     return Site(
