@@ -6,7 +6,6 @@ layers on demand, for the images that are wanted together.
 
 import dataclasses
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from images.oci import Image, Layer, digest_of, write
 from images.recipes import BASE, RECIPES, Recipe
 from images.stage import Plan
 from images.trust import AUTHORITY, authority
-from testbed.home import CHECKOUT
+from testbed.home import CHECKOUT, cache_root
 from testbed.locks import locked
 from testbed.tools import binary
 
@@ -57,8 +56,7 @@ class Built:
 
 def cache_folder() -> Path:
     """Where images are kept: `$DEDICATED_CACHE/images`."""
-    root = os.environ.get("DEDICATED_CACHE") or Path.home() / ".cache" / "dedicated-operator"
-    return Path(root) / "images"
+    return cache_root() / "images"
 
 
 def reference(name: str) -> str:

@@ -5,9 +5,7 @@ An object store of a company is often signed by the company's authority, which i
 images keep their key.
 """
 
-import os
-from pathlib import Path
-
+from testbed.home import cache_root
 from testbed.locks import locked
 from testbed.pki import Authority
 
@@ -17,8 +15,7 @@ AUTHORITY = "authority"
 
 def authority() -> Authority:
     """The authority, made if there is none; its certificate lives for a year."""
-    root = Path(os.environ.get("DEDICATED_CACHE") or Path.home() / ".cache" / "dedicated-operator")
-    found = Authority(root / "images" / AUTHORITY)
+    found = Authority(cache_root() / "images" / AUTHORITY)
     with locked(found.directory.with_suffix(".lock")):
         if not found.certificate.exists():
             found.directory.mkdir(parents=True, exist_ok=True)

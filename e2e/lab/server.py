@@ -162,16 +162,12 @@ class Server:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Hang for the time of the block: every process stands still, and its connections stay open."""
-        postmaster = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            process.suspend()
+        """`pause` for the time of the block; its connections stay open."""
+        self.pause()
         try:
             yield
         finally:
-            for process in processes:
-                process.resume()
+            self.resume()
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:

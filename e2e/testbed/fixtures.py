@@ -17,7 +17,7 @@ from typing import Protocol
 import psycopg
 import pytest
 
-from dedicated.api.json import JsonValue, Manifest, get_str
+from dedicated.api.json import JsonValue, Manifest, get_map, get_str
 from dedicated.api.names import API_VERSION, PLURAL
 from testbed import operator_process, protection
 from testbed.client import ApiError
@@ -108,24 +108,33 @@ def remove_namespace(cluster: Cluster, name: str) -> None:
     """
     cluster.api.delete("v1/namespaces", "", name)
     deadline = time.monotonic() + _REMOVED_SECONDS
-    while left := _remove_instances(cluster, name):
+    while left := _left_instances(cluster, name):
         if time.monotonic() > deadline:
             print(f"{name}: not gone after {_REMOVED_SECONDS} s: {left}", file=sys.stderr)
             return
         time.sleep(0.2)
 
 
-def _remove_instances(cluster: Cluster, namespace: str) -> str:
-    """Let go of a namespace's instances; what is left of them, or empty."""
+def _left_instances(cluster: Cluster, namespace: str) -> str:
+    """What is left of a namespace's instances, told to go; empty: none."""
     try:
-        names = [get_str(body, "metadata", "name") for body in cluster.api.list(_INSTANCES, namespace)]
-        for name in names:
-            cluster.api.delete(_INSTANCES, namespace, name)
-            with contextlib.suppress(ApiError):  # it had none, and is gone
-                cluster.api.patch(_INSTANCES, namespace, name, {"metadata": {"finalizers": None}})
+        return ", ".join(remove_instances(cluster, namespace))
     except ApiError as error:
         return "" if error.status == 404 else str(error)  # 404: a cluster without the kind
-    return ", ".join(names)
+
+
+def remove_instances(cluster: Cluster, namespace: str = "") -> list[str]:
+    """Tell instances to go, in all namespaces if none is named, and take their finalizers; those there were.
+
+    One that is refused is among them: whoever waits for none asks again. ApiError if they cannot be listed.
+    """
+    found = [get_map(body, "metadata") for body in cluster.api.list(_INSTANCES, namespace)]
+    for one in found:
+        place, name = get_str(one, "namespace"), get_str(one, "name")
+        with contextlib.suppress(ApiError):
+            cluster.api.delete(_INSTANCES, place, name)
+            cluster.api.patch(_INSTANCES, place, name, {"metadata": {"finalizers": None}})
+    return [f"{get_str(one, 'namespace')}/{get_str(one, 'name')}" for one in found]
 
 
 @pytest.fixture

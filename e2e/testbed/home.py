@@ -81,6 +81,11 @@ def python_path() -> str:
     )
 
 
+def cache_root() -> Path:
+    """Where built things are kept outside the checkout: `$DEDICATED_CACHE`, or a folder of the user."""
+    return Path(os.environ.get("DEDICATED_CACHE") or Path.home() / ".cache" / "dedicated-operator")
+
+
 def default_home() -> Home:
     """`$DEDICATED_STATE`, or `.cache/testbed` of the checkout."""
     return Home(Path(os.environ.get("DEDICATED_STATE") or CHECKOUT / ".cache" / "testbed").resolve())

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.gobuild import Build, build
-from testbed.home import CHECKOUT
+from testbed.home import CHECKOUT, cache_root
 from testbed.locks import locked
 
 TOOLS = CHECKOUT / "e2e" / "tools"
@@ -203,8 +203,7 @@ def cache_directory(family: Family) -> Path:
     for path in sorted((*order.module.glob("go.*"), *order.module.glob("*.go"))):
         key.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     key.update("\0".join([*order.flags(), order.package]).encode())
-    root = Path(os.environ.get("DEDICATED_CACHE") or Path.home() / ".cache" / "dedicated-operator")
-    return root / "tools" / f"{family.name}-{key.hexdigest()}"
+    return cache_root() / "tools" / f"{family.name}-{key.hexdigest()}"
 
 
 def _built(family: Family) -> Path:

@@ -3,7 +3,6 @@
 Never two instances change at once: that is looked for in the API server's own history.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from dedicated.reconcile.rollouts import deployment_of
 from testbed import previous
 from testbed.client import ApiError
 from testbed.cluster import Cluster
-from testbed.fixtures import MakeNamespace, RunOperator
+from testbed.fixtures import MakeNamespace, RunOperator, remove_instances
 from testbed.home import CHECKOUT
 from testbed.operator_process import OperatorProcess
 
@@ -47,20 +46,13 @@ def released(tmp_path: Path, cluster: Cluster, crds: None, alone: None) -> Itera
 def cleared(cluster: Cluster) -> bool:
     """Whether the API server knows of no instance; those left by tests before are told to go.
 
-    Their namespaces go when the namespace controller comes to them, which takes minutes while kinds come
-    and go, and an operator that was killed leaves its finalizer. A kind that was just installed may not
-    answer yet, and a policy that was just removed may still refuse: the caller tries again.
+    A kind that was just installed may not answer yet, and a policy that was just removed may still refuse:
+    the caller tries again.
     """
     try:
-        left = cluster.api.list(INSTANCE)
-        for body in left:
-            namespace, name = (get_str(body, "metadata", key) for key in ("namespace", "name"))
-            with contextlib.suppress(ApiError):
-                cluster.api.delete(INSTANCE, namespace, name)
-                cluster.api.patch(INSTANCE, namespace, name, {"metadata": {"finalizers": None}})
+        return not remove_instances(cluster)
     except ApiError:
         return False
-    return not left
 
 
 def define(cluster: Cluster, checkout: Path) -> None:
