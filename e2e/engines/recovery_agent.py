@@ -5,13 +5,13 @@ segment is closed each archive interval and at the end of each backup, and is in
 From that the agent's own `Knowledge` is told readings and listings as its loops would tell it, and its report
 is written to the record, at most once a minute unless something turned. So no verdict is made by hand.
 
-Failures on demand: `stop_archiving`, `lose_next_segment`, `cut`. Times are the clock's that is handed in,
+Failures on demand: `stop_archiving`, `lose_next_segment`, `cut`, `apart`. Times are the clock's that is handed in,
 which may jump ahead. A failover begins another timeline where the last closed segment ends.
 Limit: what the archive kept back while it was stopped arrives all at once.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ from dedicated.parts.database.engine import EngineRun, cluster_name
 from dedicated.parts.database.engines import adapter_of
 from dedicated.parts.recovery_agent import record_name
 from dedicated.probes.database import Follower, Reading
+from dedicated.probes.members import Answer
 from dedicated.reconcile.restores import with_database
 from testbed.client import Api, ApiError, condition
 
@@ -117,7 +118,8 @@ class RecoveryAgents:
     """The agents of one namespace: for each instance that has a record.
 
     `clock` is the contract's time; `dated` turns an API server's time into it. `account` gives the API as a
-    ServiceAccount of the namespace. `cut` are standbys that the primary does not see any more.
+    ServiceAccount of the namespace. `cut` are standbys that the primary does not see any more;
+    of these, `apart` are on and answer for themselves, with log that the primary never wrote.
     """
 
     api: Api
@@ -126,6 +128,7 @@ class RecoveryAgents:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     dated: Callable[[datetime], datetime] = lambda instant: instant
     cut: set[str] = field(default_factory=set)
+    apart: set[str] = field(default_factory=set)
     _beside: dict[str, Beside] = field(default_factory=dict)
     _writers: dict[str, Api] = field(default_factory=dict)
 
@@ -210,6 +213,7 @@ class RecoveryAgents:
         beside.primary = primary
         listing = fresh or moved or _is_due(beside.listed, LISTED_EVERY, now)
         if listing or _is_due(beside.sampled, SAMPLED_EVERY, now):
+            beside.known.answered(own_words(beside.log, self.cut & self.apart, now))
             beside.known.sampled(reading(beside.log, primary, standbys, self.cut, now))
             beside.known.checkpointed(beside.known.start, now)
             beside.sampled = now
@@ -290,6 +294,13 @@ def reading(log: Log, primary: str, standbys: Iterable[str], cut: set[str], now:
         name=primary,
         followers=tuple(Follower(name, "streaming", "quorum", log.position(now)) for name in shown),
     )
+
+
+def own_words(log: Log, apart: Iterable[str], now: datetime) -> Iterator[Answer]:
+    """What servers that left the primary's history would say of themselves: they hold more than it wrote."""
+    for name in sorted(apart):
+        ahead = log.position(now) + SEGMENT
+        yield Answer(now, name, name, standby=True, following=False, timeline=log.timeline, position=ahead)
 
 
 def listing_of(log: Log, backups: Iterable[Backup], known: Knowledge, now: datetime) -> Listing:

@@ -1,7 +1,7 @@
 """Recoverability of an instance on a played engine, its agent played beside it, in a time that is moved."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -135,16 +135,15 @@ def asked_for_a_gap(stage: Stage) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fail", "reason"),
-    [
-        (lambda stage: stage.agents.cut.update(servers(stage)[1:]), "WritesBlocked"),
-        (lambda stage: stage.agents.cut.update(servers(stage)[1:2]), "StandbyDiverged"),
-    ],
-    ids=["all standbys", "one standby"],
+    ("lost", "apart", "reason"),
+    [(2, 0, "WritesBlocked"), (1, 0, "StandbyMissing"), (1, 1, "StandbyDiverged")],
+    ids=["all standbys", "one standby", "one that left the history"],
 )
-def test_a_standby_that_is_lost_is_told(stage: Stage, fail: Callable[[Stage], None], reason: str) -> None:
+def test_a_standby_that_is_lost_is_told(stage: Stage, lost: int, apart: int, reason: str) -> None:
     stage.wait("FailoverReady", "True")
-    fail(stage)
+    standbys = servers(stage)[1:]
+    stage.agents.apart.update(standbys[:apart])
+    stage.agents.cut.update(standbys[:lost])
     stage.pass_time(minutes=2)
     stage.wait("FailoverReady", "False", reason)
     stage.agents.cut.clear()
