@@ -1,7 +1,8 @@
 """The login program: a page with a form, and a readiness that is true only when ZITADEL takes its credential.
 
 Who posts the form with a good name and password gets a session, and a cookie for the page `signedin`.
-`/ui/v2/login/security` also wants the server to have the login's own version (a rule of the fake).
+`/ui/v2/login/security` also wants the server not to be older than the login (a rule of the fake): a release
+rolls its servers out first, and the login of the release before has to serve until its turn comes.
 Answers close the connection, so a stop never waits for an idle client.
 """
 
@@ -127,7 +128,7 @@ def request_headers(text: str) -> Mapping[str, str]:
 
 
 def security(runtime: Runtime, token: Callable[[], str]) -> Reply:
-    """Whether the API takes the credential and has the same version."""
+    """Whether the API takes the credential, and is not older than the login."""
     try:
         answer = _call(runtime, token, "GET", "/v2/settings")
     except (OSError, HTTPException) as error:
@@ -135,9 +136,14 @@ def security(runtime: Runtime, token: Callable[[], str]) -> Reply:
     if answer.status != 200:
         return Reply(500, f"ZITADEL answers {answer.status}")
     version = answer.headers.get("x-fakez-version", "none")
-    if version != runtime.version:
+    if _numbers(version) < _numbers(runtime.version):
         return Reply(500, f"ZITADEL has version {version}, the login {runtime.version}")
     return Reply(200, "ok")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`v4.15.2` as what it compares by; of what is no version, none."""
+    return tuple(int(part) for part in version.removeprefix("v").split(".") if part.isdecimal())
 
 
 def _call(

@@ -181,6 +181,10 @@ class KindProvider:
         if not self._joined(node):
             self.run("docker", "network", "connect", "--ip", self._address(node), NETWORK, node)
 
+    def in_node(self, node: str, *command: str) -> str:
+        """What a command printed that ran on a node."""
+        return self.run("docker", "exec", node, *command)
+
     def publish(self, host: str, address: str) -> None:
         """Let the cluster's DNS answer with this address for a name outside of it."""
         self._rewrite(host, f"      {address} {host}\n")

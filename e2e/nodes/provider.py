@@ -9,7 +9,7 @@ from pathlib import Path
 from dedicated.api.json import get_list, get_str
 from images import archive, reference, repository
 from images.build import ImageError
-from nodes import faults
+from nodes import engine, faults
 from nodes.addons import HOSTS, STORAGE_CLASS
 from nodes.balancer import PROXY_PROTOCOL
 from nodes.engine import EngineError
@@ -124,6 +124,13 @@ class NodesProvider:
             faults.heal_node(self.place, node)
         except (EngineError, subprocess.SubprocessError) as error:
             raise ProviderError(str(error)) from error
+
+    def in_node(self, node: str, *command: str) -> str:
+        """What a command printed that ran on a node."""
+        try:
+            return engine.in_node(self.place, node, *command)
+        except (EngineError, subprocess.SubprocessError) as error:
+            raise ProviderError(f"{node}: {error}") from error
 
     def publish(self, host: str, address: str) -> None:
         """Let the cluster's DNS answer with this address for a name outside of it."""

@@ -36,10 +36,19 @@ def is_ready(manifest: Manifest) -> bool:
     return any(get_str(one, "type") == "Ready" and get_str(one, "status") == "True" for one in conditions)
 
 
-def kill_pod(stage: Stage, pod: str) -> None:
-    """Take a pod away at once, without its time to end."""
-    delete = ("delete", "pod", pod, "-n", stage.namespace, "--grace-period=0", "--force")
-    stage.provider.kubectl(*delete, seconds=30)
+def crash_pod(stage: Stage, pod: str) -> None:
+    """Kill every container of a pod at once, as the kernel does that is out of memory."""
+    found = stage.provider.api.get("v1/pods", stage.namespace, pod)
+    node = get_str(found, "spec", "nodeName")
+    for container in map(as_manifest, get_list(found, "status", "containerStatuses")):
+        number = get_str(container, "containerID").removeprefix("containerd://")
+        stage.provider.in_node(node, "ctr", "-n", "k8s.io", "task", "kill", "-s", "SIGKILL", number)
+
+
+def restarts(manifest: Manifest) -> int:
+    """How often the containers of a pod were started again."""
+    statuses = map(as_manifest, get_list(manifest, "status", "containerStatuses"))
+    return sum(get_int(one, "restartCount") for one in statuses)
 
 
 def drain(stage: Stage, node: str) -> None:

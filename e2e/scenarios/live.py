@@ -75,7 +75,6 @@ class LiveStage:
             "backups": "engine external: backups are made by whoever runs it" if external else "",
             "volumes": "" if self.provider.name == "nodes" else "volumes do not have the size asked for",
             "rebuild": "nothing rebuilds a cluster from what is kept of it yet",
-            "peers": "" if peers.can(self.provider) else "the provider cannot cut one port between nodes",
         }
         return reasons.get(need, "")
 

@@ -2,7 +2,8 @@
 
 An outage is counted as clients see it, from the last good answer before a failure to the first good answer
 after it: so it is never shorter than the truth, and at most one interval between requests longer. Where
-nothing failed there was none, however seldom clients asked.
+nothing failed there was none, however seldom clients asked. One failure between two good answers is a failed
+request, counted as such, and no outage: how long it lasted, clients that ask once a second cannot tell.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,10 @@ from clients.rows import KINDS, Kind, Row
 from scenarios.record import Measurement, State
 
 
+OUTAGE = 2
+"""Failures in a row that make an outage."""
+
+
 def outages(rows: Sequence[Row], kind: Kind) -> tuple[analysis.Outage, ...]:
     """All outages of one kind, in order of time.
 
@@ -21,7 +26,11 @@ def outages(rows: Sequence[Row], kind: Kind) -> tuple[analysis.Outage, ...]:
     """
     own = [row for row in rows if row.kind == kind]
     bad = [row.end for row in own if row.outcome != "ok"]
-    return tuple(gap for gap in analysis.outages(own) if any(gap.begin <= end <= gap.end for end in bad))
+    return tuple(
+        gap
+        for gap in analysis.outages(own)
+        if sum(gap.begin <= end <= gap.end for end in bad) >= OUTAGE
+    )
 
 
 def longest(measurement: Measurement, kind: Kind | None = None) -> float:

@@ -23,7 +23,6 @@ Need = Literal[
     "volumes",
     "certificate",
     "rebuild",
-    "peers",
 ]
 """What a scenario may need.
 
@@ -31,7 +30,7 @@ clients: real clients reach the instance by its public name. edge: the operator'
 two-releases: a second release to upgrade to. own-database: an engine inside the cluster that fails over.
 backups: its backups in the object store. dns, store: the cluster's DNS, the object store can be taken away
 and given back. volumes: they have the size that was asked for. certificate: the edge's can be exchanged.
-rebuild: the cluster can be lost and made anew. peers: the link between limiters can be cut alone.
+rebuild: the cluster can be lost and made anew.
 """
 
 

@@ -34,7 +34,9 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 chmod 0700 "$PGDATA"
 exec postgres -c listen_addresses='*' -c unix_socket_directories=/run/postgresql -c max_connections=120 \
-  -c ssl=on -c ssl_cert_file=/tls/tls.crt -c ssl_key_file=/tls/tls.key -c jit=off
+  -c ssl=on -c ssl_cert_file=/tls/tls.crt -c ssl_key_file=/tls/tls.key -c jit=off \
+  -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10s \
+  -c idle_in_transaction_session_timeout=15s
 """
 
 

@@ -116,6 +116,9 @@ class Provider(Protocol):
     def heal_node(self, node: str) -> None:
         """Undo whatever was done to a node; harmless for a sound one."""
 
+    def in_node(self, node: str, *command: str) -> str:
+        """What a command printed that ran on a node, as root. ProviderError if it failed."""
+
     def publish(self, host: str, address: str) -> None:
         """Let the cluster's DNS answer with this address for a name outside of it."""
 

@@ -113,12 +113,18 @@ def test_a_token_in_a_file_until_it_expires(fresh: Fake) -> None:
         assert security(port).status == 500
 
 
-def test_another_version_is_not_served(served: Fake) -> None:
+def test_an_older_server_is_not_served(served: Fake) -> None:
     newer = replace(served, version="v4.16.0")
     with login(newer, **KEY_FILE) as port:
         reply = security(port)
         assert (reply.status, reply.text) == (500, "ZITADEL has version v4.15.0, the login v4.16.0")
         assert request(port, f"{BASE}/loginname").status == 500
+
+
+def test_a_newer_server_is_served(served: Fake) -> None:
+    older = replace(served, version="v4.14.9")
+    with login(older, **KEY_FILE) as port:
+        assert security(port).status == 200
 
 
 def test_addresses_are_followed(served: Fake) -> None:

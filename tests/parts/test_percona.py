@@ -5,7 +5,7 @@ import pytest
 from builders import BUCKET
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.contract.recovery.repository import BackupKind
-from dedicated.parts.database.engine import RunState
+from dedicated.parts.database.engine import CLIENTS_GONE, RunState
 from dedicated.parts.database.percona import INIT_SQL, PERCONA, read_cluster, read_run, trigger
 from parts.engine_examples import of, wanted
 from parts.upstream import refused, schema_of
@@ -71,7 +71,7 @@ def test_backups_are_encrypted_small_and_on_the_contracts_times() -> None:
     }
     parameters = part(cluster(), "patroni", "dynamicConfiguration", "postgresql", "parameters")
     silence = {"wal_sender_timeout": "10s", "wal_receiver_timeout": "10s"}
-    assert parameters == {"archive_timeout": "60s", "max_connections": "120", **silence}
+    assert parameters == {"archive_timeout": "60s", "max_connections": "120", **CLIENTS_GONE, **silence}
 
 
 def test_the_stores_credentials_reach_pgbackrest_by_reference() -> None:

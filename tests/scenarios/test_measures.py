@@ -42,8 +42,12 @@ def test_an_outage_lasts_from_the_last_good_answer_to_the_next() -> None:
 
 
 def test_an_answer_that_came_late_ends_an_outage_when_it_came() -> None:
-    rows = [row(1, ok=True), row(2, ok=False), row(3, ok=True, seconds=5), row(9, ok=True)]
+    rows = [row(1, ok=True), row(2, ok=False), row(2, ok=False), row(3, ok=True, seconds=5), row(9, ok=True)]
     assert longest(measured(*rows)) == 7
+
+
+def test_one_failure_between_good_answers_is_no_outage() -> None:
+    assert longest(measured(row(1, ok=True), row(2, ok=False), row(3, ok=True))) == 0
 
 
 def test_a_pause_without_a_failure_is_no_outage() -> None:
@@ -52,7 +56,7 @@ def test_a_pause_without_a_failure_is_no_outage() -> None:
 
 def test_one_kind_that_fails_is_not_hidden_by_another() -> None:
     others = [Row(at=float(at), kind="token", outcome="ok", seconds=0) for at in range(20)]
-    rows = [row(1, ok=True), row(5, ok=False), row(9, ok=True), *others]
+    rows = [row(1, ok=True), row(5, ok=False), row(6, ok=False), row(9, ok=True), *others]
     assert longest(measured(*rows)) == 8
     assert longest(measured(*rows), "token") == 0
 
@@ -64,11 +68,19 @@ ANSWERS = st.dictionaries(st.integers(0, 1000), st.booleans(), min_size=1, max_s
 
 @given(ANSWERS)
 def test_outages_are_what_a_walk_along_the_answers_finds(answers: list[tuple[int, bool]]) -> None:
-    """Each failure lies in an outage, no good answer does, and outages do not touch each other's inside."""
+    """Of failures, all but those alone lie in an outage; no good answer does; no outage is inside another."""
     rows = [row(at, ok=ok) for at, ok in answers]
     found = outages(rows, "write")
+    walked = sorted(answers)
+    alone = {
+        at
+        for (_, before), (at, ok), (_, after) in zip(
+            [(0, True), *walked], walked, [*walked[1:], (0, True)], strict=False
+        )
+        if not ok and before and after
+    }
     for at, ok in answers:
-        assert any(one.begin <= at <= one.end for one in found) or ok
+        assert any(one.begin <= at <= one.end for one in found) or ok or at in alone
         assert not any(one.begin < at < one.end for one in found if ok)
     assert all(one.end <= two.begin for one, two in pairwise(found))
     good = sorted(at for at, ok in answers if ok)

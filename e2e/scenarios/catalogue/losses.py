@@ -48,7 +48,7 @@ def losses() -> tuple[Scenario, ...]:
             clause="RL-2",
             target="outage 0 s, 0 acknowledged writes lost, status within 15 s and 30 s",
             steps=partial(_lose_pod, component="limiter"),
-            verdict=partial(_verdict, outage=0.0, signs=("summary/limiter", "RateLimitExact")),
+            verdict=partial(_verdict, outage=0.0, signs=("summary/limiter", "summary/zones", "RateLimitExact")),
             needs=frozenset({"clients", "edge"}),
             smoke=True,
         ),
@@ -112,16 +112,17 @@ def _twice_verdict(seen: Measurement) -> Sequence[Figure]:
 
 def _lose_pod(stage: Stage, component: str) -> Sequence[Step]:
     pod, node = deeds.pod_on(stage, component)
-    kill, replaced = partial(deeds.kill_pod, stage, pod), partial(_replaced, stage, component, pod)
+    before = deeds.restarts(stage.provider.api.get("v1/pods", stage.namespace, pod))
+    kill, again = partial(deeds.crash_pod, stage, pod), partial(_again, stage, component, pod, before)
     return (
-        Step(f"{component} pod on {node} killed", kill, until=replaced, patience=90),
-        Step("replaced", _nothing, what="note", undo=_nothing),
+        Step(f"{component} pod on {node} killed", kill, until=again, patience=90),
+        Step("started again", _nothing, what="note", undo=_nothing),
     )
 
 
-def _replaced(stage: Stage, component: str, pod: str) -> bool:
-    found = deeds.pods(stage, component)
-    return pod not in {get_str(one, "metadata", "name") for one in found} and all(map(deeds.is_ready, found))
+def _again(stage: Stage, component: str, pod: str, before: int) -> bool:
+    found = {get_str(one, "metadata", "name"): one for one in deeds.pods(stage, component)}
+    return deeds.restarts(found.get(pod, {})) > before and all(map(deeds.is_ready, found.values()))
 
 
 def _nothing() -> None:

@@ -62,7 +62,7 @@ def _link_lost() -> Scenario:
         target="outage 0 s, told within 15 s, healed within 30 s",
         steps=_link,
         verdict=partial(_served_and_told, signs=("RateLimitExact",)),
-        needs=frozenset({"clients", "edge", "peers"}),
+        needs=frozenset({"clients", "edge"}),
     )
 
 

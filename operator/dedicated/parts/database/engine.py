@@ -35,6 +35,16 @@ PORT = 5432
 """Of PostgreSQL, with every engine."""
 SPARE_CONNECTIONS = 20
 """Beside the instance's own: standbys, the engine's operator, the recovery agent, people."""
+CLIENTS_GONE: Manifest = {
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "2s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+"""A client that is gone without a word, with its node or its network, keeps its locks for 11 s, not for the
+2 hours of the kernel: all that write to the same rows wait for it (B-5). The kernel of a client that hangs
+answers on, so that its transaction ends only when it did nothing for 15 s."""
 OR_LATER = " or later"
 """Behind the point of a restore to all that was archived."""
 AMAZON = ".amazonaws.com"
@@ -139,7 +149,11 @@ class EngineWanted:
         """Settings of PostgreSQL that every engine is given."""
         seconds = int(self.archive_interval.total_seconds())
         connections = self.cluster.max_connections + SPARE_CONNECTIONS
-        return {"archive_timeout": f"{seconds}s", "max_connections": str(connections)}
+        return {
+            "archive_timeout": f"{seconds}s",
+            "max_connections": str(connections),
+            **CLIENTS_GONE,
+        }
 
 
 @dataclass(frozen=True, slots=True)

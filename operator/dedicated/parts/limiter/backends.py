@@ -26,6 +26,11 @@ The login sends its token to the host of `x-zitadel-forward-host`, and passes by
 that knows none answers nothing, though many proxies send it with every request.
 """
 RESOLVERS = "cluster"
+CHECKED = 2
+"""Seconds that a server has to answer a check."""
+WATCHED = "check inter 1s fastinter 500ms fall 2 rise 1 tcp-ut 3s"
+"""A server that hangs gets no request any more after 5.5 s at most. One that is gone without a word takes with
+it what it was asked for 3 s at most: its connections are closed then, not after the kernel's 15 minutes."""
 
 
 def backends(policy: Policy, site: Site, replica: int) -> list[str]:
@@ -98,6 +103,7 @@ def _check(path: str, site: Site) -> list[str]:
     """The host matters: servers answer for hosts they know, and HTTP/2 has none otherwise."""
     return [
         "option httpchk",
+        f"timeout check {CHECKED}s",
         f"http-check send meth GET uri {path} hdr host {site.domain}",
         "http-check expect status 200",
     ]
@@ -105,7 +111,7 @@ def _check(path: str, site: Site) -> list[str]:
 
 def _pods(name: str, backend: Backend, protocol: str) -> str:
     """Pods by their headless Service; a reload knows those of before by the state that the agent saved."""
-    checks = f"{protocol}check inter 2s fall 2 rise 1"
+    checks = f"{protocol}{WATCHED}"
     if backend.host.replace(".", "").isdigit():
         return f"server {name}1 {backend.host}:{backend.port} {checks}"
     return (
