@@ -5,8 +5,8 @@ segment is closed each archive interval and at the end of each backup, and is in
 From that the agent's own `Knowledge` is told readings and listings as its loops would tell it, and its report
 is written to the record, at most once a minute unless something turned. So no verdict is made by hand.
 
-Failures on demand: `stop_archiving`, `lose_next_segment`, `cut`, `apart`. Times are the clock's that is handed in,
-which may jump ahead. A failover begins another timeline where the last closed segment ends.
+Failures on demand: `stop_archiving`, `lose_next_segment`, `cut`, `apart`. Times are the clock's that is
+handed in, which may jump ahead. A failover begins another timeline where the last closed segment ends.
 Limit: what the archive kept back while it was stopped arrives all at once.
 """
 

@@ -88,8 +88,11 @@ class NodesProvider:
         try:
             source = archive(*names)
             with locked(self.place.root / "load.lock"):
-                put_archive(self.place, source, source.name)
-                import_images(self.place, source.name)
+                loaded = self.place.root / f"loaded-{source.name}"
+                if not loaded.exists():
+                    put_archive(self.place, source, source.name)
+                    import_images(self.place, source.name)
+                    loaded.touch()
         except (EngineError, ImageError) as error:
             raise ProviderError(str(error)) from error
 

@@ -126,6 +126,19 @@ def took(measurement: Measurement, step: str, limit: float) -> tuple[Figure, ...
     return (at_most(step, measurement.numbers.get(step), "s", limit),)
 
 
+def not_before(measurement: Measurement, name: str, *, step: str, seconds: float) -> tuple[Figure, ...]:
+    """How long after a step pods began to be replaced, which may not be sooner. Missed where none was."""
+    since = next((mark.at for mark in measurement.marks if mark.text == step), None)
+    if since is None:
+        return (Figure(name, None, "s", f">= {seconds:g}", False),)
+    after = first_told(measurement.states, _rolls_out, since=since)
+    return (Figure(name, _short(after), "s", f">= {seconds:g}", after is not None and after >= seconds),)
+
+
+def _rolls_out(state: State) -> bool:
+    return (state.subject, state.name, state.value) == ("instance", "Reconciling", "True")
+
+
 def admitted(measurement: Measurement, *, window: float, limit: int) -> tuple[Figure, ...]:
     """How many requests of one client passed in the fullest window, within 1 % of the limit."""
     count = passed(measurement.rows, window=window) if measurement.rows else None

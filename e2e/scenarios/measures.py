@@ -13,7 +13,6 @@ from clients import analysis
 from clients.rows import KINDS, Kind, Row
 from scenarios.record import Measurement, State
 
-
 OUTAGE = 2
 """Failures in a row that make an outage."""
 

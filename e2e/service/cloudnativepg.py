@@ -29,6 +29,8 @@ ENGINE, PLUGIN = "cnpg-controller-manager", "barman-cloud"
 """The two Deployments."""
 IMAGES: tuple[Image, ...] = ("cloudnative-pg", "plugin-barman-cloud", "barman-sidecar", "postgresql")
 REPLICAS = 2
+ACCOUNTS = ("cnpg-manager", "plugin-barman-cloud")
+"""Who makes what belongs to a cluster in the namespace of an instance, which has to be allowed to them."""
 _MODULE = "github.com/cloudnative-pg"
 _SERVER, _CLIENT = "barman-cloud-server-tls", "barman-cloud-client-tls"
 

@@ -25,6 +25,8 @@ TLS_SECRET, DATABASE_SECRET = "login-tls", "acme-database"
 BACKUP_SECRET, KEYS_SECRET = "acme-backup-store", "acme-keys-store"
 PROVIDER = "operations"
 """The identity that speaks for the provider."""
+CUSTOMER = "owner"
+"""And for the customer."""
 P5_RECORD = "acme-agreement-p5"
 RESOURCE = f"{GROUP}/v1alpha1/dedicatedinstances"
 RECORDS = f"{GROUP}/v1alpha1/contractrecords"
@@ -86,15 +88,15 @@ def agreement(*, now: datetime) -> Manifest:
     }
 
 
-def provider_binding(cluster_role: str) -> Manifest:
-    """Who speaks for the provider in the instance's namespace."""
+def binding(user: str, cluster_role: str) -> Manifest:
+    """Who speaks for a side of the contract in the instance's namespace."""
     group = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{group}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": "acme-provider", "namespace": NAMESPACE},
+        "metadata": {"name": user, "namespace": NAMESPACE},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": cluster_role},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": PROVIDER}],
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
     }
 
 

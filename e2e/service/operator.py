@@ -13,8 +13,9 @@ from datetime import datetime
 
 from dedicated.api.conditions import parse_time
 from dedicated.api.json import Manifest, get_list, get_str
+from dedicated.api.names import REGION_LABEL
 from images.recipes import RELEASES
-from service import instance, pods, store
+from service import cloudnativepg, instance, pods, store
 from service.provider import Provider, ProviderError
 from testbed.home import CHECKOUT
 from testbed.tools import binary
@@ -22,7 +23,7 @@ from testbed.tools import binary
 NAMESPACE = "dedicated-system"
 RELEASE = "dedicated-operator"
 CHART = CHECKOUT / "charts" / "dedicated-operator"
-PROVIDER_ROLE = f"{NAMESPACE}:{RELEASE}:provider"
+PROVIDER_ROLE, CUSTOMER_ROLE = (f"{NAMESPACE}:{RELEASE}:{side}" for side in ("provider", "customer"))
 CA_SECRET = "public-authority"
 """Secret with the authority of the public names, which no system trusts."""
 INSTALL_SECONDS = 180.0
@@ -53,13 +54,25 @@ def values(provider: Provider) -> Manifest:
         "places": {
             "regions": {instance.REGION: [instance.COUNTRY]},
             "places": {
+                **{region: [instance.COUNTRY] for region in _regions(provider)},
                 store.REGION: [instance.COUNTRY],
                 store.host(): [instance.COUNTRY],
             },
         },
+        "protection": {"platformControllers": {"users": [*map(_account, cloudnativepg.ACCOUNTS)]}},
         "probe": {"caSecret": {"name": CA_SECRET}},
         "networkPolicy": {"apiServerPorts": [443, *_api_ports(provider)]},
     }
+
+
+def _account(name: str) -> str:
+    return f"system:serviceaccount:{cloudnativepg.NAMESPACE}:{name}"
+
+
+def _regions(provider: Provider) -> set[str]:
+    """Where the nodes say that they are."""
+    labels = (get_str(node, "metadata", "labels", REGION_LABEL) for node in provider.api.list("v1/nodes"))
+    return {label for label in labels if label}
 
 
 def install(provider: Provider, ca: str, *, extra: Manifest | None = None) -> str:

@@ -5,14 +5,25 @@ certificate, agreement), the instance, and then its name in DNS, since only then
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dedicated.api.conditions import RATE_LIMIT_ENFORCED, READY
 from dedicated.api.json import Manifest, get_str
 from images.trust import authority
-from service import certificates, cloudnativepg, database, instance, operator, pods, store, waiting
+from service import (
+    bucket_access,
+    certificates,
+    cloudnativepg,
+    database,
+    instance,
+    openers,
+    operator,
+    pods,
+    store,
+    waiting,
+)
 from service.instance import Engine
 from service.provider import Image, Provider
 from testbed.client import Api
@@ -71,13 +82,8 @@ class Service:
         hosts = certificates.service_hosts(store.NAME, store.NAMESPACE)
         self._certificate(store.NAMESPACE, store.TLS_SECRET, hosts)
         if api.find("v1/secrets", store.NAMESPACE, store.CONFIG_SECRET) is None:
-            passwords = {bucket: secrets.token_urlsafe(24) for bucket in (store.BACKUPS, store.KEYS)}
-            api.apply(store.identities(passwords))
-            api.apply(pods.namespace(instance.NAMESPACE))
-            for name, bucket in ((instance.BACKUP_SECRET, store.BACKUPS), (instance.KEYS_SECRET, store.KEYS)):
-                api.apply(
-                    instance.secret(name, access_key_id=bucket, secret_access_key=passwords[bucket])
-                )
+            made = {bucket: secrets.token_urlsafe(24) for bucket in (store.BACKUPS, store.KEYS)}
+            api.apply(store.identities(made))
         for manifest in store.manifests(self.provider.image("s3"), self.provider.storage_class):
             api.apply(manifest)
         waiting.rollout(self.provider, store.NAMESPACE, f"statefulset/{store.NAME}")
@@ -85,6 +91,9 @@ class Service:
         for bucket in (store.BACKUPS, store.KEYS):
             if bucket not in there:
                 self._weed(f"s3.bucket.create -name {bucket}")
+                self._weed(f"s3.bucket.versioning -name {bucket} -enable")
+        api.apply(store.credentials(store.NAMESPACE, bucket_access.SECRET, store.BACKUPS, self._passwords()))
+        bucket_access.encrypt(self.provider, store.BACKUPS, store.KEYS)
         yield f"https://{store.endpoint()}, buckets {store.BACKUPS} and {store.KEYS}"
 
     def start_database(self) -> Lines:
@@ -113,7 +122,11 @@ class Service:
         api = self.provider.api
         api.apply(pods.namespace(instance.NAMESPACE))
         self._certificate(instance.NAMESPACE, instance.TLS_SECRET, (instance.DOMAIN,))
-        api.apply(instance.provider_binding(operator.PROVIDER_ROLE))
+        passwords = self._passwords()
+        for name, bucket in ((instance.BACKUP_SECRET, store.BACKUPS), (instance.KEYS_SECRET, store.KEYS)):
+            api.apply(store.credentials(instance.NAMESPACE, name, bucket, passwords))
+        api.apply(instance.binding(instance.PROVIDER, operator.PROVIDER_ROLE))
+        api.apply(instance.binding(instance.CUSTOMER, operator.CUSTOMER_ROLE))
         if api.find(instance.RECORDS, instance.NAMESPACE, instance.P5_RECORD) is None:
             as_user(api, instance.PROVIDER).create(instance.agreement(now=datetime.now(UTC)))
         api.apply(instance.manifest(self.engine, self.surroundings()))
@@ -125,6 +138,7 @@ class Service:
             balancer=self.provider.balancer,
             storage_class=self.provider.storage_class,
             postgresql_image=self.provider.image("postgresql"),
+            recipients=openers.recipients(self.provider.home),
         )
 
     def publish_name(self) -> Lines:
@@ -170,6 +184,10 @@ class Service:
     def _certificate(self, namespace: str, name: str, hosts: tuple[str, ...]) -> None:
         if self.provider.api.find("v1/secrets", namespace, name) is None:
             self.provider.api.apply(certificates.tls_secret(namespace, name, hosts, by=self.authority))
+
+    def _passwords(self) -> Mapping[str, str]:
+        """Of the store's identities, by bucket."""
+        return store.passwords(self.provider.api.get("v1/secrets", store.NAMESPACE, store.CONFIG_SECRET))
 
     def _weed(self, command: str) -> str:
         shell = f"echo '{command}' | weed shell -master=127.0.0.1:9333 -filer=127.0.0.1:8888"

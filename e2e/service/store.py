@@ -7,11 +7,12 @@ Limit: one server with one volume. The real thing is a service in another place;
 well.
 """
 
+import base64
 import json
 import secrets
 from collections.abc import Mapping
 
-from dedicated.api.json import Manifest
+from dedicated.api.json import Manifest, as_manifest, get_list, get_str
 from service import pods
 
 NAMESPACE = "storage"
@@ -54,6 +55,24 @@ def identities(passwords: Mapping[str, str]) -> Manifest:
         "kind": "Secret",
         "metadata": {"name": CONFIG_SECRET, "namespace": NAMESPACE},
         "stringData": {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)},
+    }
+
+
+def passwords(secret: Manifest) -> dict[str, str]:
+    """What `identities` was given, read from the Secret in the cluster."""
+    config = as_manifest(json.loads(base64.b64decode(get_str(secret, "data", "s3.json"))))
+    found = [as_manifest(one) for one in get_list(config, "identities")]
+    return {get_str(one, "name"): get_str(get_list(one, "credentials")[0], "secretKey") for one in found}
+
+
+def credentials(namespace: str, name: str, bucket: str, passwords: Mapping[str, str]) -> Manifest:
+    """The Secret by which a bucket's identity is used."""
+    data = {"access-key-id": bucket, "secret-access-key": passwords[bucket]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": {**data},
     }
 
 

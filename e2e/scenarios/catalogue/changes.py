@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from dedicated.api.json import Manifest, get_str
-from scenarios import deeds, figures
+from scenarios import deeds, figures, slot
 from scenarios.model import Figure, Scenario, Step
 from scenarios.record import Measurement
 from scenarios.stage import Stage
 
 INSTALLED = 300.0
 """Seconds from nothing to Ready that an installation may take here; the contract names none."""
+
+
+PERMITTED, BEGUN = "a slot is permitted", "from the permission to the run"
 
 
 def changes() -> tuple[Scenario, ...]:
@@ -48,11 +51,12 @@ def _rollouts() -> tuple[Scenario, ...]:
         ),
         Scenario(
             name="upgrade",
-            promise="A release is rolled out inside its slot without a failed request.",
+            promise="A release waits for the slot that the customer permits, and is rolled out inside it "
+            "without a failed request.",
             clause="M-15",
             target="0 failed requests, 0 acknowledged writes lost",
             steps=_upgrade,
-            verdict=_nothing_failed,
+            verdict=_upgraded,
             needs=frozenset({"clients", "two-releases"}),
             seconds=420,
         ),
@@ -91,8 +95,17 @@ def _configure(stage: Stage) -> Sequence[Step]:
 
 
 def _upgrade(stage: Stage) -> Sequence[Step]:
-    release = stage.newer_release()
-    return (_rolled(stage, f"upgraded to {release}", {"release": {"version": release, "channel": None}}),)
+    run = slot.Slot(stage, stage.newer_release())
+    return (
+        Step("asked for, and waits", run.ask, what="change", hold=10, until=run.waits, settle=False),
+        Step(PERMITTED, run.permit, what="change", until=run.completed, patience=300, settle=False),
+        Step("changes are applied at once again", run.free, what="note"),
+    )
+
+
+def _upgraded(seen: Measurement) -> Sequence[Figure]:
+    lead = slot.LEAD.total_seconds()
+    return (*_nothing_failed(seen), *figures.not_before(seen, BEGUN, step=PERMITTED, seconds=lead))
 
 
 def _rolled(stage: Stage, label: str, patch: Manifest) -> Step:

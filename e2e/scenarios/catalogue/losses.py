@@ -26,6 +26,7 @@ WORDS: dict[Fault, str] = {
 WITHOUT, WITH = 20.0, 75.0
 """Seconds of outage without and with the database's primary on the node; B-5 asks for less than 60."""
 SPREAD = ("summary/zones", "summary/server", "HighlyAvailable", "Ready")
+LIMITERS = ("summary/limiter", "summary/zones", "RateLimitExact")
 DATABASE = (*SPREAD, "FailoverReady")
 
 
@@ -48,7 +49,7 @@ def losses() -> tuple[Scenario, ...]:
             clause="RL-2",
             target="outage 0 s, 0 acknowledged writes lost, status within 15 s and 30 s",
             steps=partial(_lose_pod, component="limiter"),
-            verdict=partial(_verdict, outage=0.0, signs=("summary/limiter", "summary/zones", "RateLimitExact")),
+            verdict=partial(_verdict, outage=0.0, signs=LIMITERS),
             needs=frozenset({"clients", "edge"}),
             smoke=True,
         ),
