@@ -124,6 +124,18 @@ class PlayedStage:
         """None."""
         return ""
 
+    def lose_all(self) -> None:
+        """Written down."""
+        self.told.append("cluster lost")
+
+    def start_nodes(self) -> None:
+        """Written down."""
+        self.told.append("nodes started")
+
+    def rebuild(self) -> None:
+        """Written down."""
+        self.told.append("cluster rebuilt")
+
     def cut_peers(self) -> None:
         """Written down."""
         self.told.append("peers cut")

@@ -26,7 +26,7 @@ _COREFILE = """\
   cache 2
   hosts /names/hosts {
     ttl 1
-    reload 500ms
+    reload 2s
     fallthrough
   }
   kubernetes cluster.local in-addr.arpa {

@@ -42,6 +42,10 @@ defaults
 """
 
 
+EVERY = 1.0
+"""Seconds between two looks."""
+
+
 def keep(place: Place) -> None:
     """Give addresses and balance until the process ends."""
     api = Api.from_kubeconfig(place.pki / "machine.kubeconfig")
@@ -58,7 +62,7 @@ def keep(place: Place) -> None:
                 known = wanted
         except (ApiError, HTTPError, OSError) as error:
             print(f"balancer: {error}", file=sys.stderr, flush=True)
-        time.sleep(0.5)
+        time.sleep(EVERY)
 
 
 def configuration(services: dict[str, Manifest], place: Place) -> str:

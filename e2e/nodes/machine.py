@@ -6,6 +6,7 @@ the kernel ends every process in there and with them every mount, link and route
 removes the rest.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -114,7 +115,8 @@ def import_images(place: Place, archive_name: str) -> None:
 
 def spawn_program(place: Place, program: Program) -> "subprocess.Popen[bytes]":
     """Start a program that ends with this one."""
-    return spawn(program.argv, log=place.logs / f"{program.name}.log")
+    env = {**os.environ, "GOGC": "400"}  # memory is plentiful here, processors are not
+    return spawn(program.argv, log=place.logs / f"{program.name}.log", env=env)
 
 
 def _join_link(place: Place) -> None:

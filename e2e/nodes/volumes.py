@@ -61,6 +61,10 @@ rm -rf "/var/volumes/$1" "/var/volumes/$1.img"
 """
 
 
+EVERY = 1.0
+"""Seconds between two looks: each costs the API server as much as a pod that starts."""
+
+
 def keep(place: Place) -> None:
     """Provision, grow and remove volumes until the process ends."""
     api = Api.from_kubeconfig(place.pki / "machine.kubeconfig")
@@ -70,7 +74,7 @@ def keep(place: Place) -> None:
                 step(api, place, pool)
             except (ApiError, HTTPError, OSError) as error:
                 print(f"volumes: {error}", file=sys.stderr, flush=True)
-            time.sleep(0.3)
+            time.sleep(EVERY)
 
 
 def step(api: Api, place: Place, pool: ThreadPoolExecutor) -> None:

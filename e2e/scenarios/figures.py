@@ -1,6 +1,7 @@
 """Figures that verdicts share, each beside the target of the promise. Pure."""
 
 from clients.analysis import passed
+from dedicated.api.conditions import parse_time
 from scenarios.measures import (
     acknowledged,
     asked,
@@ -14,7 +15,7 @@ from scenarios.measures import (
     value_at,
 )
 from scenarios.model import Figure
-from scenarios.record import Measurement, State
+from scenarios.record import POINT, Measurement, State
 
 TOLD = 15.0
 """Seconds from a fault until the status says so."""
@@ -137,6 +138,28 @@ def not_before(measurement: Measurement, name: str, *, step: str, seconds: float
 
 def _rolls_out(state: State) -> bool:
     return (state.subject, state.name, state.value) == ("instance", "Reconciling", "True")
+
+
+def exposure(measurement: Measurement) -> tuple[Figure, ...]:
+    """What was lost for good, which may reach back no further than the status had said at the loss (B-3).
+
+    By the instants of acknowledgement: the first write that is not there is the end of what was kept.
+    """
+    fault = instant(measurement, "fault")
+    said = "" if fault is None else value_at(measurement.states, "instance", POINT, fault)
+    point = parse_time(said)
+    if fault is None or point is None or measurement.stored is None:
+        return (Figure("true loss", None, "s", "<= what was published", False),)
+    kept = measurement.stored
+    good = (one for one in measurement.rows if one.outcome == "ok" and one.token)
+    gone = [one.end for one in good if one.token not in kept]
+    published = fault - point.timestamp()
+    loss = max(0.0, fault - min(gone)) if gone else 0.0
+    return (
+        told("writes lost for good", len(gone), "writes"),
+        told("loss that the status had said to expect at most", published, "s"),
+        at_most("true loss", loss, "s", round(published, 3)),
+    )
 
 
 def admitted(measurement: Measurement, *, window: float, limit: int) -> tuple[Figure, ...]:

@@ -22,9 +22,9 @@ from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map
 from dedicated.parts.config import OPERATOR_USER
 from images.recipes import RELEASES
 from scenarios import deeds, peers
-from scenarios.record import State
+from scenarios.record import POINT, State
 from scenarios.stage import Clients, Need, StageError
-from service import database, instance, operator, store
+from service import database, instance, operator, rebuilding, store
 from service.provider import Provider
 from service.steps import Service, address
 
@@ -74,7 +74,7 @@ class LiveStage:
             "own-database": SINGLE if external else "",
             "backups": "engine external: backups are made by whoever runs it" if external else "",
             "volumes": "" if self.provider.name == "nodes" else "volumes do not have the size asked for",
-            "rebuild": "nothing rebuilds a cluster from what is kept of it yet",
+            "rebuild": "",
         }
         return reasons.get(need, "")
 
@@ -95,12 +95,13 @@ class LiveStage:
                 yield f"{get_str(node, 'metadata', 'name')} does not take pods"
 
     def _workloads(self) -> Iterator[str]:
-        for namespace in (operator.NAMESPACE, instance.NAMESPACE, database.NAMESPACE, store.NAMESPACE):
-            for kind in WORKLOADS:
-                for one in self.provider.api.list(kind, namespace):
-                    wanted, ready = get_int(one, "spec", "replicas"), get_int(one, "status", "readyReplicas")
-                    if ready < wanted or get_int(one, "status", "updatedReplicas") < wanted:
-                        yield f"{get_str(one, 'metadata', 'name')} {ready} of {wanted}"
+        ours = {operator.NAMESPACE, instance.NAMESPACE, database.NAMESPACE, store.NAMESPACE}
+        for kind in WORKLOADS:
+            for one in self.provider.api.list(kind):
+                wanted, ready = get_int(one, "spec", "replicas"), get_int(one, "status", "readyReplicas")
+                short = ready < wanted or get_int(one, "status", "updatedReplicas") < wanted
+                if short and get_str(one, "metadata", "namespace") in ours:
+                    yield f"{get_str(one, 'metadata', 'name')} {ready} of {wanted}"
 
     def _conditions(self) -> Iterator[str]:
         found = self.provider.api.find(instance.RESOURCE, instance.NAMESPACE, instance.NAME)
@@ -203,6 +204,19 @@ class LiveStage:
         pair = self.service.authority.issue(instance.DOMAIN, hosts=(instance.DOMAIN,), life=SHORT)
         return pair.certificate.decode(), pair.key.decode()
 
+    def lose_all(self) -> None:
+        """All but the store."""
+        rebuilding.lose(self.service)
+
+    def start_nodes(self) -> None:
+        """All of them."""
+        rebuilding.heal(self.service)
+
+    def rebuild(self) -> None:
+        """By the runbook, with the provider's identity."""
+        self.number += 1
+        rebuilding.rebuild(self.service, self.folder / f"rebuilt-{self.number}")
+
     def cut_peers(self) -> None:
         """On every node, for what passes between nodes."""
         peers.cut(self.provider)
@@ -220,6 +234,7 @@ def _of_instance(body: Manifest, at: float) -> Iterator[State]:
     for name, value in get_map(body, "status", "summary").items():
         if name != "findings":
             yield State(at, "instance", f"summary/{name}", str(value))
+    yield State(at, "instance", POINT, get_str(body, "status", "recovery", "newestRecoverablePoint"))
     codes = {get_str(as_manifest(one), "code") for one in get_list(body, "status", "findings")}
     for code in sorted(codes):
         yield State(at, "instance", f"finding/{code}", "present")

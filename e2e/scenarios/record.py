@@ -10,6 +10,9 @@ from typing import Literal
 
 from clients.rows import Row
 
+POINT = "recovery/newestRecoverablePoint"
+"""The state with the newest point to which the status says that a restore can go."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:

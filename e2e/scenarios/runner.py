@@ -41,7 +41,7 @@ class Pace:
     sleep: Callable[[float], None]
     quiet: float = 5
     whole: float = 180
-    every: float = 0.5
+    every: float = 1
 
 
 @dataclass(slots=True)

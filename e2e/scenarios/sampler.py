@@ -1,4 +1,4 @@
-"""Reads the instance and the nodes every 0.25 s in a thread of its own, and keeps what changed.
+"""Reads the instance and the nodes every 0.5 s in a thread of its own, and keeps what changed.
 
 A reading that fails is itself a state (`api/answers` False): what the status said meanwhile is not known. A
 reading that is late is not made up for.
@@ -14,7 +14,7 @@ from scenarios.measures import changed
 from scenarios.record import State
 from testbed.client import ApiError
 
-INTERVAL = 0.25
+INTERVAL = 0.5
 Read = Callable[[float], Sequence[State]]
 
 

@@ -100,6 +100,15 @@ class Stage(Protocol):
     def newer_release(self) -> str:
         """A release to upgrade to."""
 
+    def lose_all(self) -> None:
+        """Lose the whole cluster: its nodes crash, its objects and volumes are gone, but for the store's."""
+
+    def start_nodes(self) -> None:
+        """Start nodes that crashed; harmless where they run."""
+
+    def rebuild(self) -> None:
+        """Make operator, engine and instance anew from what is kept outside. Does not wait for it."""
+
     def short_certificate(self) -> Sequence[str]:
         """Certificate and key (PEM) for the public name, of the same authority, that end within two days."""
 

@@ -1,9 +1,9 @@
 """The instance: its DedicatedInstance for each engine, and what its users bring beside it.
 
 Small numbers, for a machine that carries three nodes: three replicas of everything, as the contract wants
-them, with little memory each. What the machine cannot offer, nodes of 4 CPUs and 8 GB, is agreed on in
-writing as a provider would do it: a ContractRecord on P-5, made by an identity that holds the provider's verb
-by name.
+them, with little memory each. What machine and engine cannot offer, nodes of 4 CPUs and 8 GB and differential
+backups, is agreed on in writing as a provider would do it: a ContractRecord on each clause, made by an
+identity that holds the provider's verb by name.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,12 @@ PROVIDER = "operations"
 """The identity that speaks for the provider."""
 CUSTOMER = "owner"
 """And for the customer."""
-P5_RECORD = "acme-agreement-p5"
+SMALL, FULLS_ONLY = "P-5", "B-2"
+AGREED = {
+    SMALL: "nodes of the size of this machine",
+    FULLS_ONLY: "no differential backups: CloudNativePG has none, the log is archived all the time",
+}
+"""Clauses from which the customer lets the provider deviate, and what was agreed."""
 RESOURCE = f"{GROUP}/v1alpha1/dedicatedinstances"
 RECORDS = f"{GROUP}/v1alpha1/contractrecords"
 _VERSION = f"{GROUP}/v1alpha1"
@@ -54,7 +59,7 @@ def manifest(engine: Engine, around: Surroundings) -> Manifest:
         "plan": "Standard",
         "domain": DOMAIN,
         "release": {"version": around.release},
-        "agreements": [{"clause": "P-5", "record": P5_RECORD}],
+        "agreements": [{"clause": clause, "record": record_of(clause)} for clause in agreed(engine)],
         "server": {"resources": _resources("100m", "128Mi", "512Mi")},
         "login": {"resources": _resources("20m", "96Mi", "256Mi")},
         "edge": _edge(around.balancer),
@@ -68,20 +73,30 @@ def manifest(engine: Engine, around: Surroundings) -> Manifest:
     }
 
 
-def agreement(*, now: datetime) -> Manifest:
-    """That smaller nodes than P-5 wants were agreed on; holds from a minute ago."""
+def agreed(engine: Engine) -> tuple[str, ...]:
+    """Clauses that an instance on an engine needs an agreement on here."""
+    return (SMALL,) if engine == "external" else (SMALL, FULLS_ONLY)
+
+
+def record_of(clause: str) -> str:
+    """Name of the record of an agreement."""
+    return f"{NAME}-agreement-{clause.lower()}"
+
+
+def agreement(clause: str, *, now: datetime) -> Manifest:
+    """What was agreed on a clause; holds from a minute ago."""
     return {
         "apiVersion": _VERSION,
         "kind": "ContractRecord",
-        "metadata": {"name": P5_RECORD, "namespace": NAMESPACE},
+        "metadata": {"name": record_of(clause), "namespace": NAMESPACE},
         "spec": {
             "instance": NAME,
             "fact": "Agreement",
             "by": PROVIDER,
-            "reference": "small-machine",
+            "reference": "letter-1",
             "agreement": {
-                "clause": "P-5",
-                "value": "nodes of the size of this machine",
+                "clause": clause,
+                "value": AGREED[clause],
                 "validFrom": rfc3339(now - timedelta(minutes=1)),
             },
         },
@@ -143,10 +158,11 @@ def _clustered(around: Surroundings) -> Manifest:
         "storage": {"size": "1Gi", "className": around.storage_class},
         "resources": _resources("100m", "192Mi", "768Mi"),
     }
+    backup: Manifest = {"repository": repository, "differential": {"mode": "walOnly"}}
     found: Manifest = {
         "infrastructure": {"dataLocation": {"countries": [COUNTRY]}},
         "database": {"engine": "cloudnative-pg", "cluster": cluster},
-        "backup": {"repository": repository},
+        "backup": backup,
     }
     if around.recipients:
         recipients: list[JsonValue] = [{"role": role, "key": key} for role, key in around.recipients]

@@ -23,7 +23,8 @@ from testbed.tools import binary
 NAMESPACE = "dedicated-system"
 RELEASE = "dedicated-operator"
 CHART = CHECKOUT / "charts" / "dedicated-operator"
-PROVIDER_ROLE, CUSTOMER_ROLE = (f"{NAMESPACE}:{RELEASE}:{side}" for side in ("provider", "customer"))
+_SIDES = ("provider", "customer", "restorer")
+PROVIDER_ROLE, CUSTOMER_ROLE, RESTORER_ROLE = (f"{NAMESPACE}:{RELEASE}:{side}" for side in _SIDES)
 CA_SECRET = "public-authority"
 """Secret with the authority of the public names, which no system trusts."""
 INSTALL_SECONDS = 180.0

@@ -1,9 +1,9 @@
 """A cluster that is lost whole, and the service made anew from what is kept beside it.
 
-All nodes crash at once, in the middle of whatever they did; then every object of operator, engine and instance
-is gone, and with them the volumes. What is left is the store, which stands for one in another place, the
-identity of one who opens the key bundle, and what lies in Git: the chart's values, the certificate, the
-agreements. The way back is that of docs/runbooks/lost-cluster.md.
+All nodes crash at once, in the middle of whatever they did; then every object of operator, engine and
+instance is gone, and with them the volumes. What is left is the store, which stands for one in another place,
+the identity of one who opens the key bundle, and what lies in Git: the chart's values, the certificate. The
+way back is that of docs/runbooks/lost-cluster.md.
 
 Limit: nodes, API server and the engine's definitions are those of before, emptied, and the store's node
 crashes as well.
@@ -11,19 +11,19 @@ crashes as well.
 
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
-from dedicated.api.json import Manifest, get_list, get_str
-from service import bucket_access, cloudnativepg, instance, openers, operator, pods, store, waiting
+from service import bucket_access, cloudnativepg, instance, openers, operator, store, waiting
 from service.provider import Provider, ProviderError
 from service.steps import Service
-from testbed.client import ApiError
+from testbed.client import condition
 
 EMPTIED = (instance.NAMESPACE, operator.NAMESPACE, cloudnativepg.NAMESPACE)
 RESTORER = "restorer"
 AS_ADMINISTRATOR, AS_RESTORER, LAST = ("1", "2", "3"), ("4", "5"), ("6",)
 """By how the names of the manifests begin that `keys restore` writes."""
+CLAIMS, OURS = "persistentvolumeclaims", (".dedicated.zitadel.com", ".cnpg.io")
+"""Kinds whose finalizers nobody takes off any more."""
 GONE_SECONDS, BACK_SECONDS = 180.0, 120.0
 
 
@@ -53,7 +53,7 @@ def heal(service: Service) -> None:
     for node in provider.nodes():
         provider.heal_node(node.name)
     waiting.until(
-        lambda: all(_is_ready(node) for node in provider.api.list("v1/nodes")),
+        lambda: all(condition(node, "Ready") == "True" for node in provider.api.list("v1/nodes")),
         "nodes ready again",
         seconds=BACK_SECONDS,
     )
@@ -101,13 +101,9 @@ def _let_go(provider: Provider, namespace: str) -> None:
     """What holds a namespace back whose controllers are gone: pods of dead nodes, finalizers."""
     force = ("--all", "--force", "--grace-period=0", "--wait=false", "--ignore-not-found")
     provider.kubectl("delete", "pods", *force, "-n", namespace, check=False)
-    kinds = provider.kubectl("api-resources", "--namespaced", "--verbs=list,patch", "-o", "name").split()
-    wanted = [kind for kind in kinds if kind.endswith((".dedicated.zitadel.com", ".cnpg.io")) or kind == PVC]
-    for kind in wanted:
-        for item in _named(provider, namespace, kind):
-            off: Manifest = {"metadata": {"finalizers": None}}
-            with suppress(ApiError):
-                provider.api.patch(_resource(item), namespace, get_str(item, "metadata", "name"), off)
-
-
-PVC = "persistentvolumeclaims"
+    kinds = ("api-resources", "--namespaced", "--verbs=list,patch", "-o", "name")
+    for kind in provider.kubectl(*kinds, check=False).split():
+        if kind == CLAIMS or kind.endswith(OURS):
+            off = ("--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+            for name in provider.kubectl("get", kind, "-n", namespace, "-o", "name", check=False).split():
+                provider.kubectl("patch", name, "-n", namespace, *off, check=False)

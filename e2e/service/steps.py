@@ -117,8 +117,8 @@ class Service:
         waiting.rollout(self.provider, database.NAMESPACE, f"statefulset/{database.NAME}")
         yield f"{database.NAME}.{database.NAMESPACE}.svc"
 
-    def create_instance(self) -> Lines:
-        """Certificate, agreement and DedicatedInstance."""
+    def prepare_namespace(self) -> Lines:
+        """The instance's namespace: certificate, the store's credentials, who speaks for which side."""
         api = self.provider.api
         api.apply(pods.namespace(instance.NAMESPACE))
         self._certificate(instance.NAMESPACE, instance.TLS_SECRET, (instance.DOMAIN,))
@@ -127,8 +127,16 @@ class Service:
             api.apply(store.credentials(instance.NAMESPACE, name, bucket, passwords))
         api.apply(instance.binding(instance.PROVIDER, operator.PROVIDER_ROLE))
         api.apply(instance.binding(instance.CUSTOMER, operator.CUSTOMER_ROLE))
-        if api.find(instance.RECORDS, instance.NAMESPACE, instance.P5_RECORD) is None:
-            as_user(api, instance.PROVIDER).create(instance.agreement(now=datetime.now(UTC)))
+        yield f"namespace {instance.NAMESPACE}"
+
+    def create_instance(self) -> Lines:
+        """What the instance needs beside it, the agreements, and the DedicatedInstance."""
+        yield from self.prepare_namespace()
+        api = self.provider.api
+        for clause in instance.agreed(self.engine):
+            if api.find(instance.RECORDS, instance.NAMESPACE, instance.record_of(clause)) is None:
+                agreement = instance.agreement(clause, now=datetime.now(UTC))
+                as_user(api, instance.PROVIDER).create(agreement)
         api.apply(instance.manifest(self.engine, self.surroundings()))
         yield f"dedicatedinstance/{instance.NAME} in namespace {instance.NAMESPACE}"
 

@@ -18,7 +18,7 @@ from scenarios.measures import (
     steady,
     value_at,
 )
-from scenarios.record import Mark, Measurement, State
+from scenarios.record import POINT, Mark, Measurement, State
 
 
 def row(at: float, *, ok: bool, seconds: float = 0.0, token: str = "") -> Row:
@@ -171,3 +171,32 @@ def test_what_a_limiter_lets_through_is_held_against_its_limit() -> None:
     rows = [row(at / 100, ok=True) for at in range(3029)]
     assert figures.admitted(measured(*rows), window=60, limit=3000)[-1].met is True
     assert figures.admitted(measured(*rows[:2900]), window=60, limit=3000)[-1].met is False
+
+
+def lost_whole(*rows: Row, point: str, kept: frozenset[str]) -> Measurement:
+    """A cluster that was lost at 1970-01-01T00:01:40Z, with a point that was published before."""
+    states = (ready(50, point, POINT),) if point else ()
+    return measured(*rows, states=states, stored=kept, marks=(Mark(100, "fault", "lost"),))
+
+
+def test_what_is_lost_for_good_reaches_back_no_further_than_was_published() -> None:
+    rows = [row(at, ok=True, token=f"t{at}") for at in (10, 60, 90)]
+    kept, half = frozenset({"t10", "t60"}), "1970-01-01T00:00:50Z"
+    *_, published, true = figures.exposure(lost_whole(*rows, point=half, kept=kept))
+    assert (published.value, true.value, true.met) == (50, 10, True)
+    *_, true = figures.exposure(lost_whole(*rows, point="1970-01-01T00:01:35Z", kept=kept))
+    assert (true.value, true.met) == (10, False)
+
+
+def test_without_a_published_point_a_loss_was_not_told() -> None:
+    (true,) = figures.exposure(lost_whole(row(90, ok=True, token="t"), point="", kept=frozenset()))
+    assert true.met is False
+
+
+def test_a_run_that_begins_before_its_slot_is_missed() -> None:
+    marks, early = (Mark(10, "change", "permitted"),), ready(20, "True", "Reconciling")
+    found = [
+        figures.not_before(measured(marks=marks, states=states), "run", step="permitted", seconds=20)
+        for states in ((early,), (ready(31, "True", "Reconciling"),), ())
+    ]
+    assert [one.met for (one,) in found] == [False, True, False]

@@ -68,8 +68,9 @@ containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 failSwapOn: false
 evictionHard: {memory.available: "0%", nodefs.available: "0%", nodefs.inodesFree: "0%", imagefs.available: "0%"}
 imageGCHighThresholdPercent: 100
-nodeStatusUpdateFrequency: 2s
-syncFrequency: 5s
+nodeStatusUpdateFrequency: 4s
+nodeLeaseDurationSeconds: 8
+syncFrequency: 15s
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: /pki/ca.crt}}
 authorization: {mode: Webhook}
 tlsCertFile: /pki/$node-serving.crt

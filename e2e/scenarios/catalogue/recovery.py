@@ -9,11 +9,13 @@ from dedicated.api.names import API_VERSION
 from scenarios import figures
 from scenarios.model import Figure, Scenario, Step
 from scenarios.record import Measurement
-from scenarios.stage import Stage, StageError
+from scenarios.stage import Stage
 
 RTO = 4 * 3600.0
 """Seconds that a restore may take (B-4)."""
 RESTORES = "instancerestores"
+WORK = 100.0
+"""Seconds of work before the loss: longer than a segment of the log stays open."""
 DRILL, REBUILT = "drill done", "whole cluster rebuilt"
 
 
@@ -71,8 +73,19 @@ def _drilled(seen: Measurement) -> Sequence[Figure]:
 
 
 def _rebuild(stage: Stage) -> Sequence[Step]:
-    raise StageError(f"{stage.provider.name} has nobody who rebuilds it")
+    def whole() -> bool:
+        return not stage.unsettled()
+
+    return (
+        Step("work that is archived", _nothing, what="note", hold=WORK),
+        Step("the cluster is lost", stage.lose_all, undo=stage.start_nodes, settle=False),
+        Step(REBUILT, stage.rebuild, what="heal", until=whole, patience=1200),
+    )
+
+
+def _nothing() -> None:
+    """The clients work."""
 
 
 def _rebuilt(seen: Measurement) -> Sequence[Figure]:
-    return figures.took(seen, REBUILT, RTO)
+    return (*figures.took(seen, REBUILT, RTO), *figures.exposure(seen), *figures.load(seen))
