@@ -116,7 +116,8 @@ def import_images(place: Place, archive_name: str) -> None:
 def spawn_program(place: Place, program: Program) -> "subprocess.Popen[bytes]":
     """Start a program that ends with this one."""
     env = {**os.environ, "GOGC": "400"}  # memory is plentiful here, processors are not
-    return spawn(program.argv, log=place.logs / f"{program.name}.log", env=env)
+    first = () if program.name == "dockerd" else ("nice", "-n", "-10")  # nodes and their pods inherit it
+    return spawn((*first, *program.argv), log=place.logs / f"{program.name}.log", env=env)
 
 
 def _join_link(place: Place) -> None:

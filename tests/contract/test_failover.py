@@ -64,6 +64,8 @@ def test_a_primary_may_be_told_by_its_address_and_one_that_is_not_known_accuses_
     addressed = tuple(replace(pod, address=f"10.0.0.{number}") for number, pod in enumerate(PODS))
     known = replace(seen(standby(1), standby(2)), primary="10.0.0.0")
     assert judged(known, *addressed) == ("True", "InAnotherZone")
+    found = failover_ready(known, addressed, zone=ZONE, now=second(0))
+    assert found.message.startswith("primary db-0 (z0), synchronous db-1 (z1)"), "people look for pods"
     assert judged(replace(known, standbys=(standby(1),)), *addressed) == ("False", "StandbyDiverged")
     assert judged(replace(known, primary="10.9.9.9"), *addressed) == ("Unknown", "NotMeasured")
 

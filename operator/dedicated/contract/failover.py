@@ -8,7 +8,7 @@ timeline is told by name, also where another standby is good: it could be the ne
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -75,6 +75,7 @@ def failover_ready(
             text = f"the primary does not answer since {when(known.away, zone)}, {text}"
         return Condition(_KIND, "Unknown", "NotMeasured", text)
     seen = f"seen {when(known.at, zone)}"
+    known = by_pod(known, pods)
     every = standings(known, pods)
     if known.blocked:
         text = f"{known.blocked} commits wait for a synchronous standby"
@@ -233,6 +234,12 @@ def _apart(member: Member, known: Replication) -> str:
         return ""
     past = f", {member.position - end} bytes past the end of its timeline" if end is not None else ""
     return f"is {figure}{past}"
+
+
+def by_pod(known: Replication, pods: Iterable[DatabasePod]) -> Replication:
+    """The same with the primary called as its pod is, where its pod is known: people look for that."""
+    called = (pod.name for pod in pods if pod.is_called(known.primary))
+    return replace(known, primary=next(called, known.primary))
 
 
 def zone_of(name: str, pods: Iterable[DatabasePod]) -> str:

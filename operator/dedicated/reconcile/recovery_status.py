@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from dedicated.api.conditions import rfc3339, shorten
 from dedicated.api.duration import duration_text
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.contract.failover import SYNCHRONOUS, DatabasePod, Standing, outage, standings, zone_of
+from dedicated.contract.failover import (
+    SYNCHRONOUS,
+    DatabasePod,
+    Standing,
+    by_pod,
+    outage,
+    standings,
+    zone_of,
+)
 from dedicated.contract.recovery.points import Rates, Recoverability
 from dedicated.contract.recovery.report import Failover, Replication, Report
 from dedicated.contract.recovery.runs import BackupRun, Runs
@@ -78,6 +86,7 @@ def _backup(run: BackupRun) -> Manifest:
 
 
 def _replication(known: Replication, pods: Sequence[DatabasePod]) -> Manifest:
+    known = by_pod(known, pods)
     every = standings(known, pods)
     good = [one for one in every if one.state == "Streaming" and one.sync in SYNCHRONOUS]
     together: list[JsonValue] = [{"name": one.name, "zone": one.zone} for one in good]
