@@ -29,8 +29,8 @@ RESOLVERS = "cluster"
 CHECKED = 2
 """Seconds that a server has to answer a check."""
 WATCHED = "check inter 1s fastinter 500ms fall 2 rise 1 tcp-ut 3s"
-"""A server that hangs gets no request any more after 5.5 s at most. One that is gone without a word takes with
-it what it was asked for 3 s at most: its connections are closed then, not after the kernel's 15 minutes."""
+"""A server that hangs gets no request any more after 5.5 s at most. One that is gone without a word keeps
+what it was asked for 3 s at most: its connections are closed then, not after the kernel's 15 minutes."""
 
 
 def backends(policy: Policy, site: Site, replica: int) -> list[str]:
