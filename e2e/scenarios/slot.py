@@ -18,7 +18,7 @@ from service.steps import as_user
 
 REQUEST = "advisory-of-a-scenario"
 MAINTENANCES = f"{GROUP}/v1alpha1/maintenances"
-CONFINED: Manifest = {"maintenance": {"confine": "AllChanges"}}
+CONFINED: Manifest = {"maintenance": {"confine": "AllChanges", "approval": "Required"}}
 FREE: Manifest = {"maintenance": None}
 LEAD, LENGTH = timedelta(seconds=20), timedelta(hours=1)
 """From the customer's word to the slot's start, and how long the slot is."""

@@ -56,7 +56,7 @@ class Surroundings:
 def manifest(engine: Engine, around: Surroundings) -> Manifest:
     """The DedicatedInstance."""
     spec: Manifest = {
-        "plan": "Standard",
+        "plan": "Advanced",
         "domain": DOMAIN,
         "release": {"version": around.release},
         "agreements": [{"clause": clause, "record": record_of(clause)} for clause in agreed(engine)],
