@@ -60,12 +60,7 @@ def new_login() -> Login:
 
 def password_secret(login: Login) -> Manifest:
     """The password for the server's first start."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": PASSWORD_SECRET, "namespace": NAMESPACE},
-        "stringData": {"password": login.password},
-    }
+    return pods.secret(NAMESPACE, PASSWORD_SECRET, {"password": login.password})
 
 
 def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:

@@ -115,16 +115,6 @@ def binding(user: str, cluster_role: str) -> Manifest:
     }
 
 
-def secret(name: str, **values: str) -> Manifest:
-    """A Secret of the user's own."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "stringData": {key.replace("_", "-"): value for key, value in values.items()},
-    }
-
-
 def _edge(balancer: Balancer) -> Manifest:
     way_in: Manifest = {
         "loadBalancer": {"annotations": {**balancer.annotations}},

@@ -1,5 +1,7 @@
 """What the pods beside an instance have in common: they obey Pod Security `restricted`, as users' do."""
 
+from collections.abc import Mapping
+
 from dedicated.api.json import JsonValue, Manifest
 
 RESTRICTED = "pod-security.kubernetes.io/enforce"
@@ -75,6 +77,16 @@ def stateful(namespace: str, name: str, pod: Manifest, *, size: str, storage_cla
 def resources(cpu: str, memory: str, *, limit: str) -> Manifest:
     """Of a container on a small machine; memory has a limit, processors have none."""
     return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
+
+
+def secret(namespace: str, name: str, values: Mapping[str, str]) -> Manifest:
+    """A Secret with texts by key."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": {**values},
+    }
 
 
 def secret_volume(name: str, secret: str) -> JsonValue:

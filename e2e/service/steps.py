@@ -110,7 +110,7 @@ class Service:
         if api.find("v1/secrets", instance.NAMESPACE, instance.DATABASE_SECRET) is None:
             login = database.new_login()
             api.apply(database.password_secret(login))
-            api.apply(instance.secret(instance.DATABASE_SECRET, dsn=login.dsn))
+            api.apply(pods.secret(instance.NAMESPACE, instance.DATABASE_SECRET, {"dsn": login.dsn}))
         image = self.provider.image("postgresql")
         for manifest in database.manifests(image, self.provider.storage_class):
             api.apply(manifest)

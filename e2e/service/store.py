@@ -50,12 +50,8 @@ def identities(passwords: Mapping[str, str]) -> Manifest:
             for bucket, allowed in actions.items()
         ]
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": CONFIG_SECRET, "namespace": NAMESPACE},
-        "stringData": {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)},
-    }
+    values = {"s3.json": json.dumps(config), SSE_KEY: secrets.token_hex(16)}
+    return pods.secret(NAMESPACE, CONFIG_SECRET, values)
 
 
 def passwords(secret: Manifest) -> dict[str, str]:
@@ -67,13 +63,8 @@ def passwords(secret: Manifest) -> dict[str, str]:
 
 def credentials(namespace: str, name: str, bucket: str, passwords: Mapping[str, str]) -> Manifest:
     """The Secret by which a bucket's identity is used."""
-    data = {"access-key-id": bucket, "secret-access-key": passwords[bucket]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace},
-        "stringData": {**data},
-    }
+    keys = {"access-key-id": bucket, "secret-access-key": passwords[bucket]}
+    return pods.secret(namespace, name, keys)
 
 
 def manifests(image: str, storage_class: str) -> tuple[Manifest, ...]:
