@@ -24,13 +24,12 @@ LEAD, LENGTH = timedelta(seconds=20), timedelta(hours=1)
 """From the customer's word to the slot's start, and how long the slot is."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Slot:
-    """The slot that was permitted, and what was seen of it."""
+    """One release on its way through a slot."""
 
     stage: Stage
     release: str
-    start: datetime | None = None
 
     def ask(self) -> None:
         """Ask for the release, and announce it: it waits."""
@@ -47,8 +46,8 @@ class Slot:
 
     def permit(self) -> None:
         """The customer's word: a slot that begins in a moment."""
-        self.start = datetime.now(UTC) + LEAD
-        slot: Manifest = {"start": rfc3339(self.start), "end": rfc3339(self.start + LENGTH)}
+        start = datetime.now(UTC) + LEAD
+        slot: Manifest = {"start": rfc3339(start), "end": rfc3339(start + LENGTH)}
         self._record(instance.CUSTOMER, "Permitted", slot=slot)
 
     def completed(self) -> bool:
