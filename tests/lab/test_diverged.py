@@ -81,7 +81,7 @@ def test_a_standby_past_the_fork_is_told_before_the_next_fault(tmp_path: Path) -
         # By the position alone the one that diverged may be the better candidate.
         assert [one.name for one in ranked(known.members)] == ["s1", "s2"]
         assert "s2 is on timeline 1 at 0/" in found.message
-        assert "primary 127.0.0.1 is on timeline 2 at 0/" in found.message
+        assert "primary s1 is on timeline 2 at 0/" in found.message
         assert "bytes past the end of its timeline, since " in found.message
         assert "clone it anew before the next fault" in found.message
         left.kill()
