@@ -21,6 +21,7 @@ TOLD = 15.0
 """Seconds from a fault until the status says so."""
 HEALED = 30.0
 """Seconds from its healing until the status says so."""
+LOST = "acknowledged writes lost"
 
 
 def at_most(name: str, value: float | None, unit: str, limit: float) -> Figure:
@@ -56,7 +57,7 @@ def nothing_lost(measurement: Measurement) -> tuple[Figure, ...]:
     count = lost(measurement)
     return (
         told("acknowledged writes", writes, "writes"),
-        at_most("acknowledged writes lost", count if writes else None, "writes", 0),
+        at_most(LOST, count if writes else None, "writes", 0),
     )
 
 

@@ -5,15 +5,18 @@ as measured. Times in a scenario are seconds from its begin.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Literal
 
 from clients.rows import Row
 from dedicated.api.json import JsonValue, Manifest
+from scenarios import figures
 from scenarios.measures import Band, bands, kinds
 from scenarios.model import Result, Scenario
 from scenarios.record import Measurement
 
+Judge = Literal["all", "losses"]
 VERSION = 1
 """Of the report's fields."""
 
@@ -101,6 +104,19 @@ def _plain(values: Mapping[str, JsonValue]) -> Manifest:
     return dict(values)
 
 
-def missed(results: Sequence[Result]) -> bool:
+def missed(results: Sequence[Result], judge: Judge = "all") -> bool:
     """Whether a promise was not kept, or the test of it did not come to its end."""
-    return any(one.outcome in ("missed", "failed") for one in results)
+    return any(map(JUDGES[judge], results))
+
+
+def _not_met(result: Result) -> bool:
+    return result.outcome in ("missed", "failed")
+
+
+def _lost(result: Result) -> bool:
+    lost = any(one.name == figures.LOST and one.met is False for one in result.figures)
+    return lost or result.outcome == "failed"
+
+
+JUDGES: Mapping[Judge, Callable[[Result], bool]] = {"all": _not_met, "losses": _lost}
+"""Times say something of the machine too; no machine is an excuse for an acknowledged write that is lost."""

@@ -10,7 +10,7 @@ from scenarios.catalogue import catalogue
 from scenarios.model import Figure, Result
 from scenarios.page import page
 from scenarios.record import Mark, Measurement, State
-from scenarios.report import report
+from scenarios.report import missed, report
 
 ALL = catalogue(store_away=600)
 OUTCOMES: tuple[Outcome, Outcome] = ("ok", "failed")
@@ -102,3 +102,12 @@ def test_a_scenario_of_which_nothing_was_seen_is_not_met() -> None:
     nothing = Measurement(begun=0, ended=10)
     for one in ALL:
         assert any(figure.met is False for figure in one.verdict(nothing)), one.name
+
+
+def test_times_are_judged_only_where_all_is() -> None:
+    slow = Result(ALL[1], "missed", "", (Figure("longest outage", 30, "s", "< 20", met=False),))
+    lost = Result(ALL[1], "missed", "", (Figure("acknowledged writes lost", 1, "writes", "<= 0", met=False),))
+    failed = Result(ALL[1], "failed", "not whole")
+    assert [missed([one], "losses") for one in (slow, lost, failed)] == [False, True, True]
+    assert all(missed([one]) for one in (slow, lost, failed))
+    assert not missed(RESULTS)
