@@ -85,7 +85,7 @@ e2e-ready: $(STAMP) ## programs and images of e2e-smoke, once; it builds by itse
 
 e2e-smoke: e2e-ready ## some scenarios on real nodes; report in .cache/e2e (REPORT=DIR)
 	@trap '$(BIN)/python -m nodes down' EXIT; \
-	$(BIN)/python -m scenarios run --smoke --provider nodes --report $(REPORT)
+	$(BIN)/python -m scenarios run --smoke --provider nodes --report $(REPORT) $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy, layers, generated files, definitions compatible with the released ones
 	$(BIN)/ruff check .

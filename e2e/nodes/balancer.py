@@ -35,8 +35,8 @@ defaults
   timeout client 1h
   timeout server 1h
   timeout check 1s
-  option redispatch
-  retries 2
+  option redispatch 1
+  retries 3
   option httpchk GET /healthz
   default-server inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
 """

@@ -33,13 +33,14 @@ version = 2
       BinaryName = "/files/runc-without-resource"
 C
 # No default route: nothing may leave this network. Kept up, so that an interface that comes back heals.
-( set +e; while :; do
-    ip route del default 2>/dev/null
-    ip route replace "$MACHINE" via "$GATEWAY" 2>/dev/null
-    ip route replace "$SERVICES" via "$GATEWAY" 2>/dev/null   # any way will do: translated before it is taken
-    for i in $(seq "$NODES"); do [ "$i" = "$N" ] || ip route replace "$POD_PREFIX.$i.0/24" via "$NODE_PREFIX.1$i" 2>/dev/null; done
-    sleep 1
-  done ) &
+routes() {
+  echo route del default
+  echo "route replace $MACHINE via $GATEWAY"
+  echo "route replace $SERVICES via $GATEWAY"   # any way will do: translated before it is taken
+  for i in $(seq "$NODES"); do [ "$i" = "$N" ] || echo "route replace $POD_PREFIX.$i.0/24 via $NODE_PREFIX.1$i"; done
+}
+routes >/run/routes
+( set +e; while :; do ip -force -batch /run/routes 2>/dev/null; sleep 1; done ) &
 export PATH=/k8s:$PATH
 rm -f /run/containerd/*.sock
 containerd >>/var/log/containerd.log 2>&1 &
