@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, as_manifest, get_list, get_str
-from dedicated.api.names import API_VERSION, GROUP
+from dedicated.api.names import API_VERSION
 from scenarios.stage import Stage
 from service import instance
 from service.steps import as_user
 
 REQUEST = "advisory-of-a-scenario"
-MAINTENANCES = f"{GROUP}/v1alpha1/maintenances"
+MAINTENANCES = f"{API_VERSION}/maintenances"
 CONFINED: Manifest = {"maintenance": {"confine": "AllChanges", "approval": "Required"}}
 FREE: Manifest = {"maintenance": None}
 LEAD, LENGTH = timedelta(seconds=20), timedelta(hours=1)
@@ -37,7 +37,7 @@ class Slot:
         notice: Manifest = {"kind": "Security", "duration": "30m", "changes": [f"ZITADEL {self.release}"]}
         spec: Manifest = {"instance": self.stage.instance, "reference": "SCENARIO-1", **notice}
         provider = as_user(self.stage.provider.api, instance.PROVIDER)
-        provider.create(_named("Maintenance", self.stage, REQUEST, spec))
+        provider.create(instance.made("Maintenance", REQUEST, spec))
         self._record(instance.PROVIDER, "Notified", reference="SCENARIO-1", notice=notice)
 
     def waits(self) -> bool:
@@ -63,7 +63,7 @@ class Slot:
         of: Manifest = {"instance": self.stage.instance, "fact": fact, "by": user}
         spec: Manifest = {**of, "request": REQUEST, **said}
         name = f"{self.stage.instance}-{fact.lower()}-{REQUEST}"
-        as_user(self.stage.provider.api, user).create(_named("ContractRecord", self.stage, name, spec))
+        as_user(self.stage.provider.api, user).create(instance.made("ContractRecord", name, spec))
 
 
 def pending(stage: Stage) -> Sequence[str]:
@@ -71,7 +71,3 @@ def pending(stage: Stage) -> Sequence[str]:
     found = stage.provider.api.get(instance.RESOURCE, stage.namespace, stage.instance)
     return [get_str(as_manifest(one), "what") for one in get_list(found, "status", "pendingActions")]
 
-
-def _named(kind: str, stage: Stage, name: str, spec: Manifest) -> Manifest:
-    metadata: Manifest = {"name": name, "namespace": stage.namespace}
-    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}

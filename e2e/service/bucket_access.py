@@ -5,18 +5,17 @@ So nothing needs a way to the store from outside of the cluster, and no second c
 
 import base64
 import io
-import json
 import tarfile
-import time
 from pathlib import Path
 
 from dedicated.api.json import Manifest, get_str
-from service import pods, store
+from service import pods, store, waiting
 from service.provider import Provider, ProviderError
 
 POD, SECRET = "store-owner", "store-owner"
 PYTHON = "/opt/dedicated/bin/python3"
 SECONDS = 90.0
+OVER = ("Succeeded", "Failed")
 _HEAD = """
 import asyncio, base64, io, sys, tarfile
 from pathlib import Path
@@ -70,21 +69,17 @@ def _run(provider: Provider, script: str) -> str:
     place = ("-n", store.NAMESPACE)
     provider.kubectl(*place, "delete", "pod", POD, "--ignore-not-found", "--force", "--grace-period=0")
     provider.api.apply(_pod(provider.image("operator"), head + script + _TAIL))
-    end = time.monotonic() + SECONDS
-    while True:
-        found = provider.api.get("v1/pods", store.NAMESPACE, POD)
-        phase = get_str(found, "status", "phase")
-        if phase in {"Succeeded", "Failed"}:
-            break
-        if time.monotonic() > end:
-            state = json.dumps(found["status"])
-            raise ProviderError(f"{POD}: not over after {SECONDS:g} s: {state}")
-        time.sleep(0.5)
+    waiting.until(lambda: _phase(provider) in OVER, POD, seconds=SECONDS, pause=0.5)
+    phase = _phase(provider)
     said = provider.kubectl(*place, "logs", POD)
     provider.kubectl(*place, "delete", "pod", POD, "--force", "--grace-period=0")
     if phase == "Failed":
         raise ProviderError(f"{POD}: {said.strip()}")
     return said
+
+
+def _phase(provider: Provider) -> str:
+    return get_str(provider.api.get("v1/pods", store.NAMESPACE, POD), "status", "phase")
 
 
 def _pod(image: str, script: str) -> Manifest:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import JsonValue, Manifest
-from dedicated.api.names import GROUP
+from dedicated.api.names import API_VERSION
 from service import store
 from service.provider import Balancer
 
@@ -33,9 +33,7 @@ AGREED = {
     FULLS_ONLY: "no differential backups: CloudNativePG has none, the log is archived all the time",
 }
 """Clauses from which the customer lets the provider deviate, and what was agreed."""
-RESOURCE = f"{GROUP}/v1alpha1/dedicatedinstances"
-RECORDS = f"{GROUP}/v1alpha1/contractrecords"
-_VERSION = f"{GROUP}/v1alpha1"
+RESOURCE, RECORDS = f"{API_VERSION}/dedicatedinstances", f"{API_VERSION}/contractrecords"
 REGION, COUNTRY = "Here", "CH"
 """Of the map of places: where the machine and its store are."""
 
@@ -65,12 +63,13 @@ def manifest(engine: Engine, around: Surroundings) -> Manifest:
         "edge": _edge(around.balancer),
         **(_external() if engine == "external" else _clustered(around)),
     }
-    return {
-        "apiVersion": _VERSION,
-        "kind": "DedicatedInstance",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": spec,
-    }
+    return made("DedicatedInstance", NAME, spec)
+
+
+def made(kind: str, name: str, spec: Manifest) -> Manifest:
+    """An object of the operator's group beside the instance."""
+    metadata: Manifest = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def agreed(engine: Engine) -> tuple[str, ...]:
@@ -85,22 +84,13 @@ def record_of(clause: str) -> str:
 
 def agreement(clause: str, *, now: datetime) -> Manifest:
     """What was agreed on a clause; holds from a minute ago."""
-    return {
-        "apiVersion": _VERSION,
-        "kind": "ContractRecord",
-        "metadata": {"name": record_of(clause), "namespace": NAMESPACE},
-        "spec": {
-            "instance": NAME,
-            "fact": "Agreement",
-            "by": PROVIDER,
-            "reference": "letter-1",
-            "agreement": {
-                "clause": clause,
-                "value": AGREED[clause],
-                "validFrom": rfc3339(now - timedelta(minutes=1)),
-            },
-        },
+    agreed: Manifest = {
+        "clause": clause,
+        "value": AGREED[clause],
+        "validFrom": rfc3339(now - timedelta(minutes=1)),
     }
+    said: Manifest = {"instance": NAME, "fact": "Agreement", "by": PROVIDER, "reference": "letter-1"}
+    return made("ContractRecord", record_of(clause), {**said, "agreement": agreed})
 
 
 def binding(user: str, cluster_role: str) -> Manifest:
