@@ -108,6 +108,13 @@ class PlayedStage:
         """None."""
         return ""
 
+    def store_node(self) -> str:
+        """Where the primary is not."""
+        return "node-of-the-store"
+
+    def switch_over(self, node: str) -> None:
+        """Not asked for."""
+
     def operator(self) -> str:
         """None."""
         return ""

@@ -169,7 +169,10 @@ class Pool:
         try:
             with work.uses(connection), connection.transaction():
                 connection.execute(f"set local statement_timeout = {STATEMENT_MILLISECONDS}")
-                return action(connection)
+                result = action(connection)
+                # A timeout that ends a commit's wait for a standby ends it well: it would count as kept.
+                connection.execute("set local statement_timeout = 0")
+                return result
         except psycopg.errors.ReadOnlySqlTransaction:
             # A primary that has become a standby keeps its connections.
             connection.close()

@@ -18,13 +18,14 @@ from clients.enrol import Owner, RefusedError, enrol
 from clients.rows import Row
 from clients.session import NoAnswerError
 from clients.target import Identity, Target
+from dedicated.api.conditions import BACKUP_POLICY_SATISFIED, condition_in
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map, get_str
 from dedicated.parts.config import OPERATOR_USER
 from images.recipes import RELEASES
 from scenarios import deeds, peers
 from scenarios.record import POINT, State
 from scenarios.stage import Clients, Need, StageError
-from service import database, instance, operator, rebuilding, store
+from service import cloudnativepg, database, instance, operator, rebuilding, store
 from service.provider import Provider
 from service.steps import Service, address
 
@@ -35,6 +36,8 @@ BURST = {"calls": ("call", 100.0), "pages": ("page", 20.0)}
 """Kind and rate of requests at twice the limit (RL-1)."""
 SHORT = timedelta(days=2)
 """Life of a certificate that is about to end."""
+REDUNDANT = ("HighlyAvailable", "FailoverReady")
+"""What else is so before the next fault, where the service runs the database."""
 WORKLOADS = ("apps/v1/deployments", "apps/v1/statefulsets")
 
 
@@ -106,7 +109,8 @@ class LiveStage:
     def _conditions(self) -> Iterator[str]:
         found = self.provider.api.find(instance.RESOURCE, instance.NAMESPACE, instance.NAME)
         values = {one.name: one.value for one in _of_instance(found, 0.0)} if found else {}
-        for name in ("Ready", "UpToDate"):
+        wanted = ("Ready", "UpToDate")
+        for name in wanted if self.service.engine == "external" else (*wanted, *REDUNDANT):
             if values.get(name) != "True":
                 yield f"{name} {values.get(name, 'not there')}"
 
@@ -114,6 +118,7 @@ class LiveStage:
         """Clients with a log of their own."""
         self.number += 1
         log = self.folder / f"clients-{self.number}.jsonl"
+        log.unlink(missing_ok=True)
         started = ExitStack()
         target = self._target()
         if what in BURST:
@@ -182,6 +187,19 @@ class LiveStage:
         """The object store."""
         return f"{store.NAMESPACE}/statefulset/{store.NAME}"
 
+    def store_node(self) -> str:
+        """Its pod's."""
+        pod = self.provider.api.get("v1/pods", store.NAMESPACE, f"{store.NAME}-0")
+        return get_str(pod, "spec", "nodeName")
+
+    def switch_over(self, node: str) -> None:
+        """To the first ready standby elsewhere."""
+        cluster = f"{self.instance}-database"
+        try:
+            cloudnativepg.switch_over(self.provider, self.namespace, cluster, away_from=node)
+        except LookupError as error:
+            raise StageError(str(error)) from error
+
     def operator(self) -> str:
         """The operator."""
         return f"{operator.NAMESPACE}/deployment/{operator.RELEASE}"
@@ -234,6 +252,8 @@ def _of_instance(body: Manifest, at: float) -> Iterator[State]:
     for name, value in get_map(body, "status", "summary").items():
         if name != "findings":
             yield State(at, "instance", f"summary/{name}", str(value))
+    if "(B-5)" in get_str(condition_in(get_map(body, "status"), BACKUP_POLICY_SATISFIED), "message"):
+        yield State(at, "instance", "unmet/B-5", "told")
     yield State(at, "instance", POINT, get_str(body, "status", "recovery", "newestRecoverablePoint"))
     codes = {get_str(as_manifest(one), "code") for one in get_list(body, "status", "findings")}
     for code in sorted(codes):

@@ -1,6 +1,6 @@
 """What a scenario is, and what comes of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,15 +45,16 @@ class Step:
 class Scenario:
     """A promise and how it is put to the test.
 
-    `target` is written as people read it; `steps` chooses what to break on the stage as it stands,
-    `verdict` is pure. `seconds` is the deadline of the whole scenario. `load` is what clients ask throughout.
+    `target` is written as people read it; `steps` chooses what to break on the stage as it stands, each step
+    once the one before is over; `verdict` is pure. `seconds` is the deadline of the whole scenario. `load` is
+    what clients ask throughout.
     """
 
     name: str
     promise: str
     clause: str
     target: str
-    steps: Callable[[Stage], Sequence[Step]]
+    steps: Callable[[Stage], Iterable[Step]]
     verdict: Callable[[Measurement], Sequence[Figure]]
     needs: frozenset[Need] = frozenset()
     seconds: float = 300

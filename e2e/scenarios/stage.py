@@ -94,6 +94,12 @@ class Stage(Protocol):
     def store(self) -> str:
         """The object store's workload as `NAMESPACE/KIND/NAME`."""
 
+    def store_node(self) -> str:
+        """The node on which the object store runs; empty where it is not known."""
+
+    def switch_over(self, node: str) -> None:
+        """Have the database's primary leave a node, in peace. Does not wait for it."""
+
     def operator(self) -> str:
         """The operator's Deployment as `NAMESPACE/KIND/NAME`."""
 

@@ -14,12 +14,14 @@ import base64
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from service.provider import Image, Provider
+from testbed.client import condition
 from testbed.gobuild import environment, find_go
 from testbed.pki import Authority, Pair
 from testbed.tools import TOOLS, binary
@@ -31,6 +33,7 @@ IMAGES: tuple[Image, ...] = ("cloudnative-pg", "plugin-barman-cloud", "barman-si
 REPLICAS = 2
 ACCOUNTS = ("cnpg-manager", "plugin-barman-cloud")
 """Who makes what belongs to a cluster in the namespace of an instance, which has to be allowed to them."""
+CLUSTERS = "postgresql.cnpg.io/v1/clusters"
 _MODULE = "github.com/cloudnative-pg"
 _SERVER, _CLIENT = "barman-cloud-server-tls", "barman-cloud-client-tls"
 
@@ -59,6 +62,26 @@ def uninstall(provider: Provider) -> None:
         provider.kubectl("delete", kind, name, "--ignore-not-found")
     for name in (ENGINE, PLUGIN):
         provider.kubectl("-n", NAMESPACE, "delete", "deployment", name, "--ignore-not-found")
+
+
+def switch_over(provider: Provider, namespace: str, cluster: str, *, away_from: str) -> None:
+    """Ask for the first ready standby that is not on a node to be primary; does not wait for it.
+
+    As the engine's own command line asks for it. LookupError where there is no such standby.
+    """
+    primary = get_str(provider.api.get(CLUSTERS, namespace, cluster), "status", "currentPrimary")
+    for pod in provider.api.list("v1/pods", namespace, labels=f"cnpg.io/cluster={cluster}"):
+        name, node = get_str(pod, "metadata", "name"), get_str(pod, "spec", "nodeName")
+        if name != primary and node != away_from and condition(pod, "Ready") == "True":
+            wanted: Manifest = {
+                "targetPrimary": name,
+                "targetPrimaryTimestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "phase": "Switchover in progress",
+                "phaseReason": f"Switching over to {name}",
+            }
+            provider.api.patch(CLUSTERS, namespace, cluster, {"status": wanted}, subresource="status")
+            return
+    raise LookupError(f"{cluster}: no ready standby outside of {away_from}")
 
 
 def _engine(provider: Provider) -> Iterator[Manifest]:

@@ -136,14 +136,15 @@ def bring_up(supervisor: Supervisor) -> None:
     ports = pick_ports()
     authority = prepare(home, ports)
     first, then = programs(tools.binary, home, ports)
+    environment = _control_plane_environment()
     for program in first:
-        supervisor.start(Job(program))
+        supervisor.start(Job(program, env=environment))
     prepared = postgres.prepare(home.run / "postgres")
     write_atomically(home.root / "postgres-directory", str(prepared.directory))
     supervisor.start(Job(Program("postgres", prepared.argv), prepared.user, signal.SIGQUIT))
     api = _wait_for_api(supervisor, ports)
     for program in then:
-        supervisor.start(Job(program))
+        supervisor.start(Job(program, env=environment))
     for manifest in (*marking_manifests(), *node_manifests()):
         api.apply(manifest, manager="testbed")
     front = f"127.0.0.1:{free_port()}"
@@ -160,6 +161,11 @@ def bring_up(supervisor: Supervisor) -> None:
         tools={name: str(tools.binary(name)) for name in (*_program_names(first), *_program_names(then))},
     ).write(home)
     print(f"ready after {time.monotonic() - start:.1f} s", flush=True)
+
+
+def _control_plane_environment() -> dict[str, str]:
+    """Collect garbage less often: at the default a fifth of the API server's work, the most of all."""
+    return {**os.environ, "GOGC": "400", "GOMEMLIMIT": "3GiB"}
 
 
 def _program_names(chosen: tuple[Program, ...]) -> list[str]:

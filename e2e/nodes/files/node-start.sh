@@ -81,5 +81,7 @@ clusterDomain: cluster.local
 resolvConf: /etc/resolv.k8s
 C
 # Ahead of the pods, as a machine reserves processors for it: a node whose pods are busy is not a node that is lost.
-exec nice -n -10 kubelet --config=/etc/kubelet.yaml --kubeconfig="/pki/$node.kubeconfig" --hostname-override="$node" --node-ip="$NODE_PREFIX.1$N" \
+# Kept up as the others: it ends where containerd still recovers what it ran before a crash.
+kept nice -n -10 kubelet --config=/etc/kubelet.yaml --kubeconfig="/pki/$node.kubeconfig" --hostname-override="$node" --node-ip="$NODE_PREFIX.1$N" \
   --node-labels="topology.kubernetes.io/zone=zone-$N,topology.kubernetes.io/region=region-1" >>/var/log/kubelet.log 2>&1
+wait
