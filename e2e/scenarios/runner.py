@@ -34,7 +34,7 @@ class Pace:
 
     `quiet` passes under load before the first step and after the last, so that the report shows what was
     before and after; `whole` is the patience with the service before a scenario begins; `every` is how
-    often a wait looks.
+    often a wait looks; `seen` passes once all is whole, so that samples show it before the next fault.
     """
 
     now: Callable[[], float]
@@ -42,6 +42,7 @@ class Pace:
     quiet: float = 5
     whole: float = 180
     every: float = 1
+    seen: float = 2
 
 
 @dataclass(slots=True)
@@ -164,6 +165,7 @@ def _play(stage: Stage, step: Step, course: Course) -> None:
     if step.settle:
         whole = f"whole after {step.label}"
         course.wait(what=whole, done=lambda: not stage.unsettled(), seconds=step.patience)
+        course.pause(course.pace.seen)
 
 
 def _undo(course: Course) -> Sequence[str]:

@@ -59,6 +59,14 @@ def test_a_step_is_done_held_undone_and_measured_under_load() -> None:
     assert healed.at - begun.at == pytest.approx(10)
 
 
+def test_a_step_begins_once_samples_have_seen_that_all_is_whole() -> None:
+    stage = PlayedStage(rows=(GOOD,), kept=frozenset({"t1"}))
+    result = played(stage, scenario("one", fault(stage), fault(stage)))["one"]
+    assert result.measurement is not None
+    _, healed, second, _ = result.measurement.marks
+    assert second.at - healed.at == pytest.approx(2)
+
+
 def test_a_lost_write_misses_the_target() -> None:
     stage = PlayedStage(rows=(GOOD,), kept=frozenset())
     assert played(stage, scenario("one", fault(stage)))["one"].outcome == "missed"

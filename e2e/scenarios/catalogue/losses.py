@@ -81,6 +81,7 @@ def _node(fault: Fault, *, primary: bool) -> Scenario:
         steps=partial(_lose_node, fault=fault, primary=primary),
         verdict=_with_primary if primary else partial(_verdict, outage=limit, signs=SPREAD),
         needs=needs,
+        seconds=600 if primary else 300,
         smoke=fault == "crash" and not primary,
     )
 
@@ -159,7 +160,7 @@ def _node_step(stage: Stage, node: str, fault: Fault, *, hold: float, settle: bo
         partial(stage.provider.break_node, node, fault),
         undo=partial(stage.provider.heal_node, node),
         hold=hold,
-        patience=180,
+        patience=300,
         settle=settle,
     )
 
