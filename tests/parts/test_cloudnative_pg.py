@@ -34,6 +34,10 @@ def test_a_commit_is_acknowledged_and_a_quorum_decides_the_failover() -> None:
     assert "backup" not in get_map(made()["Cluster"], "spec")
 
 
+def test_a_server_that_stops_does_not_wait_for_sessions_that_never_end() -> None:
+    assert get_map(made()["Cluster"], "spec")["smartShutdownTimeout"] == 10
+
+
 def test_the_schedule_has_six_fields_and_backups_outlive_it() -> None:
     schedule = get_map(made()["ScheduledBackup"], "spec")
     assert schedule["schedule"] == "0 0 0 * * *"

@@ -63,6 +63,9 @@ OPERATOR = {"app.kubernetes.io/name": "cloudnative-pg"}
 SOURCE = "source"
 """What a restored cluster calls the archive that it was made from."""
 HIBERNATION = "cnpg.io/hibernation"
+SMART_SHUTDOWN_SECONDS = 10
+"""How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL's pool never does,
+so the default of 180 s is a server that is missing for longer (B-5)."""
 STATES: dict[str, RunState] = {
     "": "Pending",
     "pending": "Pending",
@@ -252,6 +255,7 @@ def _cluster(wanted: EngineWanted) -> Manifest:
         "instances": cluster.instances,
         "imageName": cluster.image,
         "storage": storage,
+        "smartShutdownTimeout": SMART_SHUTDOWN_SECONDS,
         **_bootstrap(instance),
         "managed": {"roles": [_role(instance)]},
         "affinity": {
