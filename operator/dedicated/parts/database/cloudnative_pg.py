@@ -64,8 +64,8 @@ SOURCE = "source"
 """What a restored cluster calls the archive that it was made from."""
 HIBERNATION = "cnpg.io/hibernation"
 SMART_SHUTDOWN_SECONDS = 10
-"""How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL's pool never does,
-so the default of 180 s is a server that is missing for longer (B-5)."""
+"""How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL's pool never ends
+any, so the default of 180 s is a server that is missing for longer (B-5)."""
 STATES: dict[str, RunState] = {
     "": "Pending",
     "pending": "Pending",
