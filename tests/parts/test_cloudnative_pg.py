@@ -11,7 +11,7 @@ from dedicated.parts.database.cloudnative_pg import (
     server_name,
     trigger,
 )
-from dedicated.parts.database.engine import RunState
+from dedicated.parts.database.engine import SPARE_CONNECTIONS, RunState
 from parts.engine_examples import of, wanted
 
 
@@ -34,6 +34,13 @@ def test_a_commit_is_acknowledged_and_a_quorum_decides_the_failover() -> None:
     assert "backup" not in get_map(made()["Cluster"], "spec")
 
 
+def test_commits_that_wait_leave_the_spare_connections_to_who_brings_a_standby_back() -> None:
+    _, role = get_list(made()["Cluster"], "spec", "managed", "roles")
+    parameters = get_map(made()["Cluster"], "spec", "postgresql", "parameters")
+    assert role == {"name": "zitadel", "ensure": "present", "login": True, "connectionLimit": 100}
+    assert parameters["max_connections"] == str(100 + SPARE_CONNECTIONS)
+
+
 def test_a_server_that_stops_does_not_wait_for_sessions_that_never_end() -> None:
     assert get_map(made()["Cluster"], "spec")["smartShutdownTimeout"] == 10
 
@@ -54,7 +61,7 @@ def test_the_store_is_encrypted_kept_and_told_its_region() -> None:
 
 
 def test_the_agents_role_has_a_password_of_ours() -> None:
-    (role,) = get_list(made()["Cluster"], "spec", "managed", "roles")
+    role, _ = get_list(made()["Cluster"], "spec", "managed", "roles")
     assert get_list(role, "inRoles") == ["pg_monitor", "pg_checkpoint"]
     assert get_str(role, "passwordSecret", "name") == "acme-database-monitor"
 

@@ -144,7 +144,9 @@ def test_a_volume_is_the_engines_own_and_what_is_asked_for_goes_to_its_copy() ->
 
 def test_the_agents_role_gets_what_it_reads_and_no_more() -> None:
     assert 'GRANT pg_monitor, pg_checkpoint TO "dedicated-monitor"' in INIT_SQL
-    assert get_list(cluster(), "spec", "users")[1] == {"name": "dedicated-monitor"}
+    own, monitor = get_list(cluster(), "spec", "users")
+    assert get_map(own)["options"] == "CONNECTION LIMIT 100"
+    assert monitor == {"name": "dedicated-monitor"}
 
 
 def test_the_engines_word_on_its_cluster() -> None:

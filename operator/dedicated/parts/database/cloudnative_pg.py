@@ -64,8 +64,8 @@ SOURCE = "source"
 """What a restored cluster calls the archive that it was made from."""
 HIBERNATION = "cnpg.io/hibernation"
 SMART_SHUTDOWN_SECONDS = 10
-"""How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL's pool never ends
-any, so the default of 180 s is a server that is missing for longer (B-5)."""
+"""How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL never ends
+any in its pool: the default of 180 s is a server that is missing for longer (B-5)."""
 STATES: dict[str, RunState] = {
     "": "Pending",
     "pending": "Pending",
@@ -257,7 +257,7 @@ def _cluster(wanted: EngineWanted) -> Manifest:
         "storage": storage,
         "smartShutdownTimeout": SMART_SHUTDOWN_SECONDS,
         **_bootstrap(instance),
-        "managed": {"roles": [_role(instance)]},
+        "managed": {"roles": [_role(instance), _user(wanted)]},
         "affinity": {
             "enablePodAntiAffinity": True,
             "topologyKey": ZONE_LABEL,
@@ -321,6 +321,12 @@ def _role(instance: Instance) -> Manifest:
         "inRoles": ["pg_monitor", "pg_checkpoint"],
         "passwordSecret": {"name": f"{instance.name}-{MONITOR_SECRET}"},
     }
+
+
+def _user(wanted: EngineWanted) -> Manifest:
+    """The instance's own; its password is the bootstrap's."""
+    limit = wanted.cluster.max_connections
+    return {"name": USER, "ensure": "present", "login": True, "connectionLimit": limit}
 
 
 def _schedule_name(instance: Instance) -> str:

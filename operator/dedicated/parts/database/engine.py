@@ -34,7 +34,12 @@ MONITOR = "dedicated-monitor"
 PORT = 5432
 """Of PostgreSQL, with every engine."""
 SPARE_CONNECTIONS = 20
-"""Beside the instance's own: standbys, the engine's operator, the recovery agent, people."""
+"""Beside the instance's own: standbys, the engine's operator, the recovery agent, people.
+
+The instance's role may not take them. Commits that wait for a standby keep their sessions, also those whose
+client is gone; without a free one a server that left the primary's history cannot be rewound, and no
+standby comes back for which they wait.
+"""
 CLIENTS_GONE: Manifest = {
     "tcp_keepalives_idle": "5s",
     "tcp_keepalives_interval": "2s",

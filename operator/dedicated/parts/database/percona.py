@@ -118,7 +118,12 @@ def _cluster(wanted: EngineWanted) -> Manifest:
         "postgresVersion": wanted.cluster.postgres_version,
         "databaseInitSQL": {"name": f"{instance.name}-{COMPONENT}-init", "key": INIT_KEY},
         "users": [
-            {"name": USER, "databases": [USER], "grantPublicSchemaAccess": True},
+            {
+                "name": USER,
+                "databases": [USER],
+                "grantPublicSchemaAccess": True,
+                "options": f"CONNECTION LIMIT {wanted.cluster.max_connections}",
+            },
             {"name": MONITOR},
         ],
         "instances": [_servers(wanted)],
