@@ -15,6 +15,8 @@ from nodes.place import Place
 from nodes.session import enter
 from testbed.home import write_atomically
 
+FREEZES = 5
+"""How often a node is frozen in vain before that is an error."""
 FAULTS = ("crash", "partition", "hung", "dark", "interface")
 
 
@@ -36,7 +38,7 @@ def break_node(place: Place, node: str, fault: str) -> None:
         _switch(place, link, on=False)
     match fault:
         case "hung" | "dark":
-            docker(place, "pause", node)
+            _freeze(place, node)
         case "interface":
             docker(place, "network", "disconnect", NETWORK, node)
         case "crash":
@@ -65,6 +67,19 @@ def broken(place: Place, node: str) -> str:
     """The fault of a node; empty for a sound one."""
     note = _note(place, node)
     return get_str(json.loads(note.read_text()), "fault") if note.exists() else ""
+
+
+def _freeze(place: Place, node: str) -> None:
+    """A node whose processes are born all the time is not frozen at the first attempt (runc's freezer)."""
+    for _ in range(FREEZES):
+        try:
+            docker(place, "pause", node)
+        except EngineError as error:
+            if "unable to freeze" not in str(error):
+                raise
+        else:
+            return
+    docker(place, "pause", node)
 
 
 def _note(place: Place, node: str) -> Path:
