@@ -75,9 +75,9 @@ class PlayedStage:
         if "installed" not in self.told:
             self.told.append("installed")
 
-    def unsettled(self) -> str:
+    def unsettled(self, *, redundant: bool = True) -> str:
         """As given."""
-        return self.trouble
+        return self.trouble if redundant else ""
 
     def load(self, what: Clients) -> Load:
         """The rows given."""

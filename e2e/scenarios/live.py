@@ -7,7 +7,7 @@ holds is asked in its pod, so that it can be asked while no Service leads there.
 import asyncio
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,6 +36,7 @@ BURST = {"calls": ("call", 100.0), "pages": ("page", 20.0)}
 """Kind and rate of requests at twice the limit (RL-1)."""
 SHORT = timedelta(days=2)
 """Life of a certificate that is about to end."""
+SERVING = ("Ready", "UpToDate")
 REDUNDANT = ("HighlyAvailable", "FailoverReady")
 """What else is so before the next fault, where the service runs the database."""
 WORKLOADS = ("apps/v1/deployments", "apps/v1/statefulsets")
@@ -88,9 +89,11 @@ class LiveStage:
                 for _ in step():
                     pass
 
-    def unsettled(self) -> str:
+    def unsettled(self, *, redundant: bool = True) -> str:
         """What is not as it was before any fault."""
-        return "; ".join((*self._nodes(), *self._workloads(), *self._conditions()))
+        clustered = self.service.engine != "external"
+        wanted = (*SERVING, *REDUNDANT) if redundant and clustered else SERVING
+        return "; ".join((*self._nodes(), *self._workloads(), *self._conditions(wanted)))
 
     def _nodes(self) -> Iterator[str]:
         for node in self.provider.api.list("v1/nodes"):
@@ -106,11 +109,10 @@ class LiveStage:
                 if short and get_str(one, "metadata", "namespace") in ours:
                     yield f"{get_str(one, 'metadata', 'name')} {ready} of {wanted}"
 
-    def _conditions(self) -> Iterator[str]:
+    def _conditions(self, wanted: Iterable[str]) -> Iterator[str]:
         found = self.provider.api.find(instance.RESOURCE, instance.NAMESPACE, instance.NAME)
         values = {one.name: one.value for one in _of_instance(found, 0.0)} if found else {}
-        wanted = ("Ready", "UpToDate")
-        for name in wanted if self.service.engine == "external" else (*wanted, *REDUNDANT):
+        for name in wanted:
             if values.get(name) != "True":
                 yield f"{name} {values.get(name, 'not there')}"
 

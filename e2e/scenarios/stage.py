@@ -70,8 +70,11 @@ class Stage(Protocol):
     def install(self) -> None:
         """Ask for the instance; harmless where it stands. Does not wait for it."""
 
-    def unsettled(self) -> str:
-        """What is not as before any fault: nodes, pods, conditions. Empty where the service is whole."""
+    def unsettled(self, *, redundant: bool = True) -> str:
+        """What is not as before any fault: nodes, pods, conditions. Empty where the service is whole.
+
+        Without `redundant`: where it serves, though the database may not survive the next fault.
+        """
 
     def load(self, what: Clients) -> Load:
         """Start clients; not for `nobody`. StageError where they cannot be started."""

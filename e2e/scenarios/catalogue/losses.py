@@ -65,7 +65,7 @@ def losses() -> tuple[Scenario, ...]:
             steps=_twice,
             verdict=_twice_verdict,
             needs=frozenset({"clients", "own-database"}),
-            seconds=600,
+            seconds=900,
         ),
     )
 
@@ -190,4 +190,10 @@ def _twice(stage: Stage) -> Iterator[Step]:
         until=promoted,
         settle=False,
     )
-    yield Step("the new primary's zone goes dark", dark, undo=light, hold=80, patience=240)
+    yield Step("the new primary's zone goes dark", dark, undo=light, hold=80, settle=False)
+
+    def serves() -> bool:
+        return not stage.unsettled(redundant=False)
+
+    # A server that left the primary's history waits for a person, who is told so.
+    yield Step("serves again", _nothing, what="note", until=serves, patience=300, settle=False)
