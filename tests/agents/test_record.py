@@ -31,3 +31,27 @@ async def test_what_changes_during_a_write_is_told(monkeypatch: pytest.MonkeyPat
     async with Record(cast(OwnConfigMap, kept), "report", lambda: kept.report).written_along():
         await asyncio.wait_for(kept.told.wait(), 30)
     assert kept.texts == ["begun", "half"]
+
+
+class Slow:
+    """A record whose API server takes its time, and does not stop when it is no longer waited for."""
+
+    def __init__(self) -> None:
+        self.begun, self.answer = asyncio.Event(), asyncio.Event()
+        self.texts: list[str] = []
+
+    async def write(self, data: dict[str, str]) -> None:
+        self.begun.set()
+        await self.answer.wait()
+        self.texts.append(data["report"])
+
+
+async def test_a_write_on_its_way_at_the_end_is_there_before_the_last_word() -> None:
+    kept, report = Slow(), "storing"
+    told = Record(cast(OwnConfigMap, kept), "report", lambda: report)
+    async with told.written_along():
+        await asyncio.wait_for(kept.begun.wait(), 30)
+        asyncio.get_running_loop().call_soon(kept.answer.set)
+    report = "completed"
+    await told.last_word()
+    assert kept.texts == ["storing", "completed"]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from dedicated.cluster.own_object import OwnConfigMap, OwnObjectError
 
@@ -24,17 +24,21 @@ class Record:
 
     @asynccontextmanager
     async def written_along(self) -> AsyncIterator[None]:
-        """Write the report now and then for the time of the block. A failure holds up nothing."""
-        task = asyncio.create_task(self._tell(), name="telling")
+        """Write the report now and then for the time of the block. A failure holds up nothing.
+
+        A write that is on its way at the end is waited for: given up, it could arrive after the last word.
+        """
+        over = asyncio.Event()
+        task = asyncio.create_task(self._tell(over), name="telling")
         try:
             yield
         finally:
-            task.cancel()
+            over.set()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _tell(self) -> None:
+    async def _tell(self, over: asyncio.Event) -> None:
         written = ""
-        while True:
+        while not over.is_set():
             report = self._report()
             if report != written:
                 try:
@@ -42,7 +46,9 @@ class Record:
                     written = report
                 except OwnObjectError as error:
                     logger.warning("the report cannot be written", extra={"cause": str(error)})
-            await asyncio.sleep(TELL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TELL_SECONDS):
+                    await over.wait()
 
     async def last_word(self) -> None:
         """Write the report. Raises OwnObjectError after many attempts."""
