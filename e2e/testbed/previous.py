@@ -29,7 +29,9 @@ def unpack(folder: Path) -> Path:
     if answer.returncode:
         raise AssertionError(f"git archive {COMMIT}: {answer.stderr.decode()}")
     with tarfile.open(fileobj=BytesIO(answer.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        # By name, since Debian 12 has Python 3.11.2, which does not know it.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
     return folder
 
 
