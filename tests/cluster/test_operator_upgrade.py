@@ -75,7 +75,7 @@ def judgements(cluster: Cluster, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("number", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [3, pytest.param(200, marks=pytest.mark.slow)])
 def test_this_version_takes_over_from_the_one_before_and_changes_what_it_says_alone(
     cluster: Cluster,
     released: Path,
