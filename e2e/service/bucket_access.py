@@ -5,10 +5,11 @@ So nothing needs a way to the store from outside of the cluster, and no second c
 
 import base64
 import io
+import json
 import tarfile
 from pathlib import Path
 
-from dedicated.api.json import Manifest, get_str
+from dedicated.api.json import Manifest, get_map, get_str
 from service import pods, store, waiting
 from service.provider import Provider, ProviderError
 
@@ -71,8 +72,14 @@ def _run(provider: Provider, script: str) -> str:
     place = ("-n", store.NAMESPACE)
     provider.kubectl(*place, "delete", "pod", POD, "--ignore-not-found", "--force", "--grace-period=0")
     provider.api.apply(_pod(provider.image("operator"), head + script + _TAIL))
-    waiting.until(lambda: _phase(provider) in OVER, POD, seconds=SECONDS, pause=0.5)
-    phase = _phase(provider)
+    waiting.until(
+        lambda: get_str(_status(provider), "phase") in OVER,
+        POD,
+        seconds=SECONDS,
+        pause=0.5,
+        why=lambda: json.dumps(_status(provider)),
+    )
+    phase = get_str(_status(provider), "phase")
     said = provider.kubectl(*place, "logs", POD)
     provider.kubectl(*place, "delete", "pod", POD, "--force", "--grace-period=0")
     if phase == "Failed":
@@ -80,8 +87,8 @@ def _run(provider: Provider, script: str) -> str:
     return said
 
 
-def _phase(provider: Provider) -> str:
-    return get_str(provider.api.get("v1/pods", store.NAMESPACE, POD), "status", "phase")
+def _status(provider: Provider) -> Manifest:
+    return get_map(provider.api.get("v1/pods", store.NAMESPACE, POD), "status")
 
 
 def _pod(image: str, script: str) -> Manifest:
