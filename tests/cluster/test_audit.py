@@ -1,6 +1,7 @@
 """The full audit: who writes under the operator's own name is found, and nobody else is accused."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +20,7 @@ from cluster.standing import (
 )
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER
-from dedicated.api.objects import DEPLOYMENT, NETWORK_POLICY, SECRET, SERVICE
+from dedicated.api.objects import DEPLOYMENT, NETWORK_POLICY, SECRET, SERVICE, Kind
 from testbed.cluster import Cluster
 from testbed.fixtures import MakeNamespace, RunOperator
 
@@ -107,7 +108,7 @@ def forge(at: Standing, kind_name: str, patch: Manifest) -> Manifest:
 
 
 def repaired(at: Standing, kind_name: str, field: str, operation: str) -> None:
-    """Wait until it is found, told and undone."""
+    """Wait until it is found and told: the undoing comes after the record, `undone` waits for it."""
     child = f"{kind_name}/acme-server"
     body = wait_for(
         at.api,
@@ -124,6 +125,19 @@ def repaired(at: Standing, kind_name: str, field: str, operation: str) -> None:
     }
 
 
+def undone(at: Standing, kind: Kind, holds: Callable[[Manifest], bool]) -> Manifest:
+    """The child once it is as it was."""
+    return at.api.wait_for(
+        kind, at.namespace, "acme-server", lambda live: live is not None and holds(live), what="undone"
+    )
+
+
+def plain_service(live: Manifest) -> bool:
+    """Whether the Service is as the operator makes it."""
+    spec = get_map(live, "spec")
+    return (spec["sessionAffinity"], spec["type"]) == ("None", "ClusterIP")
+
+
 def test_a_value_applied_under_our_name_with_our_hash(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:
@@ -131,10 +145,16 @@ def test_a_value_applied_under_our_name_with_our_hash(
     evil = forge(at, "Service", {"sessionAffinity": "ClientIP", "type": "NodePort"})
     at.api.apply(evil, manager=FIELD_MANAGER)
     repaired(at, "Service", "spec.sessionAffinity", "Apply")
-    spec = get_map(at.api.get(SERVICE, at.namespace, "acme-server"), "spec")
-    assert (spec["sessionAffinity"], spec["type"]) == ("None", "ClusterIP")
+    undone(at, SERVICE, plain_service)
     at.rest()
     assert len(records(at.api, at.namespace)) == 1
+
+
+def no_evil(live: Manifest) -> bool:
+    """Whether neither the variable nor the label that the forgery added is there."""
+    (container,) = get_list(live, "spec", "template", "spec", "containers")
+    variables = [get_str(item, "name") for item in get_list(as_manifest(container), "env")]
+    return "EVIL" not in variables and "evil" not in get_map(live, "metadata", "labels")
 
 
 def test_a_field_added_by_an_update_under_our_name(
@@ -146,16 +166,9 @@ def test_a_field_added_by_an_update_under_our_name(
         "metadata": {"labels": {"evil": "1"}},
         "spec": {"template": {"spec": {"containers": containers}}},
     }
-    at.api.patch(
-        DEPLOYMENT, at.namespace, "acme-server", patch, content="strategic", manager=FIELD_MANAGER
-    )
-    repaired(
-        at, "Deployment", "spec.template.spec.containers[name=server].env[name=EVIL]", "Update"
-    )
-    live = at.api.get(DEPLOYMENT, at.namespace, "acme-server")
-    (container,) = get_list(live, "spec", "template", "spec", "containers")
-    assert "EVIL" not in [get_str(item, "name") for item in get_list(as_manifest(container), "env")]
-    assert "evil" not in get_map(live, "metadata", "labels")
+    at.api.patch(DEPLOYMENT, at.namespace, "acme-server", patch, content="strategic", manager=FIELD_MANAGER)
+    repaired(at, "Deployment", "spec.template.spec.containers[name=server].env[name=EVIL]", "Update")
+    undone(at, DEPLOYMENT, no_evil)
     wait_for(at.api, at.namespace, is_applied, what="rolled out again")
 
 
@@ -170,8 +183,7 @@ def test_another_hash_applied_under_our_name_is_seen_at_once(
     }
     at.api.apply(evil, manager=FIELD_MANAGER)
     repaired(at, "Service", "metadata.annotations.dedicated.zitadel.com/applied", "Apply")
-    spec = get_map(at.api.get(SERVICE, at.namespace, "acme-server"), "spec")
-    assert spec["sessionAffinity"] == "None"
+    undone(at, SERVICE, plain_service)
 
 
 def test_a_default_that_a_repair_brought_back_is_no_forgery(
