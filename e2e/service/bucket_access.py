@@ -4,14 +4,13 @@ So nothing needs a way to the store from outside of the cluster, and no second c
 """
 
 import base64
-import io
 import json
-import tarfile
 from pathlib import Path
 
 from dedicated.api.json import Manifest, get_map, get_str
 from service import pods, store, waiting
 from service.provider import Provider, ProviderError
+from testbed.archives import unpack
 
 POD, SECRET = "store-owner", "store-owner"
 PYTHON = "/opt/dedicated/bin/python3"
@@ -60,10 +59,7 @@ def encrypt(provider: Provider, *buckets: str) -> None:
 def fetch(provider: Provider, bucket: str, prefix: str, to: Path) -> None:
     """Write all objects below a prefix into a folder, by the rest of their names."""
     packed = base64.b64decode(_run(provider, _FETCH.format(bucket=bucket, prefix=prefix)))
-    with tarfile.open(fileobj=io.BytesIO(packed)) as file:
-        # By name, since Debian 12 has Python 3.11.2, which does not know it.
-        file.extraction_filter = getattr(tarfile, "data_filter", None)
-        file.extractall(to)
+    unpack(packed, to)
 
 
 def _run(provider: Provider, script: str) -> str:

@@ -5,10 +5,9 @@ definitions in `e2e/house/released` (see docs/upgrade.md).
 """
 
 import subprocess
-import tarfile
-from io import BytesIO
 from pathlib import Path
 
+from testbed.archives import unpack
 from testbed.home import CHECKOUT
 
 COMMIT = "24e909e87223d42a7e0816c0372a59713fdbfca5"
@@ -28,10 +27,7 @@ def unpack(folder: Path) -> Path:
     answer = _git("archive", "--format=tar", COMMIT, *PARTS)
     if answer.returncode:
         raise AssertionError(f"git archive {COMMIT}: {answer.stderr.decode()}")
-    with tarfile.open(fileobj=BytesIO(answer.stdout)) as archive:
-        # By name, since Debian 12 has Python 3.11.2, which does not know it.
-        archive.extraction_filter = getattr(tarfile, "data_filter", None)
-        archive.extractall(folder)
+    unpack(answer.stdout, folder)
     return folder
 
 

@@ -1,7 +1,5 @@
 """`InstanceExport` on the real API server, its process played: what is made, told, and taken away."""
 
-import json
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +9,9 @@ import pytest
 from api.export_examples import DRILL, HALF, IMMUTABLE, PHYSICAL, STATUS, VALID_FOR, cases, order
 from cluster.engine_stage import AGENT
 from cluster.standing import SIMULATED, Standing, stand_simulated, until
-from cluster.test_crd_invalid import fault, faults
+from cluster.validation import dry_run, fault, faults, placed
 from contract.export_examples import REPORT
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP, INSTANCE, INSTANCE_EXPORT, JOB, KIND_BY_NAME, Ref
 from dedicated.api.resource import Instance, parse_instance
 from dedicated.api.schema import EXPORT_DEFINITION
@@ -29,36 +27,21 @@ pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("crds")]
 ACCOUNT = RECORD = "acme-export"
 
 
-def placed(body: Manifest, namespace: str) -> Manifest:
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
-
-
-def send(cluster: Cluster, body: Manifest) -> tuple[int, Manifest]:
-    """Status and answer of a creation that stores nothing."""
-    query = urllib.parse.urlencode({"dryRun": "All", "fieldValidation": "Strict"})
-    path = f"{INSTANCE_EXPORT.api_version}/namespaces/default/{INSTANCE_EXPORT.plural}"
-    headers = cluster.api.headers | {"Content-Type": "application/json"}
-    answer = cluster.api.pool.request(
-        "POST", f"{cluster.api.server}/apis/{path}?{query}", body=json.dumps(body).encode(), headers=headers
-    )
-    return answer.status, as_manifest(json.loads(answer.data))
-
-
 def test_every_constraint_of_the_spec_is_enforced(cluster: Cluster) -> None:
-    assert send(cluster, order())[0] == 201
+    assert dry_run(cluster.api, INSTANCE_EXPORT, order())[0] == 201
     broken = [case for case in cases() if case.constraint.path[:1] != ("status",)]
-    found = faults(fault(case, *send(cluster, case.body)) for case in broken)
+    found = faults(fault(case, *dry_run(cluster.api, INSTANCE_EXPORT, case.body)) for case in broken)
     assert not found, "\n".join(found)
     for valid_for, taken in VALID_FOR:
-        code, answer = send(cluster, order(spec={**PHYSICAL, "validFor": valid_for}))
+        code, answer = dry_run(cluster.api, INSTANCE_EXPORT, order(spec={**PHYSICAL, "validFor": valid_for}))
         assert code == (201 if taken else 422), valid_for
         assert taken or "validFor must be 5m to 168h" in get_str(answer, "message")
 
 
 def test_what_is_neither_handed_over_nor_a_drill_is_refused(cluster: Cluster) -> None:
-    assert send(cluster, order(spec=DRILL))[0] == 201
+    assert dry_run(cluster.api, INSTANCE_EXPORT, order(spec=DRILL))[0] == 201
     for spec in HALF:
-        code, answer = send(cluster, order(spec=spec))
+        code, answer = dry_run(cluster.api, INSTANCE_EXPORT, order(spec=spec))
         assert (code, "purpose Drill is Logical and has neither" in get_str(answer, "message")) == (422, True)
 
 

@@ -1,7 +1,5 @@
 """Maintenance on the real API server: bounds, immutability, who may ask for which, and what kubectl shows."""
 
-import json
-import urllib.parse
 from collections.abc import Iterator
 
 import pytest
@@ -9,8 +7,8 @@ import pytest
 from api.request_examples import EMERGENCY, IMMUTABLE, REGULAR, STATUS, cases, request
 from cluster.records_stage import EVERYTHING, POLICIES, grant, refusal, verbs
 from cluster.standing import SIMULATED, until
-from cluster.test_crd_invalid import fault, faults
-from dedicated.api.json import Manifest, as_manifest, get_map, get_str
+from cluster.validation import dry_run, fault, faults, placed
+from dedicated.api.json import Manifest, get_str
 from dedicated.api.objects import MAINTENANCE
 from dedicated.api.schema import MAINTENANCE_DEFINITION
 from testbed.client import ApiError
@@ -28,26 +26,11 @@ ASK: Manifest = {
 }
 
 
-def placed(body: Manifest, namespace: str) -> Manifest:
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
-
-
-def send(cluster: Cluster, body: Manifest) -> tuple[int, Manifest]:
-    """Status and answer of a creation that stores nothing."""
-    query = urllib.parse.urlencode({"dryRun": "All", "fieldValidation": "Strict"})
-    path = f"{MAINTENANCE.api_version}/namespaces/default/{MAINTENANCE.plural}"
-    headers = cluster.api.headers | {"Content-Type": "application/json"}
-    answer = cluster.api.pool.request(
-        "POST", f"{cluster.api.server}/apis/{path}?{query}", body=json.dumps(body).encode(), headers=headers
-    )
-    return answer.status, as_manifest(json.loads(answer.data))
-
-
 def test_every_constraint_of_the_spec_is_enforced(cluster: Cluster) -> None:
-    assert send(cluster, request())[0] == 201
-    assert send(cluster, request(REGULAR, name=MONTH))[0] == 201
+    assert dry_run(cluster.api, MAINTENANCE, request())[0] == 201
+    assert dry_run(cluster.api, MAINTENANCE, request(REGULAR, name=MONTH))[0] == 201
     broken = [case for case in cases() if case.constraint.path[:1] != ("status",)]
-    found = faults(fault(case, *send(cluster, case.body)) for case in broken)
+    found = faults(fault(case, *dry_run(cluster.api, MAINTENANCE, case.body)) for case in broken)
     assert not found, "\n".join(found)
 
 

@@ -1,15 +1,13 @@
 """ContractRecord on the real API server: bounds, immutability, and the ledger that kubectl shows."""
 
-import json
-import urllib.parse
 from typing import cast
 
 import pytest
 
 from api.counterexamples import TIME
 from api.record_examples import EXAMPLES, FULL, cases, record
-from cluster.test_crd_invalid import fault, faults
-from dedicated.api.json import JsonValue, Manifest, as_manifest, get_map, get_str
+from cluster.validation import dry_run, fault, faults, placed
+from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.objects import RECORD
 from dedicated.api.record import Fact
 from dedicated.api.schema import RECORD_DEFINITION
@@ -25,23 +23,10 @@ def first(item: Manifest, *names: str) -> str:
     return next((text for name in names if (text := get_str(item, name))), "")
 
 
-def placed(body: Manifest, namespace: str, **metadata: JsonValue) -> Manifest:
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace, **metadata}}
-
-
-def send(cluster: Cluster, body: Manifest) -> tuple[int, Manifest]:
-    """Status and answer of a creation that stores nothing."""
-    query = urllib.parse.urlencode({"dryRun": "All", "fieldValidation": "Strict"})
-    url = f"{cluster.api.server}/apis/{RECORD.api_version}/namespaces/default/{RECORD.plural}?{query}"
-    headers = cluster.api.headers | {"Content-Type": "application/json"}
-    answer = cluster.api.pool.request("POST", url, body=json.dumps(body).encode(), headers=headers)
-    return answer.status, as_manifest(json.loads(answer.data))
-
-
 def test_every_constraint_is_enforced(cluster: Cluster) -> None:
     for fact, spec in EXAMPLES.items():
-        assert send(cluster, record(spec))[0] == 201, fact
-    found = faults(fault(case, *send(cluster, case.body)) for case in cases())
+        assert dry_run(cluster.api, RECORD, record(spec))[0] == 201, fact
+    found = faults(fault(case, *dry_run(cluster.api, RECORD, case.body)) for case in cases())
     assert not found, "\n".join(found)
 
 
