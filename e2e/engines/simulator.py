@@ -30,6 +30,7 @@ from testbed.client import Api, ApiError, condition
 
 PERCONA_LABELS = "postgres-operator.crunchydata.com"
 """internal/naming/labels.go: cluster, data, role."""
+INSTANCE_NAME = "cnpg.io/instanceName"
 ZONE = "topology.kubernetes.io/zone"
 SIZES = {"full": 120_000_000, "differential": 19_000_000}
 """Bytes in the repository, as measured for a database of 781 MB (database-backup.md, 1.3)."""
@@ -140,7 +141,8 @@ class Simulator:
             told: Manifest = {"phase": "Setting up primary", "phaseReason": self.restoring}
             self._status(CNPG_CLUSTER, cluster, told)
             return
-        ready = self._servers(cluster, names, labels, "cnpg.io/instanceRole", affinity)
+        # pkg/utils/labels_annotations.go: the server's own name, on its pod and its volumes.
+        ready = self._servers(cluster, names, labels, "cnpg.io/instanceRole", affinity, own=INSTANCE_NAME)
         begun = recovery or get_map(cluster, "spec", "bootstrap", "initdb")
         database = get_str(begun, "database")
         # pkg/specs/secrets.go, CreateSecret: both user and username.
@@ -168,9 +170,16 @@ class Simulator:
         return False
 
     def _servers(
-        self, cluster: Manifest, names: list[str], labels: Manifest, role: str, affinity: Manifest
+        self,
+        cluster: Manifest,
+        names: list[str],
+        labels: Manifest,
+        role: str,
+        affinity: Manifest,
+        *,
+        own: str = "",
     ) -> int:
-        """Make the servers, label the primary; how many are ready."""
+        """Make the servers, label the primary; how many are ready. `own`: the label with a server's name."""
         name = get_str(cluster, "metadata", "name")
         if name in self.lost:
             for server in names:
@@ -187,6 +196,8 @@ class Simulator:
         for number, server in enumerate(names):
             is_primary = number == self.primaries.get(name, 0) % len(names)
             wanted: Manifest = {**labels, role: "primary" if is_primary else "replica"}
+            if own:
+                wanted[own] = server
             found = self.api.find("v1/pods", self.namespace, server)
             if found is None:
                 database = stub_pods.container("sleep", name="database")

@@ -65,6 +65,7 @@ def test_missing_repository_says_what_to_set() -> None:
             "'/releases/versions/0/downtime'",
         ),
         ({"auditHours": 0}, "'/auditHours'"),
+        ({"leaseSeconds": 2}, "'/leaseSeconds'"),
         ({"extraArgs": ["--test-clock=/steps"]}, "'/extraArgs/0': 'not' failed"),
         ({"extraArgs": ["--test", "/steps"]}, "'/extraArgs/0': 'not' failed"),
         ({"watchNamespaces": ["Acme"]}, "'/watchNamespaces/0'"),
@@ -143,6 +144,7 @@ def test_arguments_follow_the_values() -> None:
             logLevel="debug",
             workers=4,
             auditHours=0.5,
+            leaseSeconds=20,
             probe={"resolve": ["*:443=127.0.0.1:8443"], "caSecret": {"name": "ca"}},
             extraArgs=["--log-format", "text"],
         )
@@ -152,7 +154,8 @@ def test_arguments_follow_the_values() -> None:
         "run --namespace-of-lease $(POD_NAMESPACE) --releases /etc/dedicated/releases.yaml "
         f"--agent-image {container['image']} "
         "--limiter-image docker.io/library/haproxy:3.2.9-alpine --http :8080 "
-        "--log-level debug --workers 4 --audit-hours 0.5 --watch-namespace acme --watch-namespace globex "
+        "--log-level debug --workers 4 --audit-hours 0.5 --lease-seconds 20 "
+        "--watch-namespace acme --watch-namespace globex "
         "--resolve *:443=127.0.0.1:8443 --probe-ca-file /etc/dedicated-ca/ca.crt --log-format text"
     )
     assert [get_str(v, "name") for v in get_list(container, "env")] == ["POD_NAME", "POD_NAMESPACE"]
@@ -160,6 +163,7 @@ def test_arguments_follow_the_values() -> None:
     add_run_arguments(parser, environment={}, hostname="host")
     settings = settings_of(parser.parse_args(arguments.split()[1:]))
     assert (settings.http_address, settings.namespaces) == (("0.0.0.0", 8080), ("acme", "globex"))
+    assert settings.lease_seconds == 20
 
 
 def test_image_reference() -> None:

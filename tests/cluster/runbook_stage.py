@@ -46,6 +46,7 @@ class Scene:
     namespace: str
     keys: Stage
     engine: Simulator
+    agents: RecoveryAgents
 
     @property
     def api(self) -> Api:
@@ -73,14 +74,14 @@ def arguments(folder: Path) -> tuple[str, ...]:
     return "--places", str(file), "--agent-image", IMAGE
 
 
-def kept_instance(namespace: str, keys: Stage) -> Manifest:
-    """On Percona, its keys kept."""
+def kept_instance(namespace: str, keys: Stage, engine: str = "percona") -> Manifest:
+    """On an engine, its keys kept."""
     backup: Manifest = {"repository": {**REPOSITORY, "bucket": f"backup-{namespace}"[:63]}}
     return instance(
         namespace,
         NAME,
         infrastructure={"dataLocation": {"region": "Switzerland"}},
-        database={"engine": "percona", "cluster": SERVERS},
+        database={"engine": engine, "cluster": SERVERS},
         backup=backup,
         keyBundle=keys.key_bundle(),
     )
@@ -93,13 +94,15 @@ def stand_secrets(cluster: Cluster, namespace: str, keys: Stage) -> None:
 
 
 @contextlib.contextmanager
-def played(cluster: Cluster, namespace: str, keys: Stage, dsn: str) -> Iterator[Simulator]:
+def played(
+    cluster: Cluster, namespace: str, keys: Stage, dsn: str, agents: RecoveryAgents | None = None
+) -> Iterator[Simulator]:
     """The engine and all Jobs of one namespace."""
     api, accounts = cluster.api, partial(cluster.as_account, namespace)
     engine = Simulator(api, namespace, dsn, shared=urlsplit(dsn).username or "")
     masterkey = partial(_fingerprint, api, namespace)
     verifications = Verifications(api, engine, fingerprint=masterkey)
-    with playing(engine, RecoveryAgents(api, namespace, accounts), verifications, keys.node):
+    with playing(engine, agents or RecoveryAgents(api, namespace, accounts), verifications, keys.node):
         yield engine
 
 
@@ -126,17 +129,20 @@ def deployed(cluster: Cluster, folder: Path) -> Iterator[OperatorProcess]:
 
 
 @contextlib.contextmanager
-def scene(cluster: Cluster, namespace: str, dsn: str, folder: Path) -> Iterator[Scene]:
+def scene(
+    cluster: Cluster, namespace: str, dsn: str, folder: Path, *, engine: str = "percona"
+) -> Iterator[Scene]:
     """A Ready instance whose keys and ledger are kept; an operator runs already."""
     install_engines(cluster)
     with contextlib.ExitStack() as open_until_the_end:
         store = open_until_the_end.enter_context(object_store(folder / "s3"))
         keys = make_stage(cluster, namespace, store, folder)
         stand_secrets(cluster, namespace, keys)
-        cluster.api.create(kept_instance(namespace, keys))
-        engine = open_until_the_end.enter_context(played(cluster, namespace, keys, dsn))
+        cluster.api.create(kept_instance(namespace, keys, engine))
+        agents = RecoveryAgents(cluster.api, namespace, partial(cluster.as_account, namespace))
+        simulated = open_until_the_end.enter_context(played(cluster, namespace, keys, dsn, agents))
         wait_ready(cluster.api, namespace, seconds=SECONDS)
-        found = Scene(cluster, namespace, keys, engine)
+        found = Scene(cluster, namespace, keys, simulated, agents)
         until(lambda: found.says("KeysEscrowed", "True"), "the keys kept", seconds=SECONDS)
         yield found
 
