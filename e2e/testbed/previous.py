@@ -22,7 +22,7 @@ def is_at_hand() -> bool:
     return _git("cat-file", "-e", f"{COMMIT}^{{commit}}").returncode == 0
 
 
-def unpack(folder: Path) -> Path:
+def laid_out(folder: Path) -> Path:
     """Its code, chart and definitions in `folder`, laid out as in a checkout."""
     answer = _git("archive", "--format=tar", COMMIT, *PARTS)
     if answer.returncode:

@@ -35,7 +35,7 @@ def released(tmp_path: Path, cluster: Cluster, crds: None, alone: None) -> Itera
     """The previous release's checkout, its definitions in force; today's are back afterwards."""
     if not previous.is_at_hand():
         pytest.skip(previous.SKIP_REASON)
-    folder = previous.unpack(tmp_path / "previous")
+    folder = previous.laid_out(tmp_path / "previous")
     # It watches all namespaces, and knows nothing of what was made by this version.
     until(lambda: cleared(cluster), "the instances of tests before are gone", seconds=60)
     define(cluster, folder)
