@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_str
 from dedicated.api.names import GROUP, PLURAL
-from dedicated.api.objects import EDGE_KINDS, ENGINE_KINDS, INGRESS
 
 OPERATOR = re.compile(r"system:serviceaccount:[^:]+:dedicated-operator")
 """User names of operators under test: their chart's release is always called so."""
@@ -42,17 +42,15 @@ UNSEEN = frozenset({Right(GROUP, f"{PLURAL}/finalizers", "update")})
 """Rights that the API server asks for while it admits another request; a test of their own uses each."""
 
 
-ENGINES = frozenset(kind.group for kind in (*ENGINE_KINDS, *EDGE_KINDS) if kind != INGRESS)
-"""Groups of kinds whose definitions may not be at hand."""
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What operators did by an audit log: rights used, requests denied (as text), requests in all."""
+    """What operators did by an audit log: rights used, requests denied (as text), requests in all, and kinds
+    (`plural.group`) that were listed and never there."""
 
     used: frozenset[Right] = frozenset()
     denied: frozenset[str] = frozenset()
     requests: int = 0
+    absent: frozenset[str] = frozenset()
 
     def fuller(self, other: "Usage") -> "Usage":
         """Workers read the same log one after the other: who saw more, saw everything."""
@@ -61,7 +59,8 @@ class Usage:
     def to_json(self) -> str:
         """For the way from a worker to its controller."""
         used = [f"{right.group}|{right.resource}|{right.verb}" for right in sorted(self.used)]
-        return json.dumps({"used": used, "denied": sorted(self.denied), "requests": self.requests})
+        sets = {"used": used, "denied": sorted(self.denied), "absent": sorted(self.absent)}
+        return json.dumps({**sets, "requests": self.requests})
 
     @classmethod
     def from_json(cls, text: str) -> "Usage":
@@ -69,7 +68,8 @@ class Usage:
         kept = as_manifest(json.loads(text))
         used = frozenset(Right(*str(item).split("|")) for item in get_list(kept, "used"))
         denied = frozenset(map(str, get_list(kept, "denied")))
-        return cls(used, denied, get_int(kept, "requests"))
+        absent = frozenset(map(str, get_list(kept, "absent")))
+        return cls(used, denied, get_int(kept, "requests"), absent)
 
 
 def granted(manifests: Iterable[Manifest]) -> frozenset[Right]:
@@ -99,6 +99,7 @@ def usage_of(events: Iterable[Manifest]) -> Usage:
     """What operators did by these audit events."""
     allowed: set[tuple[str, str, Right]] = set()
     denied: set[tuple[str, str, Right]] = set()
+    listed: dict[bool, set[str]] = {True: set(), False: set()}
     requests = 0
     for event in events:
         user, resource = get_str(event, "user", "username"), get_str(event, "objectRef", "resource")
@@ -114,10 +115,14 @@ def usage_of(events: Iterable[Manifest]) -> Usage:
             denied.add(asked)
             continue
         allowed.add(asked)
-        if right.verb == "patch" and get_int(event, "responseStatus", "code") == 201:
+        code = get_int(event, "responseStatus", "code")
+        if right.verb == "list":
+            listed[code != HTTPStatus.NOT_FOUND].add(f"{resource}.{right.group}")
+        if right.verb == "patch" and code == HTTPStatus.CREATED:
             allowed.add((*asked[:2], Right(right.group, right.resource, "create")))
     lines = {f"{right} in {place or 'the cluster'} by {user}" for user, place, right in denied - allowed}
-    return Usage(frozenset(right for _, _, right in allowed), frozenset(lines), requests)
+    used = frozenset(right for _, _, right in allowed)
+    return Usage(used, frozenset(lines), requests, frozenset(listed[False] - listed[True]))
 
 
 def verdict(found: Usage, rights: frozenset[Right], *, custom: Iterable[str], whole: bool) -> Sequence[str]:
@@ -126,9 +131,9 @@ def verdict(found: Usage, rights: frozenset[Right], *, custom: Iterable[str], wh
     lines = [f"denied: {line}" for line in sorted(found.denied)]
     if whole:
         seen = found.used | UNSEEN
-        # A kind that the API server does not have is listed, never watched: see docs/skips.md.
-        absent = ENGINES - {right.group for right in found.used if right.verb == "watch"}
-        asked = (right for right in rights if right.group not in absent and right.verb not in set(custom))
+        # Of kinds whose definitions are not at hand (docs/skips.md), or which no cluster here has.
+        there = (right for right in rights if f"{right.resource}.{right.group}" not in found.absent)
+        asked = (right for right in there if right.verb not in set(custom))
         unused = sorted(right for right in asked if right not in seen)
         lines += [f"granted, but used by no test: {right}" for right in unused]
     return lines

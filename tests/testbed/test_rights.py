@@ -97,3 +97,15 @@ def test_workers_say_the_same_to_their_controller(tmp_path: Path) -> None:
     assert Usage.from_json(found.to_json()) == found
     assert Usage().fuller(found) == found
     assert usage(tmp_path / "nothing") == Usage()
+
+
+def test_rights_on_a_kind_that_was_never_there_cannot_be_used() -> None:
+    events = [
+        *(event("list", "tcproutes", group="routes", code=404), event("list", "pods", code=404)),
+        event("list", "pods"),
+    ]
+    found = usage_of(events)
+    assert found.absent == {"tcproutes.routes"}
+    assert Usage.from_json(found.to_json()) == found
+    rights = frozenset({Right("routes", "tcproutes", "watch"), Right("", "pods", "watch")})
+    assert verdict(found, rights, custom=(), whole=True) == ["granted, but used by no test: watch pods"]
