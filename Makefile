@@ -58,7 +58,7 @@ test-fast: $(STAMP) ## pure tests, without a control plane or a database
 	$(PYTEST) -n $(WORKERS) -m 'not cluster and not lab and not nodes'
 
 test: tools ## pure tests and a fair sample on the control plane and in the lab
-	$(PYTEST) -n $(WORKERS) -m 'not slow and not nodes' --all-rights
+	$(PYTEST) -n $(WORKERS) -m 'not slow and not nodes'
 
 test-faults: tools ## all crash points and seeds; ARGS='--crash-point S:N:before' or '--fault-seed N' replays one
 	$(PYTEST) -n 0 tests/faults $(ARGS)

@@ -185,6 +185,7 @@ def test_three_refused_months_to_the_end_of_the_notice(cluster: Cluster, stage: 
     assert condition(stage.standing.body(), "Stalled")["status"] == "False"
 
 
+@pytest.mark.slow
 def test_an_emergency_of_five_days(stage: Stage) -> None:
     stage.state("operator", "ServiceStarted", "2026-05-02 10:00")
     notice: Manifest = {"kind": "Security", "duration": "2h", "changes": ["v4.15.3"]}

@@ -26,6 +26,7 @@ def codes(body: Manifest | None) -> list[str]:
     return [get_str(item, "code") for item in get_list(body or {}, "status", "findings")]
 
 
+@pytest.mark.slow
 def test_nodes_outside_hold_an_installation_up_and_nodes_inside_do_not(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:

@@ -31,6 +31,7 @@ CLAIM_SECONDS = 3.0
 """From a lease that is free to a leader, with 100 candidates on one small API server."""
 
 
+@pytest.mark.slow
 def test_both_replicas_survive_an_api_server_that_refuses_longer_than_the_lease(
     cluster: Cluster, crds: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:

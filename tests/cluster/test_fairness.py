@@ -45,7 +45,7 @@ class Harm:
         return self.decision
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_healthy_instance_is_repaired_while_others_fail(
     number: int,
     cluster: Cluster,

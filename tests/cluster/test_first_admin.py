@@ -42,6 +42,7 @@ def log_in(cluster: Cluster, namespace: str, user: str, password: str) -> tuple[
     return status, as_manifest(json.loads(answer))
 
 
+@pytest.mark.slow
 def test_the_generated_password_works(
     cluster: Cluster, namespace: str, database: str, run_operator: RunOperator
 ) -> None:

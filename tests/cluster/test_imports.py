@@ -35,7 +35,11 @@ pytestmark = pytest.mark.cluster
 NAME = import_name("acme")
 
 
-@pytest.mark.parametrize("kind", [PERCONA_CLUSTER, CNPG_CLUSTER], ids=lambda kind: kind.kind)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(PERCONA_CLUSTER, marks=pytest.mark.slow), CNPG_CLUSTER],
+    ids=lambda kind: kind.kind,
+)
 def test_an_instance_starts_from_a_backup_of_another(
     cluster: Cluster, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path, kind: Kind
 ) -> None:

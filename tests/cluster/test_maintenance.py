@@ -120,6 +120,7 @@ def test_a_release_waits_is_announced_permitted_run_in_its_slot_and_recorded(
     assert "Completed" in cluster.kubectl("get", "mt", "-n", namespace)
 
 
+@pytest.mark.slow
 def test_an_operator_that_is_killed_in_the_middle_goes_on_where_it_was(
     cluster: Cluster, namespace: str, database: str, run_operator: RunOperator, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def findings(body: Manifest | None) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_too_old_is_told_with_the_field(
     cluster: Cluster, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator, tmp_path: Path
 ) -> None:

@@ -234,6 +234,7 @@ def fleet(
     return Fleet(cluster, home, names, run_operator, *histories)
 
 
+@pytest.mark.slow
 def test_a_changed_template_is_told_first_and_rolled_out_one_instance_after_the_other(fleet: Fleet) -> None:
     statuses = History.of(fleet.cluster.api, INSTANCE, "")
     operator = fleet.start(OTHER_LOGIN)
@@ -312,6 +313,7 @@ def test_the_way_back_to_the_operator_before_undoes_one_and_leaves_the_others(fl
     assert fleet.order() == [canary]
 
 
+@pytest.mark.slow
 def test_a_turn_is_over_when_the_public_name_was_read_well_after_the_rollout(
     cluster: Cluster, namespace: str, database: str, run_operator: RunOperator
 ) -> None:

@@ -62,6 +62,7 @@ def ready_addresses(api: Api, namespace: str) -> int:
     return sum(get_map(item, "conditions").get("ready") is True for item in endpoints)
 
 
+@pytest.mark.slow
 def test_the_platform_works_on(
     cluster: Cluster, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator, protect: Protect
 ) -> None:

@@ -136,7 +136,11 @@ def asked_for_a_gap(stage: Stage) -> bool:
 
 @pytest.mark.parametrize(
     ("lost", "apart", "reason"),
-    [(2, 0, "WritesBlocked"), (1, 0, "StandbyMissing"), (1, 1, "StandbyDiverged")],
+    [
+        pytest.param(2, 0, "WritesBlocked", marks=pytest.mark.slow),
+        pytest.param(1, 0, "StandbyMissing", marks=pytest.mark.slow),
+        (1, 1, "StandbyDiverged"),
+    ],
     ids=["all standbys", "one standby", "one that left the history"],
 )
 def test_a_standby_that_is_lost_is_told(stage: Stage, lost: int, apart: int, reason: str) -> None:

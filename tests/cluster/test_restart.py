@@ -69,6 +69,7 @@ def test_a_restart_writes_nothing_but_what_is_new(
     )
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_while_it_builds(
     cluster: Cluster, crds: None, namespace: str, database: str, run_operator: RunOperator
 ) -> None:

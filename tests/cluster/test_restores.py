@@ -17,7 +17,11 @@ from testbed.fixtures import MakeNamespace, RunOperator
 pytestmark = pytest.mark.cluster
 
 
-@pytest.mark.parametrize("kind", [PERCONA_CLUSTER, CNPG_CLUSTER], ids=lambda kind: kind.kind)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(PERCONA_CLUSTER, marks=pytest.mark.slow), CNPG_CLUSTER],
+    ids=lambda kind: kind.kind,
+)
 def test_a_lost_database_is_restored_switched_to_and_removed_after_its_time(
     cluster: Cluster,
     make_namespace: MakeNamespace,

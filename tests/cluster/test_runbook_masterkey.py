@@ -13,7 +13,7 @@ from lab.trial import note
 from testbed.cluster import Cluster
 from testbed.fixtures import RunOperator
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 MASTERKEY = f"{NAME}-masterkey"
 

@@ -100,6 +100,7 @@ def test_a_change_that_arrives_late_is_refused(stage: Stage) -> None:
     assert is_applied(api.get(INSTANCE, namespace, "acme"))
 
 
+@pytest.mark.slow
 def test_what_is_made_late_is_taken_away_again(stage: Stage) -> None:
     api, namespace = stage.cluster.api, stage.namespace
     create_simulated(api, namespace)

@@ -87,6 +87,7 @@ def test_a_zone_lost_and_back_and_one_cordoned(
     wait_for(at.api, namespace, is_whole, what="everything True once more")
 
 
+@pytest.mark.slow
 def test_nothing_is_built_on_two_zones(
     cluster: Cluster, crds: None, alone: None, make_namespace: MakeNamespace, run_operator: RunOperator
 ) -> None:

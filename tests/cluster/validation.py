@@ -4,10 +4,17 @@ import json
 import urllib.parse
 from collections.abc import Iterable
 
+import pytest
+
 from api.counterexamples import Case
 from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_map, get_str
 from dedicated.api.objects import Kind
 from testbed.client import Api
+
+
+SHARE = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+"""Each seventh counter-example in a fair sample, each of them in a run of everything: one costs the API server
+up to 50 ms of processor time."""
 
 
 def placed(body: Manifest, namespace: str, **metadata: JsonValue) -> Manifest:

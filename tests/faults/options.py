@@ -1,6 +1,6 @@
 """pytest plugin: what of the fault harness runs, and where its figures go.
 
-`make test` takes some points of one scenario and four seeds, chosen by the commit, so that different commits
+`make test` takes some points of one scenario and two seeds, chosen by the commit, so that different commits
 look in different places and the same commit always in the same one. `make test-all` takes every point of all
 scenarios, and `SEEDS`.
 """
@@ -25,9 +25,9 @@ from testbed.cluster import Cluster
 from testbed.home import CHECKOUT
 
 SEEDS = 200
-SEEDS_OF_A_COMMIT = 4
-POINTS_OF_A_COMMIT = 30
-"""Two to three minutes on two cores, whatever the scenario."""
+SEEDS_OF_A_COMMIT = 2
+POINTS_OF_A_COMMIT = 12
+"""About two minutes on two cores, whatever the scenario."""
 FIXED = "0" * 40
 """In place of a commit, where there is no git."""
 _SLOW = (pytest.mark.slow,)

@@ -38,7 +38,7 @@ async def so(true: Callable[[], bool], what: str) -> None:
     assert true(), what
 
 
-@pytest.mark.parametrize("step", [HOUR, -HOUR], ids=["forward", "back"])
+@pytest.mark.parametrize("step", [HOUR, pytest.param(-HOUR, marks=pytest.mark.slow)], ids=["forward", "back"])
 async def test_a_step_of_the_clock_promises_nothing_false(lab: Lab, tmp_path: Path, step: timedelta) -> None:
     offset = timedelta(0)
     stop = asyncio.Event()

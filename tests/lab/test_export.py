@@ -117,7 +117,14 @@ def reached(export: Exporting, kept: Callable[[Manifest], bool]) -> Callable[[],
     return holds
 
 
-@pytest.mark.parametrize("step", ["Dumping", "Verifying", "Storing"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("Dumping", marks=pytest.mark.slow),
+        pytest.param("Verifying", marks=pytest.mark.slow),
+        "Storing",
+    ],
+)
 def test_one_that_is_killed_goes_on_and_sends_nothing_twice(
     export: Exporting, store: S3, tmp_path: Path, step: str
 ) -> None:
@@ -184,6 +191,7 @@ def test_a_drill_proves_the_dump_and_stores_nothing(export: Exporting) -> None:
     assert min(report.took.dump, report.took.verify) > 0
 
 
+@pytest.mark.slow
 def test_a_drill_of_a_database_that_cannot_be_imported_fails_with_its_cause(export: Exporting) -> None:
     fill(export.lab, rows=500)
     with connected(

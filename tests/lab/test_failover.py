@@ -43,7 +43,7 @@ def failed_over(folder: Path, seconds: float) -> None:
     assert outcome.exposure >= outcome.loss
 
 
-@pytest.mark.parametrize("seconds", [3.0, 9.0])
+@pytest.mark.parametrize("seconds", [pytest.param(3.0, marks=pytest.mark.slow), 9.0])
 def test_nothing_acknowledged_is_lost_and_nothing_false_is_claimed(tmp_path: Path, seconds: float) -> None:
     failed_over(tmp_path, seconds)
 

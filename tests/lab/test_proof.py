@@ -225,6 +225,7 @@ def test_a_point_before_the_first_backup_is_too_old(history: History) -> None:
     assert judge(None, terms, failure=str(refused.value)).reason == "TooOld"
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_a_backup_is_damage_that_the_restore_tells(history: History) -> None:
     """The engine's Job fails with pgBackRest's words, and nothing comes to life."""
     (bundle,) = sorted(history.lab.repository.stored.glob("backup/*/*F/bundle/1"))
