@@ -11,7 +11,6 @@ from dedicated.api.json import JsonValue, Manifest, as_manifest, get_list, get_m
 from dedicated.api.objects import Kind
 from testbed.client import Api
 
-
 SHARE = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
 """Each seventh counter-example in a fair sample, each of them in a run of everything: one costs the API server
 up to 50 ms of processor time."""
