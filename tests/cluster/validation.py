@@ -12,8 +12,8 @@ from dedicated.api.objects import Kind
 from testbed.client import Api
 
 SHARE = pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
-"""Each seventh counter-example in a fair sample, each of them in a run of everything: one costs the API server
-up to 50 ms of processor time."""
+"""Each seventh counter-example in a fair sample, each of them in a run of everything: one costs the API
+server up to 50 ms of processor time."""
 
 
 def placed(body: Manifest, namespace: str, **metadata: JsonValue) -> Manifest:
