@@ -76,9 +76,9 @@ def _add_scope(parser: argparse.ArgumentParser, *, environment: Mapping[str, str
     parser.add_argument(
         "--lease-seconds",
         type=float,
-        default=12.0,
+        default=10.0,
         metavar="SECONDS",
-        help="after how long without a renewal another replica takes over; at least 3, default 12",
+        help="after how long without a renewal another replica takes over; at least 3, default 10",
     )
     parser.add_argument(
         "--identity",

@@ -26,7 +26,7 @@ class Settings:
     """Not to try the connection past a limiter that must fail."""
     namespaces: tuple[str, ...] = ()
     lease_name: str = "dedicated-operator"
-    lease_seconds: float = 12.0
+    lease_seconds: float = 10.0
     kubeconfig: str | None = None
     context: str | None = None
     http_address: tuple[str, int] = ("0.0.0.0", 8080)  # noqa: S104 - the kubelet asks the pod's address
