@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_str
 from dedicated.api.names import LABEL_COMPONENT, LABEL_INSTANCE
+from scenarios import figures
+from scenarios.model import Step
 from scenarios.stage import Stage, StageError
 
 DNS = ("service", "kube-dns", "-n", "kube-system")
+TOLD_AFTER = Step("the status has its time", lambda: None, what="note", hold=figures.HEALED)
+"""Last, where the signs are none of those that say whether the service is whole."""
 FILLER = "filler-of-a-scenario"
 """Name of the file that fills a volume."""
 

@@ -199,7 +199,7 @@ def _store(stage: Stage, *, seconds: float) -> Sequence[Step]:
     store = stage.store()
     count = deeds.replicas(stage, store)
     away, back = partial(deeds.scale, stage, store, 0), partial(deeds.scale, stage, store, count)
-    return (Step("the object store is away", away, undo=back, hold=seconds, patience=180),)
+    return (Step("the object store is away", away, undo=back, hold=seconds, patience=180), deeds.TOLD_AFTER)
 
 
 def _volume(stage: Stage) -> Sequence[Step]:
@@ -210,4 +210,5 @@ def _volume(stage: Stage) -> Sequence[Step]:
 
 
 def _link(stage: Stage) -> Sequence[Step]:
-    return (Step("limiters do not reach each other", stage.cut_peers, undo=stage.join_peers, hold=40),)
+    lost = Step("limiters do not reach each other", stage.cut_peers, undo=stage.join_peers, hold=40)
+    return (lost, deeds.TOLD_AFTER)
