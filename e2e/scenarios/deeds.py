@@ -1,6 +1,7 @@
 """What is done to the service, by kubectl alone: works on every provider. Each has its opposite beside it."""
 
 import json
+import shlex
 from base64 import b64encode
 from collections.abc import Sequence
 
@@ -13,6 +14,9 @@ from scenarios.stage import Stage, StageError
 DNS = ("service", "kube-dns", "-n", "kube-system")
 TOLD_AFTER = Step("the status has its time", lambda: None, what="note", hold=figures.HEALED)
 """Last, where the signs are none of those that say whether the service is whole."""
+SEGMENT = "select pg_logical_emit_message(true, 'filler', ''); select pg_switch_wal()"
+SEGMENTS = 40
+"""More than the log holds in reserve."""
 FILLER = "filler-of-a-scenario"
 """Name of the file that fills a volume."""
 
@@ -90,8 +94,13 @@ def dns_on(stage: Stage) -> None:
 
 
 def fill_volume(stage: Stage, pod: str, folder: str) -> None:
-    """Write until the volume of a database's pod is full."""
-    script = f"dd if=/dev/zero of={folder}/{FILLER} bs=1M; sync; true"
+    """Write until the volume of a database's pod is full, and until the log needs room that is not there.
+
+    PostgreSQL serves on with segments that it made before; so it is made to take new ones.
+    """
+    segment = f"psql -qAtc {shlex.quote(SEGMENT)} || break"
+    more = f"for n in $(seq {SEGMENTS}); do {segment}; done"
+    script = f"dd if=/dev/zero of={folder}/{FILLER} bs=1M; sync; {more}; true"
     stage.provider.kubectl("exec", pod, "-n", stage.namespace, "--", "sh", "-c", script, seconds=150)
 
 
