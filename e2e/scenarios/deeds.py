@@ -14,6 +14,8 @@ from scenarios.stage import Stage, StageError
 DNS = ("service", "kube-dns", "-n", "kube-system")
 TOLD_AFTER = Step("the status has its time", lambda: None, what="note", hold=figures.HEALED)
 """Last, where the signs are none of those that say whether the service is whole."""
+VOLUMES = "/var/volumes"
+"""Where the provisioner of the cluster of nodes keeps them."""
 SEGMENT = "select pg_logical_emit_message(true, 'filler', ''); select pg_switch_wal()"
 SEGMENTS = 40
 """More than the log holds in reserve."""
@@ -104,10 +106,12 @@ def fill_volume(stage: Stage, pod: str, folder: str) -> None:
     stage.provider.kubectl("exec", pod, "-n", stage.namespace, "--", "sh", "-c", script, seconds=150)
 
 
-def free_volume(stage: Stage, pod: str, folder: str) -> None:
-    """Remove what filled it; harmless if nothing did."""
-    remove = ("--", "rm", "-f", f"{folder}/{FILLER}")
-    stage.provider.kubectl("exec", pod, "-n", stage.namespace, *remove, seconds=60)
+def free_volume(stage: Stage, pod: str) -> None:
+    """Remove what filled it, on its node, since its server may be down; harmless if nothing did."""
+    claim = stage.provider.api.get("v1/persistentvolumeclaims", stage.namespace, pod)
+    volume = get_str(claim, "spec", "volumeName")
+    node = get_str(stage.provider.api.get("v1/pods", stage.namespace, pod), "spec", "nodeName")
+    stage.provider.in_node(node, "find", f"{VOLUMES}/{volume}", "-name", FILLER, "-delete")
 
 
 def certificate_of(stage: Stage, secret: str) -> Manifest:

@@ -1,7 +1,8 @@
 """The status is written where it differs, figures wait for their fellows, judgements never do."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,8 +73,9 @@ class Api:
         raise AssertionError(f"no event was recorded: {kind} {namespace}/{name} {body} {content}")
 
 
-def reporter_of(api: Api) -> Reporter:
+def reporter_of(api: Api, monotonic: Callable[[], float] = time.monotonic) -> Reporter:
     return Reporter(
+        monotonic=monotonic,
         write=api.write,
         wake_at=lambda _, at: api.wakes.append(at),
         recorder=EventRecorder(client=api, instance="test"),
@@ -86,14 +88,35 @@ def status(*, reason: str = "RollingOut", server: str = "1/3") -> Manifest:
     return {"observedGeneration": 1, "summary": {"server": server}, "conditions": [condition]}
 
 
-async def report(reporter: Reporter, *, old: Mapping[str, JsonValue], new: Manifest) -> None:
+async def report(
+    reporter: Reporter,
+    *,
+    old: Mapping[str, JsonValue],
+    new: Manifest,
+    probe: str | None = None,
+    answered: bool = True,
+) -> None:
     body: Manifest = {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"namespace": "acme", "name": "acme", "uid": "u", "generation": 1},
         "status": dict(old),
     }
-    await reporter.report(body, meta_of(body), Plan(status=new), version="7", answered=True)
+    await reporter.report(body, meta_of(body), Plan(status=new, probe=probe), version="7", answered=answered)
+
+
+async def test_a_restart_waits_for_the_public_name_and_not_for_ever() -> None:
+    api, clock = Api(), [100.0]
+    reporter = reporter_of(api, lambda: clock[0])
+    available: Manifest = {"type": "Available", "status": "True", "reason": "Answers", "message": ""}
+    old: Manifest = {**status(), "conditions": [available]}
+    for now in (100.0, 102.9):
+        clock[0] = now
+        await report(reporter, old=old, new=status(), probe="login.acme.example", answered=False)
+    assert (api.written, api.wakes) == ([], [103.0, 103.0])
+    clock[0] = 103.0
+    await report(reporter, old=old, new=status(), probe="login.acme.example", answered=False)
+    assert len(api.written) == 1
 
 
 async def test_figures_wait_for_their_fellows() -> None:

@@ -266,6 +266,19 @@ def test_what_the_agent_cannot_reach_and_a_slow_failover_are_findings() -> None:
     assert cluster.after_restart().actions == (), "recorded once"
 
 
+def test_a_database_that_is_not_reached_is_told_with_the_engines_own_words() -> None:
+    cluster = stand()
+    now = cluster.server.now
+    full = ClusterState(ready=False, servers=3, ready_servers=2, message="Not enough disk space")
+    cluster.engine = replace(cluster.engine, cluster=full)
+    troubles = tuple(Trouble(what, now, "refused") for what in ("Database", "Store"))
+    tell(cluster, replace(report(now), troubles=troubles))
+    findings = get_list(cluster.body, "status", "findings")
+    told = {get_str(item, "code"): get_str(item, "message") for item in findings}
+    assert told["DatabaseNotReached"].endswith(": refused; its engine says: Not enough disk space")
+    assert told["StoreNotReached"].endswith(": refused")
+
+
 def test_looser_objectives_do_not_hold_without_an_agreement() -> None:
     cluster = stand()
     cluster.edit_spec(

@@ -205,7 +205,7 @@ def _store(stage: Stage, *, seconds: float) -> Sequence[Step]:
 def _volume(stage: Stage) -> Sequence[Step]:
     pod = stage.database_pod()
     fill = partial(deeds.fill_volume, stage, pod, PGDATA)
-    free = partial(deeds.free_volume, stage, pod, PGDATA)
+    free = partial(deeds.free_volume, stage, pod)
     return (Step(f"the volume of {pod} is full", fill, undo=free, hold=30, patience=240),)
 
 

@@ -20,6 +20,10 @@ MINOR_PAUSE = 2.0
 """Seconds between two writes of a status in which only figures moved."""
 
 
+ANSWER_PAUSE = 3.0
+"""Seconds that a first report waits for the public name's answer: a status has 15 s to be true again."""
+
+
 class Reporter:
     """Reports passes. `write(key, patch)` is a merge patch of the status; `wake_at(key, monotonic)` asks for
     a pass to write what was held back."""
@@ -31,12 +35,15 @@ class Reporter:
         wake_at: Callable[[Key, float], None],
         recorder: EventRecorder,
         metrics: Metrics,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._write = write
         self._wake_at = wake_at
         self._recorder = recorder
         self._metrics = metrics
         self._written: dict[Key, float] = {}
+        self._held: dict[Key, float] = {}
 
     async def report(
         self, body: Manifest, meta: Meta, decided: Plan, *, version: str, answered: bool
@@ -49,21 +56,27 @@ class Reporter:
             return
         change = merge_patch(meta.status, decided.status)
         if change and not answered and decided.probe is not None and was_judged(meta):
-            return  # the answer comes in seconds: a restart does not write `Unknown` before it
+            # The answer comes in seconds: a restart does not write `Unknown` before it. Where it is late,
+            # that is because something is broken, and all else is told.
+            since = self._held.setdefault(meta.key, self._monotonic())
+            if self._monotonic() - since < ANSWER_PAUSE:
+                self._wake_at(meta.key, since + ANSWER_PAUSE)
+                return
         if change and self._may_wait(meta, decided.status):
             self._wake_at(meta.key, self._written[meta.key] + MINOR_PAUSE)
         elif change:
-            self._written[meta.key] = time.monotonic()
+            self._written[meta.key] = self._monotonic()
             await self._write(meta.key, {"metadata": {"resourceVersion": version}, "status": change})
         self._tell(body, meta, decided)
 
     def forget(self, key: Key) -> None:
         """The instance is gone."""
         self._written.pop(key, None)
+        self._held.pop(key, None)
         self._metrics.instances.drop(key)
 
     def _may_wait(self, meta: Meta, status: Manifest) -> bool:
-        recent = time.monotonic() - self._written.get(meta.key, -MINOR_PAUSE) < MINOR_PAUSE
+        recent = self._monotonic() - self._written.get(meta.key, -MINOR_PAUSE) < MINOR_PAUSE
         return recent and judgements(meta.status) == judgements(status)
 
     def _tell(self, body: Manifest, meta: Meta, decided: Plan) -> None:

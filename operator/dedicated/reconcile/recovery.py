@@ -37,7 +37,7 @@ from dedicated.contract.recovery.report import Report, Trouble
 from dedicated.contract.recovery.schedule import parse_schedule
 from dedicated.contract.recovery.verdict import JUDGED, Promised, changes_at, conditions, doubt
 from dedicated.contract.residency import STORING
-from dedicated.parts.database.engine import COMPONENT
+from dedicated.parts.database.engine import COMPONENT, ClusterState
 from dedicated.reconcile.databases import POLICY_REMEDY, DatabaseView
 from dedicated.reconcile.obligations import Obligations
 from dedicated.reconcile.observed import Observed
@@ -142,12 +142,13 @@ def judge(
         recovery_status(believed, terms, pods, proven.last),
         instance.meta.status,
     )
+    told_of = _findings(believed, terms, judged, observed.engine.cluster, now)
     return Recovery(
         managed=True,
         report=believed,
         promised=terms,
         conditions=(*judged, proven.condition),
-        findings=(*told, *silent, *_findings(believed, terms, judged, now), *proven.findings),
+        findings=(*told, *silent, *told_of, *proven.findings),
         status=status,
         wake_at=earliest(
             due,
@@ -179,7 +180,11 @@ def with_whole(found: Recovery, *, policy: Condition, kept: Condition) -> Recove
 
 
 def _findings(
-    report: Report, terms: Promised, judged: tuple[Condition, ...], now: datetime
+    report: Report,
+    terms: Promised,
+    judged: tuple[Condition, ...],
+    cluster: ClusterState | None,
+    now: datetime,
 ) -> Iterator[Finding]:
     for condition in judged:
         if condition.status == "False" and condition.type in _WHAT:
@@ -188,7 +193,7 @@ def _findings(
             text = condition.message.replace(". Provider must act", "")
             yield Finding(code=code, responsible="Provider", message=text, action=action)
     for trouble in report.troubles:
-        yield _trouble(trouble, terms.zone)
+        yield _trouble(trouble, terms.zone, cluster)
     objective = terms.objectives.failover_rto
     yield from failover.findings(report.failover, objective=objective, zone=terms.zone, now=now)
 
@@ -264,11 +269,14 @@ def _missing(since: datetime | None, why: str, zone: str, now: datetime) -> Iter
         )
 
 
-def _trouble(trouble: Trouble, zone: str) -> Finding:
+def _trouble(trouble: Trouble, zone: str, cluster: ClusterState | None) -> Finding:
+    """The engine often knows why its database is away, such as that its volume is full."""
+    known = trouble.what == "Database" and cluster is not None and not cluster.ready
+    engine = f"; its engine says: {cluster.message}" if known and cluster else ""
     return Finding(
         code="ClocksDiffer" if trouble.what == "Clock" else f"{trouble.what}NotReached",
         responsible="Provider",
         message=f"the recovery agent has trouble with the {trouble.what.lower()} since "
-        f"{when(trouble.since, zone)}: {trouble.cause}",
+        f"{when(trouble.since, zone)}: {trouble.cause}{engine}",
         action="mend the cause; the agent goes on by itself",
     )
