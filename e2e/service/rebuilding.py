@@ -22,9 +22,9 @@ EMPTIED = (instance.NAMESPACE, operator.NAMESPACE, cloudnativepg.NAMESPACE)
 RESTORER = "restorer"
 AS_ADMINISTRATOR, AS_RESTORER, LAST = ("1", "2", "3"), ("4", "5"), ("6",)
 """By how the names of the manifests begin that `keys restore` writes."""
-CLAIMS, OURS = "persistentvolumeclaims", (".dedicated.zitadel.com", ".cnpg.io")
+HELD, OURS = ("persistentvolumeclaims", "services"), (".dedicated.zitadel.com", ".cnpg.io")
 """Kinds whose finalizers nobody takes off any more."""
-GONE_SECONDS, BACK_SECONDS = 180.0, 120.0
+GONE_SECONDS, BACK_SECONDS = 300.0, 120.0
 
 
 def lose(service: Service) -> None:
@@ -103,7 +103,7 @@ def _let_go(provider: Provider, namespace: str) -> None:
     provider.kubectl("delete", "pods", *force, "-n", namespace, check=False)
     kinds = ("api-resources", "--namespaced", "--verbs=list,patch", "-o", "name")
     for kind in provider.kubectl(*kinds, check=False).split():
-        if kind == CLAIMS or kind.endswith(OURS):
+        if kind in HELD or kind.endswith(OURS):
             off = ("--type=merge", "-p", '{"metadata":{"finalizers":null}}')
             for name in provider.kubectl("get", kind, "-n", namespace, "-o", "name", check=False).split():
                 provider.kubectl("patch", name, "-n", namespace, *off, check=False)
