@@ -1,4 +1,4 @@
-"""What is done to the service, by kubectl alone: works on every provider. Each has its opposite beside it."""
+"""What is done to the service, by kubectl or on a node. Each has its opposite beside it."""
 
 import json
 import shlex
@@ -12,15 +12,19 @@ from scenarios.model import Step
 from scenarios.stage import Stage, StageError
 
 DNS = ("service", "kube-dns", "-n", "kube-system")
-TOLD_AFTER = Step("the status has its time", lambda: None, what="note", hold=figures.HEALED)
-"""Last, where the signs are none of those that say whether the service is whole."""
-VOLUMES = "/var/volumes"
-"""Where the provisioner of the cluster of nodes keeps them."""
 SEGMENT = "select pg_logical_emit_message(true, 'filler', ''); select pg_switch_wal()"
 SEGMENTS = 40
 """More than the log holds in reserve."""
 FILLER = "filler-of-a-scenario"
 """Name of the file that fills a volume."""
+
+
+def nothing() -> None:
+    """The clients work, or the cluster heals by itself: a step's mark says when."""
+
+
+TOLD_AFTER = Step("the status has its time", nothing, what="note", hold=figures.HEALED)
+"""Last, where the signs are none of those that say whether the service is whole."""
 
 
 def pod_on(stage: Stage, component: str, *, not_on: str = "") -> tuple[str, str]:
@@ -109,9 +113,9 @@ def fill_volume(stage: Stage, pod: str, folder: str) -> None:
 def free_volume(stage: Stage, pod: str) -> None:
     """Remove what filled it, on its node, since its server may be down; harmless if nothing did."""
     claim = stage.provider.api.get("v1/persistentvolumeclaims", stage.namespace, pod)
-    volume = get_str(claim, "spec", "volumeName")
+    volume = stage.provider.api.get("v1/persistentvolumes", "", get_str(claim, "spec", "volumeName"))
     node = get_str(stage.provider.api.get("v1/pods", stage.namespace, pod), "spec", "nodeName")
-    stage.provider.in_node(node, "find", f"{VOLUMES}/{volume}", "-name", FILLER, "-delete")
+    stage.provider.in_node(node, "find", get_str(volume, "spec", "local", "path"), "-name", FILLER, "-delete")
 
 
 def certificate_of(stage: Stage, secret: str) -> Manifest:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from api.record_examples import record
 from cluster.standing import until
+from cluster.validation import placed
 from dedicated.api.conditions import rfc3339
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.objects import INSTANCE, RECORD
 from testbed.client import Api, ApiError
 from testbed.cluster import Cluster
@@ -114,7 +115,7 @@ def instruction(
         "instruction": given,
     }
     body = record(spec, name=f"acme-instruction-{user}")
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
+    return placed(body, namespace)
 
 
 def wrong(expected: Sequence[tuple[str, bool, str]]) -> list[str]:

@@ -23,6 +23,7 @@ from cluster.edge_stage import (
 from cluster.limiter_stage import AGENT
 from cluster.observing import History, change, finding, has_finding, wait_applied
 from cluster.standing import SIMULATED, Standing, modification_of, refused, until
+from cluster.validation import placed
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.names import FIELD_MANAGER, LABEL_MANAGED_BY
 from dedicated.api.objects import (
@@ -66,7 +67,7 @@ def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: s
     found = an_instance(edge=edge)
     for item in (*manifests(found), *certificate.render(found)):
         kind = KIND_BY_NAME[get_str(item, "kind")]
-        body = {**item, "metadata": {**get_map(item, "metadata"), "namespace": namespace}}
+        body = placed(item, namespace)
         root = "/apis" if kind.group else "/api"
         path = f"{root}/{kind.api_version}/namespaces/{namespace}/{kind.plural}"
         query = {"dryRun": "All", "fieldValidation": "Strict"}

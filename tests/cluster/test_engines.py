@@ -15,6 +15,7 @@ from cluster.engine_stage import arguments, clustered, found_good, install_engin
 from cluster.instances import condition, wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.standing import NOWHERE, SIMULATED, until
+from cluster.validation import placed
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_map, get_str
 from dedicated.api.objects import (
@@ -63,7 +64,7 @@ def test_strict_validation_takes_what_is_rendered(cluster: Cluster, namespace: s
         *adapter.restore(restored(asked, lives=False)),
     )
     for item in objects:
-        body = {**item, "metadata": {**get_map(item, "metadata"), "namespace": namespace}}
+        body = placed(item, namespace)
         kind = plural_of(item)
         assert not isinstance(kind, str)
         group = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.api_version}"

@@ -7,7 +7,8 @@ import pytest
 from api.record_examples import EXAMPLES, FULL, record
 from cluster.records_stage import EVERYTHING, bind, grant, policies_in_force, refusal, verbs, wrong
 from cluster.standing import SIMULATED, records, stand_simulated, until
-from dedicated.api.json import JsonValue, Manifest, get_map, get_str
+from cluster.validation import placed
+from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.objects import RECORD, SERVICE
 from dedicated.api.record import STATED_BY, Fact, Role
 from dedicated.contract.rollup import KEPT
@@ -85,7 +86,7 @@ def stated(
     written_spec = {**(spec or FULL), "by": by}
     written_spec.pop("at", None)
     body = record({**written_spec, **({"at": at} if at else {})}, name=name)
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
+    return placed(body, namespace)
 
 
 def statements(

@@ -13,6 +13,7 @@ from cluster.instances import wait_for
 from cluster.observing import SECONDS, wait_applied
 from cluster.records_stage import policies_in_force
 from cluster.standing import SIMULATED, create_simulated, modifications, records, rest, until, writes
+from cluster.validation import placed
 from dedicated.api.conditions import rfc3339
 from dedicated.api.json import Manifest, get_list, get_map, get_str
 from dedicated.api.objects import RECORD
@@ -40,7 +41,7 @@ OLD = datetime.now(UTC) - GRACE - SPREAD - timedelta(days=32)
 def restored(namespace: str, name: str, spec: Manifest, *, at: datetime) -> Manifest:
     """A record of an old time."""
     body = record({**spec, "at": rfc3339(at)}, name=name)
-    return {**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}}
+    return placed(body, namespace)
 
 
 def told(api: Api, namespace: str) -> tuple[object, object]:
@@ -81,7 +82,7 @@ def test_a_month_is_rolled_up_wherever_the_operator_ends(
         api.create(restored(namespace, f"acme-{fact.lower()}", spec, at=OLD))
     fresh = {key: value for key, value in EXAMPLES["Withdrawn"].items() if key != "at"}
     body = record(fresh, name="acme-fresh")
-    api.create({**body, "metadata": {**get_map(body, "metadata"), "namespace": namespace}})
+    api.create(placed(body, namespace))
     before = told(api, namespace)
     probe = restored(namespace, "probe", EXAMPLES["Refused"], at=OLD)
     with (

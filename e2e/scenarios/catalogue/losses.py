@@ -119,17 +119,13 @@ def _lose_pod(stage: Stage, component: str) -> Sequence[Step]:
     kill, again = partial(deeds.crash_pod, stage, pod), partial(_again, stage, component, pod, before)
     return (
         Step(f"{component} pod on {node} killed", kill, until=again, patience=90),
-        Step("started again", _nothing, what="note", undo=_nothing),
+        Step("started again", deeds.nothing, what="note", undo=deeds.nothing),
     )
 
 
 def _again(stage: Stage, component: str, pod: str, before: int) -> bool:
     found = {get_str(one, "metadata", "name"): one for one in deeds.pods(stage, component)}
     return deeds.restarts(found.get(pod, {})) > before and all(map(deeds.is_ready, found.values()))
-
-
-def _nothing() -> None:
-    """The cluster heals by itself; the step's mark says when."""
 
 
 def _lose_node(stage: Stage, *, fault: Fault, primary: bool) -> Iterator[Step]:
@@ -196,4 +192,4 @@ def _twice(stage: Stage) -> Iterator[Step]:
         return not stage.unsettled(redundant=False)
 
     # A server that left the primary's history waits for a person, who is told so.
-    yield Step("serves again", _nothing, what="note", until=serves, patience=300, settle=False)
+    yield Step("serves again", deeds.nothing, what="note", until=serves, patience=300, settle=False)

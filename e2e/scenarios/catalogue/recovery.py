@@ -6,7 +6,7 @@ from functools import partial
 
 from dedicated.api.json import JsonValue, Manifest, get_str
 from dedicated.api.names import API_VERSION
-from scenarios import figures
+from scenarios import deeds, figures
 from scenarios.model import Figure, Scenario, Step
 from scenarios.record import Measurement
 from scenarios.stage import Stage
@@ -77,14 +77,10 @@ def _rebuild(stage: Stage) -> Sequence[Step]:
         return not stage.unsettled()
 
     return (
-        Step("work that is archived", _nothing, what="note", hold=WORK),
+        Step("work that is archived", deeds.nothing, what="note", hold=WORK),
         Step("the cluster is lost", stage.lose_all, undo=stage.start_nodes, settle=False),
         Step(REBUILT, stage.rebuild, what="heal", until=whole, patience=1200),
     )
-
-
-def _nothing() -> None:
-    """The clients work."""
 
 
 def _rebuilt(seen: Measurement) -> Sequence[Figure]:

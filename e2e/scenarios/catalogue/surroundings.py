@@ -107,11 +107,7 @@ def _limit(name: str, clients: Clients, limit: int) -> Scenario:
 
 def _burst(stage: Stage) -> Sequence[Step]:  # noqa: ARG001 - the clients do it
     """Nothing is broken: a window passes, and what is banned or used up is over before the next scenario."""
-    return (Step("a window and more at twice the limit", _nothing, what="note", hold=75),)
-
-
-def _nothing() -> None:
-    """The clients do it all."""
+    return (Step("a window and more at twice the limit", deeds.nothing, what="note", hold=75),)
 
 
 def _told_and_served(seen: Measurement, *, signs: tuple[str, ...]) -> Sequence[Figure]:
