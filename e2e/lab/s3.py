@@ -26,7 +26,7 @@ from aiohttp import web
 
 from dedicated.probes.objects import KEY, KEY_ID, Access, Objects, open_objects
 from testbed.pki import Authority
-from testbed.processes import free_port, spawn, stop, tail
+from testbed.processes import free_port, free_ports, spawn, stop, tail
 
 WEED = Path(sys.prefix) / "bin" / "weed"
 REGION = "eu-central-1"
@@ -103,7 +103,7 @@ def object_store(folder: Path) -> Iterator[S3]:
     certificate, key = authority.issue_files("s3", "s3", hosts=("127.0.0.1", "localhost"))
     for identity, (key_id, secret) in IDENTITIES.items():
         write_credentials(folder / identity, key_id, secret)
-    ports = {name: free_port() for name in PORTS}
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [_identity(name) for name in IDENTITIES]}))
     log = folder / "weed.log"

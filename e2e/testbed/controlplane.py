@@ -20,7 +20,7 @@ import yaml
 
 from testbed.home import Home, write_atomically
 from testbed.pki import Authority, client_user, kubeconfig
-from testbed.processes import free_port
+from testbed.processes import free_ports
 
 SERVICE_RANGE = "10.96.0.0/12"
 SIMULATED_PODS = "10.80.0.0/12"
@@ -51,10 +51,7 @@ class Ports:
 
 def pick_ports() -> Ports:
     """Six different free ports."""
-    ports: set[int] = set()
-    while len(ports) < 6:
-        ports.add(free_port())
-    return Ports(*ports)
+    return Ports(*free_ports(6))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import psutil
 from testbed.home import write_atomically
 
 _PR_SET_PDEATHSIG = 1
+_PORTS = range(20000, 32001)
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -133,14 +134,19 @@ def end(identities: Sequence[Identity], *, seconds: float = 10) -> None:
 
 def free_port() -> int:
     """A TCP port free on loopback, below the range that the kernel gives to outgoing connections."""
-    while True:
-        port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """As many such ports, no two the same."""
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if len(found) == count:
+            break
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+    return tuple(found)
 
 
 def tail(path: Path, lines: int = 20) -> str:
