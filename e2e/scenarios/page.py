@@ -117,5 +117,7 @@ def _figures(scenario: Manifest) -> str:
 
 def _errors(scenario: Manifest) -> str:
     errors = [as_manifest(one) for one in get_list(scenario, "errors")]
-    rows = (f"<tr><td class=n>{one.get('count')}<td>{escape(get_str(one, 'text'))}" for one in errors)
-    return f"<table><tr><th class=n>Times<th>What clients were told{''.join(rows)}</table>" if errors else ""
+    cells = ((one.get("count"), get_str(one, "text"), get_str(one, "after")) for one in errors)
+    rows = (f"<tr><td class=n>{count}<td>{escape(text)}<td>{escape(after)}" for count, text, after in cells)
+    heads = "<th class=n>Times<th>What clients were told<th>After"
+    return f"<table><tr>{heads}{''.join(rows)}</table>" if errors else ""

@@ -19,6 +19,8 @@ from scenarios.record import Measurement
 Judge = Literal["all", "losses"]
 VERSION = 1
 """Of the report's fields."""
+ERRORS = 12
+"""Different ones that are told."""
 
 
 def report(
@@ -59,7 +61,9 @@ def _measured(seen: Measurement) -> Manifest:
         "requests": {kind: _counts(seen.rows, kind, seen.begun) for kind in kinds(seen)},
         "states": _states(seen),
         "numbers": {name: round(value, 3) for name, value in seen.numbers.items()},
-        "errors": [{"text": text, "count": count} for text, count in _errors(seen.rows)],
+        "errors": [
+            {"after": after, "text": text, "count": count} for (after, text), count in _errors(seen)
+        ],
     }
 
 
@@ -74,10 +78,15 @@ def _counts(rows: Iterable[Row], kind: str, begun: float) -> Manifest:
     return {"perSecond": [[second, good[second], bad[second]] for second in seconds]}
 
 
-def _errors(rows: Iterable[Row]) -> list[tuple[str, int]]:
-    """What clients were told where an answer was not good, the most frequent first."""
-    texts = (f"{row.kind}: {row.status or '-'} {row.detail}" for row in rows if row.outcome != "ok")
-    return Counter(texts).most_common(8)
+def _errors(seen: Measurement) -> list[tuple[tuple[str, str], int]]:
+    """What clients were told where an answer was not good, by the mark before it: the most frequent first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in seen.rows:
+        if row.outcome != "ok":
+            after = [mark.text for mark in seen.marks if mark.at <= row.end]
+            text = f"{row.kind}: {row.status or '-'} {row.detail}"
+            found[after[-1] if after else "", text] += 1
+    return found.most_common(ERRORS)
 
 
 def _states(seen: Measurement) -> list[JsonValue]:

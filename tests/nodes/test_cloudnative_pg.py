@@ -170,6 +170,8 @@ def test_the_users_are_there_with_the_keys_that_the_adapter_reads(standing: Stan
         "WHERE member = '\"dedicated-monitor\"'::regrole"
     )
     assert standing.query(cluster_name(instance), granted) == "pg_checkpoint,pg_monitor"
+    ends = "SELECT has_function_privilege('pg_monitor', 'public.dedicated_end_hung_receiver()', 'execute')"
+    assert standing.query(cluster_name(instance), ends) == "t"
 
 
 def test_a_backup_is_made_by_the_plugin_and_restores_what_was_written(standing: Standing) -> None:

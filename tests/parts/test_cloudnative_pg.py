@@ -1,8 +1,11 @@
 """The objects of CloudNativePG: what is particular about them."""
 
+from pathlib import Path
+
 import pytest
 
 from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.parts.database import receiver
 from dedicated.parts.database.cloudnative_pg import (
     CLOUDNATIVE_PG,
     HEALTHY,
@@ -32,6 +35,15 @@ def test_a_commit_is_acknowledged_and_a_quorum_decides_the_failover() -> None:
     synchronous = get_map(made()["Cluster"], "spec", "postgresql", "synchronous")
     assert (synchronous["dataDurability"], synchronous["failoverQuorum"]) == ("required", True)
     assert "backup" not in get_map(made()["Cluster"], "spec")
+
+
+def test_a_new_cluster_can_end_a_receiver_that_connects_in_vain_and_no_export_carries_that() -> None:
+    begun = get_map(made()["Cluster"], "spec", "bootstrap", "initdb")
+    assert begun["postInitSQL"] == [*receiver.STATEMENTS]
+    assert not any("$$" in one or "$(" in one for one in receiver.STATEMENTS)
+    assert not begun.keys() & {"postInitApplicationSQL", "postInitTemplateSQL"}
+    told = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
+    assert f"```sql\n{receiver.SCRIPT}```" in told, "who has an older cluster is told the same"
 
 
 def test_commits_that_wait_leave_the_spare_connections_to_who_brings_a_standby_back() -> None:

@@ -5,6 +5,7 @@ import pytest
 from builders import BUCKET
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.contract.recovery.repository import BackupKind
+from dedicated.parts.database import receiver
 from dedicated.parts.database.engine import CLIENTS_GONE, RunState
 from dedicated.parts.database.percona import INIT_SQL, PERCONA, read_cluster, read_run, trigger
 from parts.engine_examples import of, wanted
@@ -147,6 +148,7 @@ def test_the_agents_role_gets_what_it_reads_and_no_more() -> None:
     own, monitor = get_list(cluster(), "spec", "users")
     assert get_map(own)["options"] == "CONNECTION LIMIT 100"
     assert monitor == {"name": "dedicated-monitor"}
+    assert INIT_SQL.endswith(receiver.SCRIPT)
 
 
 def test_the_engines_word_on_its_cluster() -> None:

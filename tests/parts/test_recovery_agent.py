@@ -152,6 +152,29 @@ def test_settings_that_change_start_it_anew() -> None:
     assert template(wanted) != template(other)
 
 
+@pytest.mark.parametrize(
+    ("engine", "role", "primaries"),
+    [
+        ("cloudnative-pg", "cnpg.io/instanceRole", ["primary"]),
+        ("percona", "postgres-operator.crunchydata.com/role", ["master", "primary"]),
+    ],
+)
+def test_it_keeps_away_from_the_primary(engine: str, role: str, primaries: list[JsonValue]) -> None:
+    wanted = managed(engine)
+    found = named(list(manifests(wanted)), "Deployment", "acme-recovery")
+    pod = get_map(found, "spec", "template", "spec")
+    left = {get_str(one, "key"): get_map(one)["tolerationSeconds"] for one in get_list(pod, "tolerations")}
+    assert left == {"node.kubernetes.io/not-ready": 10, "node.kubernetes.io/unreachable": 10}
+    away = get_map(pod, "affinity", "podAntiAffinity")
+    (one,) = get_list(away, "preferredDuringSchedulingIgnoredDuringExecution")
+    term = get_map(one, "podAffinityTerm")
+    assert term["topologyKey"] == "topology.kubernetes.io/zone"
+    assert term["labelSelector"] == {
+        "matchLabels": {**wanted.source.members},
+        "matchExpressions": [{"key": role, "operator": "In", "values": primaries}],
+    }
+
+
 def test_without_an_engine_there_is_nothing_to_read() -> None:
     assert source_of(instance(), connected=True) is None
 

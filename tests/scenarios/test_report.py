@@ -71,6 +71,11 @@ def test_requests_are_counted_by_the_second() -> None:
     assert sum(one[2] for one in counts) == 19  # type: ignore[index, misc]
 
 
+def test_what_clients_were_told_stands_after_what_was_done_before() -> None:
+    told = as_manifest(get_list(REPORT, "scenarios")[0])
+    assert told["errors"] == [{"after": "node <2> crashes", "text": "write: - <cut off>", "count": 19}]
+
+
 def test_the_page_refers_to_nothing_outside_of_it() -> None:
     parser = read()
     assert all(reference.startswith("#") for reference in parser.references)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dedicated.api.json import JsonValue, Manifest, digest, get_str, strings
-from dedicated.api.names import GROUP, LABEL_INSTANCE
+from dedicated.api.names import GROUP, LABEL_INSTANCE, ZONE_LABEL
 from dedicated.api.objects import CONFIG_MAP, DEPLOYMENT, NETWORK_POLICY, SERVICE
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.objectives import RecoveryObjectives
@@ -31,6 +31,8 @@ HOME = "/etc/dedicated/agent"
 DSN, CONFIGURATION, STORES = "dsn", "pgbackrest.conf", "stores.json"
 """Files in it."""
 ANNOTATION_SETTINGS = f"{GROUP}/settings"
+AWAY_SECONDS = 10
+"""How long it stays on a node that is away. Kubernetes' own is 300 s, without anybody to see to a standby."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Source:
 
     `dsn` is a connection string and `configuration` that of pgBackRest, empty where another tool stores; both
     without a credential: these come as `environment`, by reference to Secrets. `repository` are the arguments
-    that name it; the ports are the agent's ways out. `members` are the labels of the database's pods.
+    that name it; the ports are the agent's ways out. `members` are the labels of the database's pods, and
+    `primary` selects the one of them that the agent keeps away from.
     """
 
     dsn: str
@@ -48,6 +51,7 @@ class Source:
     environment: tuple[JsonValue, ...]
     ports: tuple[int, ...]
     members: Mapping[str, str] = field(default_factory=dict)
+    primary: Manifest = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,9 @@ def _deployment(wanted: AgentWanted) -> Manifest:
             {"name": "tmp", "emptyDir": {}},
         ],
     }
+    if wanted.source.primary:
+        pod["affinity"] = _away_from(wanted.source.primary)
+        pod["tolerations"] = [_tolerated(state) for state in ("not-ready", "unreachable")]
     # A change of the settings is a change of the template: the agent reads them when it starts.
     mark: Manifest = {ANNOTATION_SETTINGS: digest(_settings(wanted)["data"])}
     return {
@@ -178,6 +185,18 @@ def _deployment(wanted: AgentWanted) -> Manifest:
             },
         },
     }
+
+
+def _away_from(primary: Manifest) -> Manifest:
+    """In another zone where one has room: what is lost with the primary sees to no standby."""
+    term: Manifest = {"labelSelector": primary, "topologyKey": ZONE_LABEL}
+    preferred: Manifest = {"weight": 100, "podAffinityTerm": term}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+
+
+def _tolerated(state: str) -> Manifest:
+    key = f"node.kubernetes.io/{state}"
+    return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": AWAY_SECONDS}
 
 
 def _container(wanted: AgentWanted) -> Manifest:

@@ -8,7 +8,7 @@ the volume is lost with its zone.
 """
 
 from dedicated.api.backup import Backup, Repository
-from dedicated.api.json import JsonValue
+from dedicated.api.json import JsonValue, Manifest
 from dedicated.api.resource import Instance
 from dedicated.contract.places import is_amazon
 from dedicated.parts.database import cloudnative_pg, percona
@@ -45,6 +45,7 @@ def source_of(instance: Instance, *, connected: bool) -> Source | None:
         ),
         ports=(PORT, *store_ports(backup)),
         members=_members(instance),
+        primary=_primary(instance),
     )
 
 
@@ -55,6 +56,15 @@ def _members(instance: Instance) -> dict[str, str]:
         return {}
     key, _, value = pods.selector.partition("=")
     return {key: value, pods.cluster: cluster_name(instance)}
+
+
+def _primary(instance: Instance) -> Manifest:
+    """What selects the pod of the primary."""
+    pods, members = adapter_of(instance).pods, _members(instance)
+    if pods is None:
+        return {}
+    role: Manifest = {"key": pods.role, "operator": "In", "values": [*sorted(pods.primaries)]}
+    return {"matchLabels": {**members}, "matchExpressions": [role]}
 
 
 def _connecting(instance: Instance) -> list[JsonValue]:

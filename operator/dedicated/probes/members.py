@@ -8,9 +8,13 @@ in the server: the rest may hold a password.
 
 One that does not answer in time is left out, and says nothing: what then counts is what the primary shows.
 Limit: a server that replays from the archive alone shows the timeline of its last restartpoint.
+
+A standby that follows nobody is told to end a receiver that connects in vain: `parts.database.receiver` has
+the reason, and the function that may.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +32,7 @@ SESSION = {
     "connect_timeout": str(CONNECT_SECONDS),
     "tcp_user_timeout": "5000",
     "application_name": "dedicated-recovery-agent",
+    "dbname": "postgres",
     "target_session_attrs": "any",
     "options": "-c statement_timeout=3s -c search_path=pg_catalog",
 }
@@ -37,6 +42,8 @@ select pg_is_in_recovery() as standby,
          as name,
        coalesce(host(inet_server_addr()), '') as address,
        exists (select from pg_stat_wal_receiver where status = 'streaming') as following,
+       coalesce(has_function_privilege(to_regprocedure('public.dedicated_end_hung_receiver()'), 'execute'),
+         false) as may_end,
        case when pg_is_in_recovery() then greatest(
          (select timeline_id from pg_control_checkpoint()),
          (select min_recovery_end_timeline from pg_control_recovery()),
@@ -48,6 +55,9 @@ select pg_is_in_recovery() as standby,
          then greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())
          else pg_current_wal_insert_lsn() end, '0/0')::bigint as position"""
 """`case` is decided when it is run: the functions of a primary fail on a standby."""
+END = "select public.dedicated_end_hung_receiver()"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class _Row:
     name: str
     address: str
     following: bool
+    may_end: bool
     timeline: int
     position: int
 
@@ -116,6 +127,8 @@ async def _ask(dsn: str, address: str, port: int, now: Callable[[], datetime]) -
             session = await psycopg.AsyncConnection.connect(dsn, autocommit=True, **where)  # type: ignore[arg-type]
             async with session, session.cursor(row_factory=class_row(_Row)) as cursor:
                 row = await (await cursor.execute(ASK)).fetchone()
+                if row is not None and row.standby and not row.following and row.may_end:
+                    await _end_hung(session, row.name or address)
     except (psycopg.Error, OSError):
         return None
     if row is None or row.timeline is None or row.position is None:
@@ -129,3 +142,14 @@ async def _ask(dsn: str, address: str, port: int, now: Callable[[], datetime]) -
         timeline=row.timeline,
         position=row.position,
     )
+
+
+async def _end_hung(session: psycopg.AsyncConnection, name: str) -> None:
+    """What the server says of itself counts, whether or not this can be done."""
+    try:
+        ended = await (await session.execute(END)).fetchone()
+    except psycopg.Error as error:
+        logger.warning("the receiver of %s was not seen to: SQLSTATE %s", name, error.sqlstate)
+    else:
+        if ended == (True,):
+            logger.warning("%s has connected to the primary for 5 s in vain: its receiver was ended", name)

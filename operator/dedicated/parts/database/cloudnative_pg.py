@@ -19,6 +19,7 @@ from dedicated.api.resource import Instance
 from dedicated.api.source import BackupSource
 from dedicated.api.words import instant
 from dedicated.contract.recovery.repository import BackupKind
+from dedicated.parts.database import receiver
 from dedicated.parts.database.engine import (
     COMPONENT,
     MONITOR,
@@ -296,7 +297,8 @@ def _bootstrap(instance: Instance) -> Manifest:
         }
         return _recovery(store, at)
     if not database.source:
-        return {"bootstrap": {"initdb": {"database": USER, "owner": USER, "dataChecksums": True}}}
+        made: Manifest = {"database": USER, "owner": USER, "dataChecksums": True}
+        return {"bootstrap": {"initdb": {**made, "postInitSQL": [*receiver.STATEMENTS]}}}
     archive = {**_archive(on_cluster(instance, database.source)), "barmanObjectName": _source_name(instance)}
     return _recovery(archive, database.point if database.exact else None)
 

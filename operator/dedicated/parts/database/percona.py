@@ -19,6 +19,7 @@ from dedicated.api.names import ZONE_LABEL
 from dedicated.api.objects import CONFIG_MAP, PERCONA_BACKUP, PERCONA_CLUSTER
 from dedicated.api.resource import Instance
 from dedicated.contract.recovery.repository import BackupKind
+from dedicated.parts.database import receiver
 from dedicated.parts.database.engine import (
     AMAZON,
     COMPONENT,
@@ -80,7 +81,7 @@ INIT_SQL = f"""DO $$ BEGIN
   END IF;
 END $$;
 GRANT pg_monitor, pg_checkpoint TO "{MONITOR}";
-"""
+{receiver.SCRIPT}"""
 """Run once by the engine; its own user management grants no roles (internal/postgres/users.go)."""
 INIT_KEY = "init.sql"
 DELETE_VOLUMES = "percona.com/delete-pvc"
