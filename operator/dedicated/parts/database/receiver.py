@@ -13,9 +13,9 @@ Only a superuser may end a receiver, and the recovery agent is none: it calls a 
 (`probes.members`), made with the cluster, in the database `postgres`, so that no export carries it.
 
 Limits: a cluster that is older has it once its owner runs the statements (docs/engines.md). An agent on the
-host that hangs does nothing until it runs elsewhere: so its pod keeps away from the primary's zone, and leaves
-a node that is away after 10 s (`parts.recovery_agent`). A host that comes back within seconds after another
-was chosen, before it has heard of that, still acknowledges.
+host that hangs does nothing until it runs elsewhere: its pod keeps away from the primary's zone, and leaves a
+node that is away after 10 s (`parts.recovery_agent`). A host that comes back within seconds after another was
+chosen, before it has heard of that, still acknowledges.
 """
 
 STATEMENTS = (
@@ -34,7 +34,7 @@ END $body$""",
     "REVOKE ALL ON FUNCTION public.dedicated_end_hung_receiver() FROM PUBLIC",
     "GRANT EXECUTE ON FUNCTION public.dedicated_end_hung_receiver() TO pg_monitor",
 )
-"""For a superuser, in the database `postgres`; may be run again. `pg_terminate_backend` knows no receiver. Its
-number comes from the server alone. The event's name has another case since PostgreSQL 17. CloudNativePG hands
-these on as arguments of a container, where `$$` would be read as `$`."""
+"""For a superuser, in the database `postgres`; may be run again. `pg_terminate_backend` knows no receiver,
+whose number comes from the server alone. The event's name has another case since PostgreSQL 17. To
+CloudNativePG these are arguments of a container, in which `$$` is read as `$`."""
 SCRIPT = "".join(f"{statement};\n" for statement in STATEMENTS)
