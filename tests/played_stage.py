@@ -31,8 +31,8 @@ class Clock:
             happen()
 
     def pace(self) -> Pace:
-        """For the runner."""
-        return Pace(self.read, self.sleep)
+        """For the runner; half of the time something waits for a processor."""
+        return Pace(self.read, self.sleep, waited=lambda: self.now / 2)
 
 
 @dataclass(frozen=True, slots=True)

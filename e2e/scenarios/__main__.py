@@ -104,9 +104,18 @@ def _run(options: argparse.Namespace, known: Sequence[Scenario], chosen: Sequenc
         (options.report / "report.json").write_text(json.dumps(told, indent=1) + "\n")
         (options.report / "report.html").write_text(page(told))
 
-    runner.run(stage, chosen, runner.Pace(now, time.sleep), say=say, done=done)
+    runner.run(stage, chosen, runner.Pace(now, time.sleep, waited=_waited), say=say, done=done)
     say(f"report in {options.report}")
     return 1 if missed(results, options.judge) else 0
+
+
+def _waited() -> float:
+    """As the kernel counts it (PSI); 0 where it does not."""
+    try:
+        told = Path("/proc/pressure/cpu").read_text()
+    except OSError:
+        return 0.0
+    return int(told.partition("total=")[2].split()[0]) / 1e6
 
 
 def _stage(

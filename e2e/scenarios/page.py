@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from dedicated.api.json import Manifest, as_manifest, get_list, get_map, get_str
+from scenarios.record import FULL, FULL_BEFORE
 from scenarios.timeline import timeline
 
 STYLE = (Path(__file__).parent / "page.css").read_text()
@@ -85,7 +86,7 @@ def _value(figure: Manifest) -> str:
 
 def _section(scenario: Manifest) -> str:
     name = escape(get_str(scenario, "name"))
-    reason = get_str(scenario, "reason")
+    reason, numbers = get_str(scenario, "reason"), get_map(scenario, "numbers")
     return "".join(
         (
             f"<section id='{name}'><h2>{name} {_outcome(scenario)}</h2>",
@@ -93,6 +94,7 @@ def _section(scenario: Manifest) -> str:
             f"<span class=dim>({escape(get_str(scenario, 'clause'))}; target: ",
             f"{escape(get_str(scenario, 'target'))})</span></p>",
             f"<p class=failed>{escape(reason)}</p>" if reason else "",
+            *(f"<p class=dim>{one}: {numbers[one]}</p>" for one in (FULL_BEFORE, FULL) if one in numbers),
             _figures(scenario),
             timeline(scenario),
             _errors(scenario),

@@ -13,6 +13,9 @@ from clients.rows import Row
 POINT = "recovery/newestRecoverablePoint"
 """The state with the newest point to which the status says that a restore can go."""
 
+FULL_BEFORE, FULL = "processors full before, %", "processors full, %"
+"""Numbers by which times are to be read: where it is full before the fault they say more of the machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:

@@ -12,7 +12,7 @@ import urllib3
 
 from clients.rows import Row
 from scenarios.model import Result, Scenario, Step, outcome
-from scenarios.record import Mark, Measurement, State
+from scenarios.record import FULL, FULL_BEFORE, Mark, Measurement, State
 from scenarios.sampler import Sampler
 from scenarios.stage import Load, Stage, StageError
 from service.provider import ProviderError
@@ -35,6 +35,7 @@ class Pace:
     `quiet` passes under load before the first step and after the last, so that the report shows what was
     before and after; `whole` is the patience with the service before a scenario begins; `every` is how
     often a wait looks; `seen` passes once all is whole, so that samples show it before the next fault.
+    `waited` counts the seconds in which something waited for a processor.
     """
 
     now: Callable[[], float]
@@ -43,6 +44,7 @@ class Pace:
     whole: float = 180
     every: float = 1
     seen: float = 2
+    waited: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(slots=True)
@@ -127,11 +129,12 @@ def _run_one(stage: Stage, scenario: Scenario, pace: Pace) -> Result:
 def _measured(stage: Stage, scenario: Scenario, course: Course) -> Result:
     """Play it under load and samples; whatever happens, everything is undone and stopped."""
     sampler, load, reason = Sampler(stage.states), None, ""
-    begun = course.pace.now()
+    begun, waited = course.pace.now(), course.pace.waited()
     sampler.start()
     try:
         load = stage.load(scenario.load) if scenario.load != "nobody" else None
         course.pause(course.pace.quiet)
+        course.numbers[FULL_BEFORE] = _full(course.pace, begun, waited)
         for step in scenario.steps(stage):
             _play(stage, step, course)
         course.pause(course.pace.quiet)
@@ -141,11 +144,17 @@ def _measured(stage: Stage, scenario: Scenario, course: Course) -> Result:
         reason = INTERRUPTED
     for trouble in _undo(course):
         reason = f"{reason}; {trouble}" if reason else trouble
+    course.numbers[FULL] = _full(course.pace, begun, waited)
     seen = _collected(stage, sampler, load, course, begun)
     if reason:
         return Result(scenario, "not run" if reason == INTERRUPTED else "failed", reason, (), seen)
     figures = tuple(scenario.verdict(seen))
     return Result(scenario, outcome(figures), "", figures, seen)
+
+
+def _full(pace: Pace, begun: float, waited: float) -> float:
+    """Percent of the time since then in which something waited for a processor."""
+    return 100 * (pace.waited() - waited) / max(pace.now() - begun, 0.001)
 
 
 def _play(stage: Stage, step: Step, course: Course) -> None:

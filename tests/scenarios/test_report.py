@@ -9,7 +9,7 @@ from dedicated.api.json import as_manifest, get_list, get_str
 from scenarios.catalogue import catalogue
 from scenarios.model import Figure, Result
 from scenarios.page import page
-from scenarios.record import Mark, Measurement, State
+from scenarios.record import FULL, FULL_BEFORE, Mark, Measurement, State
 from scenarios.report import missed, report
 
 ALL = catalogue(store_away=600)
@@ -24,6 +24,7 @@ SEEN = Measurement(
     rows=ROWS,
     states=(State(100, "instance", "Ready", "True"), State(122, "instance", "Ready", "False", "RollingOut")),
     marks=(Mark(120, "fault", "node <2> crashes"), Mark(130, "heal", "undone")),
+    numbers={FULL_BEFORE: 12.3456, FULL: 80},
 )
 RESULTS = (
     Result(ALL[1], "met", "", (Figure("failed requests", 0, "requests", "<= 0", True),), SEEN),
@@ -88,6 +89,7 @@ def test_the_page_tells_what_was_not_run_and_why_and_escapes_what_it_tells() -> 
     assert "not chosen for this run" in text
     assert "node <2> crashes" in text
     assert "<cut off>" in text
+    assert "processors full before, %: 12.346 processors full, %: 80" in text
 
 
 def test_every_scenario_names_a_clause_of_the_contract_and_has_a_name_of_its_own() -> None:

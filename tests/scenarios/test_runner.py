@@ -9,7 +9,7 @@ from clients.rows import Row
 from played_stage import PlayedStage
 from scenarios import figures
 from scenarios.model import Figure, Result, Scenario, Step
-from scenarios.record import Measurement
+from scenarios.record import FULL, FULL_BEFORE, Measurement
 from scenarios.runner import INTERRUPTED, run
 from scenarios.stage import Stage, StageError
 
@@ -57,6 +57,8 @@ def test_a_step_is_done_held_undone_and_measured_under_load() -> None:
     begun, healed = result.measurement.marks
     assert (begun.what, healed.what) == ("fault", "heal")
     assert healed.at - begun.at == pytest.approx(10)
+    numbers = result.measurement.numbers
+    assert [numbers[name] for name in (FULL_BEFORE, FULL)] == [pytest.approx(50), pytest.approx(50)]
 
 
 def test_a_step_begins_once_samples_have_seen_that_all_is_whole() -> None:
