@@ -53,6 +53,8 @@ RELEASES: Manifest = {
 """Both may begin an instance (V-1), so that a run ends alike whether an operator saw the first one or not."""
 BEGIN = "2036-12-10T12:00:00Z"
 """The contract's time when a site with a contract begins: in the middle of a month, and never behind us."""
+LEASE_SECONDS = 30
+"""A dozen operators and more share two processors, for want of which they would lose a lease of 10 s."""
 QUIET = 2.5
 """Longer than the operator holds back a status in which only figures moved."""
 LOOK = 0.1
@@ -87,7 +89,8 @@ def stage_on(cluster: Cluster, folder: Path, *, engine: bool = False) -> Iterato
 
     `engine`: the engine's definitions are installed.
     """
-    rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,), values=RELEASES))
+    values: Manifest = {**RELEASES, "leaseSeconds": LEASE_SECONDS}
+    rendered = operator_process.render(Settings(_SAMPLE, (_SAMPLE,), values=values))
     authority = Authority(cluster.ca.parent)
     with (
         fork_server(folder / "forkserver.log") as forks,
