@@ -14,7 +14,7 @@ from testbed.processes import free_port
 
 @dataclass(slots=True)
 class Address:
-    """Its own port, and the one it points to; 0: new connections are refused."""
+    """Its own port, and the one it points to."""
 
     port: int
     to: int
@@ -44,11 +44,10 @@ async def _serve(found: Address, ready: threading.Event, ended: threading.Event)
 
 async def _lead(found: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError, asyncio.CancelledError):
-        if found.to:
-            back, on = await asyncio.open_connection("127.0.0.1", found.to)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, on))
-                group.create_task(_pump(back, writer))
+        back, on = await asyncio.open_connection("127.0.0.1", found.to)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_pump(reader, on))
+            group.create_task(_pump(back, writer))
     writer.transport.abort()
 
 
