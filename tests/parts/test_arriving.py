@@ -9,6 +9,7 @@ from builders import UID
 from dedicated.api.json import JsonValue, Manifest, get_list, get_map, get_str
 from dedicated.api.objects import CONFIG_MAP
 from dedicated.api.resource import Database, Instance
+from dedicated.parts.database.cloudnative_pg import RESTORED_AT_ONCE
 from dedicated.parts.database.engine import Adapter
 from dedicated.parts.database.engines import ADAPTERS
 from parts.engine_examples import of, rendered
@@ -83,6 +84,7 @@ def test_barman_is_told_the_server_and_keeps_no_retention_in_the_source() -> Non
     assert get_str(store, "metadata", "name") == "acme-source"
     assert get_str(get_list(store, "metadata", "ownerReferences")[0], "uid") == UID
     assert "retentionPolicy" not in get_map(store, "spec")
+    assert get_map(store, "spec", "configuration", "wal") == {"maxParallel": RESTORED_AT_ONCE}
     (external,) = get_list(cluster_in(adapter, instance), "spec", "externalClusters")
     parameters = get_map(external, "plugin", "parameters")
     assert parameters == {"barmanObjectName": "acme-source", "serverName": "acme-a-uid"}

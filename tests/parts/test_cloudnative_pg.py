@@ -1,21 +1,25 @@
 """The objects of CloudNativePG: what is particular about them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from builders import NOW
 from dedicated.api.json import Manifest, get_list, get_map, get_str
+from dedicated.api.resource import Database
 from dedicated.parts.database import receiver
 from dedicated.parts.database.cloudnative_pg import (
     CLOUDNATIVE_PG,
     HEALTHY,
+    RESTORED_AT_ONCE,
     read_cluster,
     read_run,
     server_name,
     trigger,
 )
-from dedicated.parts.database.engine import SPARE_CONNECTIONS, RunState
-from parts.engine_examples import of, wanted
+from dedicated.parts.database.engine import SPARE_CONNECTIONS, RestoreWanted, RunState
+from parts.engine_examples import of, rendered, wanted
 
 
 def made() -> dict[str, Manifest]:
@@ -70,6 +74,18 @@ def test_the_store_is_encrypted_kept_and_told_its_region() -> None:
     assert get_list(store, "instanceSidecarConfiguration", "env") == [
         {"name": "AWS_DEFAULT_REGION", "value": "eu-central-2"}
     ]
+
+
+def test_a_standby_asks_its_archive_for_one_file_at_a_time() -> None:
+    store = get_map(made()["ObjectStore"], "spec", "configuration", "wal")
+    assert store["maxParallel"] == 1, "more of them, not there yet, hold a failover up"
+
+
+def test_a_restore_fetches_several_files_at_a_time() -> None:
+    database = Database("acme-db-1a2b3c", "acme-database", NOW)
+    engine = rendered(replace(of("cloudnative-pg"), database=database))
+    *_, source = CLOUDNATIVE_PG.restore(RestoreWanted(engine, "lost", lives=False))
+    assert get_map(source, "spec", "configuration", "wal")["maxParallel"] == RESTORED_AT_ONCE > 1
 
 
 def test_the_agents_role_has_a_password_of_ours() -> None:

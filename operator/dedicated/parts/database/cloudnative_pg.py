@@ -5,7 +5,7 @@ store and no encryption before data leaves, and a lost node is noticed after the
 only. Each incarnation of an instance is a server of its own in the store. The in-tree `barmanObjectStore`
 is about to be removed and is never rendered. The region is told to the plugin as environment, since its own
 field wants it in a Secret.
-Limit: rendered from the engine's source and its definitions; it has not run here.
+Limit: what of it has run against the engine itself is told in docs/engines.md.
 """
 
 from dataclasses import replace
@@ -63,6 +63,10 @@ OPERATOR = {"app.kubernetes.io/name": "cloudnative-pg"}
 """The engine's operator, by its manifest and its chart (docs/src/samples/networkpolicy-example.yaml)."""
 SOURCE = "source"
 """What a restored cluster calls the archive that it was made from."""
+RESTORED_AT_ONCE = 4
+"""Files of log that a restore fetches side by side. A running cluster fetches one: a standby asks its archive
+again and again while a primary is missing, and the three files after the one that it needs are not there
+yet; asked for as well they took half of a failover's time (docs/engines.md)."""
 HIBERNATION = "cnpg.io/hibernation"
 SMART_SHUTDOWN_SECONDS = 10
 """How long a server that stops lets sessions end by themselves and refuses new ones. ZITADEL never ends
@@ -197,6 +201,7 @@ def _sources(wanted: EngineWanted) -> tuple[Manifest, ...]:
     store = _store(replace(wanted, instance=on_cluster(instance, instance.database.source)))
     get_map(store, "metadata")["name"] = _source_name(instance)
     del get_map(store, "spec")["retentionPolicy"]
+    get_map(store, "spec", "configuration", "wal")["maxParallel"] = RESTORED_AT_ONCE
     return (store,)
 
 
@@ -214,6 +219,7 @@ def _arriving_store(instance: Instance, backup: BackupSource) -> Manifest:
             "destinationPath": f"s3://{backup.bucket}/{backup.folder}",
             "endpointURL": f"https://{backup.endpoint}",
             "s3Credentials": _s3_credentials(backup.secret_name),
+            "wal": {"maxParallel": RESTORED_AT_ONCE},
         },
     }
     return head
@@ -240,7 +246,7 @@ def _store(wanted: EngineWanted) -> Manifest:
             "endpointURL": f"https://{repository.endpoint}",
             "s3Credentials": _s3_credentials(repository.secret_name),
             "data": {"compression": "gzip", "jobs": 2, **encryption},
-            "wal": {"compression": "gzip", "maxParallel": 4, **encryption},
+            "wal": {"compression": "gzip", "maxParallel": 1, **encryption},
         },
     }
     return head
