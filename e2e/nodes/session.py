@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from nodes.machine import fetch
-from nodes.place import Place
+from nodes.place import COUNT, Place
 from testbed.home import CHECKOUT, python_path, write_atomically
 from testbed.locks import locked, open_lock, try_exclusive
 from testbed.processes import end, identify, read_identities, tail, write_identities
@@ -37,6 +37,8 @@ SYSCTLS = (
 _PROGRAMS = ("dockerd", "docker", "containerd", "ip", "tini", "haproxy", "unshare", "nsenter", "jq")
 _START_SECONDS = 300.0
 _CGROUPS = Path("/sys/fs/cgroup")
+ONE_PROCESSOR = 1024
+"""What a processor weighs, as kubelet reckons it: `cpu.shares` of a group or a process by default."""
 _LINKS = Path("/sys/class/net")
 _MACHINE = Path("/run/dedicated-nodes")
 """What all clusters of the machine must agree on: its settings before the first of them."""
@@ -132,6 +134,7 @@ def _start(place: Place) -> None:
     place.logs.mkdir()
     fetch(place)
     _save_sysctls(place)
+    _weigh(place)
     log = place.logs / "machine.log"
     own = (
         "unshare",
@@ -238,6 +241,19 @@ def _thaw(place: Place) -> None:
     for state in _CGROUPS.glob(f"freezer/{place.cgroup}/**/freezer.state"):
         with contextlib.suppress(OSError):
             state.write_text("THAWED")
+
+
+def _weigh(place: Place) -> None:
+    """Let the nodes weigh as the processors that they report, each of these as a process of the machine.
+
+    All nodes together would weigh as one process, however much runs there: a busy control plane and busy
+    clients took the processors from every pod, as nothing does to machines of their own. cgroup v1.
+    """
+    cpu = _CGROUPS / "cpu"
+    if (cpu / "cpu.shares").exists():
+        group = cpu / place.cgroup
+        group.mkdir(exist_ok=True)
+        (group / "cpu.shares").write_text(str(COUNT * (os.cpu_count() or 1) * ONE_PROCESSOR))
 
 
 def _remove_cgroups(place: Place) -> None:

@@ -66,8 +66,15 @@ def restarts(manifest: Manifest) -> int:
 
 
 def drain(stage: Stage, node: str) -> None:
-    """Move all pods off a node, as for its maintenance, minding disruption budgets."""
-    options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s")
+    """Move all pods off a node, as for its maintenance, minding disruption budgets.
+
+    The object store stands for one in another place, whose node nobody drains: it stays.
+    """
+    store = stage.store().split("/")[-1]
+    options = (
+        *("--ignore-daemonsets", "--delete-emptydir-data", "--timeout=150s"),
+        f"--pod-selector=app!={store}",
+    )
     stage.provider.kubectl("drain", node, *options, seconds=170)
 
 

@@ -10,6 +10,7 @@ from dedicated.api.json import Manifest, get_list, get_str
 from nodes.machine import NODES
 from nodes.place import COUNT
 from nodes.provider import NodesProvider
+from nodes.session import ONE_PROCESSOR
 from real_pods import claim, pod, service, web
 from service.provider import Fault, ProviderError
 from testbed.client import condition
@@ -63,6 +64,15 @@ def test_there_are_three_nodes_in_three_zones(real_nodes: NodesProvider) -> None
     nodes = real_nodes.nodes()
     assert len({node.zone for node in nodes}) == len(nodes) == COUNT
     assert all(node_ready(real_nodes, node.name) for node in nodes)
+
+
+def test_pods_weigh_as_processors_and_the_daemons_of_a_node_as_one(real_nodes: NodesProvider) -> None:
+    ask = "cd /sys/fs/cgroup/cpu; cat kubelet/cpu.shares system/cpu.shares; nproc; grep -c kubelet.yaml {}"
+    for node in real_nodes.nodes():
+        daemons = "$(sed s,^,/proc/, system/cgroup.procs | sed s,$,/cmdline,)"
+        said = real_nodes.in_node(node.name, "sh", "-c", f"{ask.format(daemons)} | grep -c ':1$'")
+        pods, system, processors, kubelets = map(int, said.split())
+        assert (pods, system, kubelets) == (processors * ONE_PROCESSOR, ONE_PROCESSOR, 1)
 
 
 def test_a_volume_has_the_size_asked_for_and_grows(real_nodes: NodesProvider, room: str) -> None:

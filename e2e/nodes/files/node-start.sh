@@ -11,6 +11,14 @@ for hierarchy in /sys/fs/cgroup/*/; do   # cgroup v1: one hierarchy per controll
   mkdir -p "$hierarchy/kubelet" 2>/dev/null || continue
   for file in cpuset.cpus cpuset.mems; do [ -e "$hierarchy/$file" ] && cat "$hierarchy/$file" >"$hierarchy/kubelet/$file"; done
 done
+# Processors are shared as systemd shares them: the node's daemons weigh as one, its pods as the processors that it
+# reports. Without groups each thread of kubelet or containerd weighs as much as all pods, and a start of some starves all.
+cpu=/sys/fs/cgroup/cpu
+if mkdir -p $cpu/system 2>/dev/null; then
+  echo 1024 >$cpu/system/cpu.shares
+  echo $((1024 * $(nproc))) >$cpu/kubelet/cpu.shares
+  echo $$ >$cpu/system/cgroup.procs
+fi
 mkdir -p /etc/cni/net.d /etc/containerd /var/log /var/volumes /opt/cni /run/xtables; ln -sfn /usr/lib/cni /opt/cni/bin; : >/etc/resolv.k8s
 # Volumes are filesystems in files. A container's /dev holds only the loop devices that there were when it started.
 for i in $(seq 0 127); do [ -e "/dev/loop$i" ] || mknod "/dev/loop$i" b 7 "$i"; done
@@ -80,7 +88,7 @@ clusterDNS: [$DNS]
 clusterDomain: cluster.local
 resolvConf: /etc/resolv.k8s
 C
-# Ahead of the pods, as a machine reserves processors for it: a node whose pods are busy is not a node that is lost.
+# Ahead of the node's other daemons, as a machine reserves processors for it: a node that is busy is not a node that is lost.
 # Kept up as the others: it ends where containerd still recovers what it ran before a crash.
 kept nice -n -10 kubelet --config=/etc/kubelet.yaml --kubeconfig="/pki/$node.kubeconfig" --hostname-override="$node" --node-ip="$NODE_PREFIX.1$N" \
   --node-labels="topology.kubernetes.io/zone=zone-$N,topology.kubernetes.io/region=region-1" >>/var/log/kubelet.log 2>&1

@@ -78,7 +78,7 @@ def failover_ready(
     known = by_pod(known, pods)
     every = standings(known, pods)
     if known.blocked:
-        text = f"{known.blocked} commits wait for a synchronous standby"
+        text = f"{known.blocked} commits wait for a synchronous standby for 2 s and longer"
         return _false("WritesBlocked", text, seen)
     if apart := [one for one in every if one.state == "Diverged"]:
         told = _told(apart, zone)

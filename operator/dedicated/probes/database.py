@@ -50,7 +50,8 @@ select pg_wal_lsn_diff(here, '0/0')::bigint as position,
        extract(epoch from pg_postmaster_start_time())::text as started,
        clock_timestamp() - pg_postmaster_start_time() as up,
        current_setting('checkpoint_timeout')::interval as checkpoint_timeout,
-       (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as blocked,
+       (select count(*) from pg_stat_activity
+         where wait_event = 'SyncRep' and clock_timestamp() - query_start > '2 s') as blocked,
        coalesce(host(inet_server_addr()), '') as address, coalesce(inet_server_port(), 5432) as port
   from pg_stat_archiver, (select pg_current_wal_insert_lsn() as here) as log"""
 FOLLOWING = """
@@ -117,10 +118,10 @@ class Reading:
 
     `asked` is our clock's time before the heartbeat, `clock` the server's just before. `archived` is the file
     archived last, empty before the first. `start` names this run of the server, `up` is for how long it runs.
-    `blocked` are commits that wait for a synchronous standby. `name` is the first label of the host that
-    answered where the connection string names several hosts, which then are pods; else the server's own
-    address; `endpoint` is that, as `probes.members` tells servers apart. Of `followers` there are 32
-    at most.
+    `blocked` are commits that wait for a synchronous standby for 2 s: each waits for a moment. `name` is the
+    first label of the host that answered where the connection string names several hosts, which then are
+    pods; else the server's own address; `endpoint` is that, as `probes.members` tells servers apart. Of
+    `followers` there are 32 at most.
     """
 
     asked: datetime

@@ -82,7 +82,7 @@ class RecoveryCollector(Collector):
                 states[one.state] += 1
             text = "Servers beside the primary by how they stand; only Streaming counts."
             yield "dedicated_database_standbys", text, states
-            text = "Commits that wait for a synchronous standby."
+            text = "Commits that wait for a synchronous standby for 2 s and longer."
             yield "dedicated_database_blocked_commits", text, {"": float(followed.blocked)}
         if failover is not None:
             text = "Between the last heartbeat before the last failover and the first after it."

@@ -65,7 +65,7 @@ class Replication:
     `primary` is the pod's name where the agent's connection string names pods, else the pod's address: a
     server does not know what its pod is called.
 
-    `blocked` are commits that wait for a synchronous standby that is not there. `members` are the servers
+    `blocked` are commits that wait too long for a synchronous standby. `members` are the servers
     that answered for themselves, the primary among them by its `address`; `ancestors` where older timelines
     ended, as far as the archive tells. `away` is since when the primary does not answer, None while it does.
     """
