@@ -46,7 +46,7 @@ class Slot:
 
     def permit(self) -> None:
         """The customer's word: a slot that begins in a moment."""
-        start = datetime.now(UTC) + LEAD
+        start = datetime.now(UTC) + LEAD + timedelta(seconds=1)  # written in whole seconds: never sooner
         slot: Manifest = {"start": rfc3339(start), "end": rfc3339(start + LENGTH)}
         self._record(instance.CUSTOMER, "Permitted", slot=slot)
 
