@@ -112,7 +112,8 @@ def conditions(instance: Instance, *, agreed: Collection[str]) -> tuple[Conditio
         f"{adapter.engine} is rendered from its source and definitions; it has not run here for real",
     )
     if offered.verified:
-        verified = Condition(ENGINE_VERIFIED, "True", "Verified", f"{adapter.engine} has run here")
+        text = f"{adapter.engine} has run here for real; docs/engines.md tells what of it"
+        verified = Condition(ENGINE_VERIFIED, "True", "Verified", text)
     return verified, _policy(backup, adapter, agreed)
 
 
