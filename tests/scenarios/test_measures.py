@@ -168,9 +168,15 @@ def test_no_failure_is_not_kept_where_nobody_asked() -> None:
 
 
 def test_what_a_limiter_lets_through_is_held_against_its_limit() -> None:
-    rows = [row(at / 100, ok=True) for at in range(3029)]
-    assert figures.admitted(measured(*rows), window=60, limit=3000)[-1].met is True
-    assert figures.admitted(measured(*rows[:2900]), window=60, limit=3000)[-1].met is False
+    rows = [row(at / 100, ok=True) for at in range(3061)]
+
+    def verdicts(count: int) -> list[bool | None]:
+        return [one.met for one in figures.admitted(measured(*rows[:count]), window=60, limit=3000)]
+
+    assert verdicts(3000) == verdicts(3060) == [None, True, None, True]
+    assert verdicts(2999) == [None, False, None, True]
+    assert verdicts(3061) == [None, True, None, False]
+    assert verdicts(0) == [None, False, None, False], "nobody asked"
 
 
 def lost_whole(*rows: Row, point: str, kept: frozenset[str]) -> Measurement:

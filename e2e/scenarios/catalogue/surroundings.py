@@ -97,7 +97,7 @@ def _limit(name: str, clients: Clients, limit: int) -> Scenario:
         name=name,
         promise=f"A client that sends {clients} at twice its limit gets it once through all limiters.",
         clause="RL-1",
-        target=f"{limit} in 60 s within 1 %",
+        target=f"{limit} in 60 s, and at most 1 % above that with its tolerance",
         steps=_burst,
         verdict=partial(figures.admitted, window=60.0, limit=limit),
         needs=frozenset({"clients", "edge"}),
