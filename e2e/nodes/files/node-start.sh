@@ -14,7 +14,8 @@ done
 # Processors are shared as systemd shares them: the node's daemons weigh as one, its pods as the processors that it
 # reports. Without groups each thread of kubelet or containerd weighs as much as all pods, and a start of some starves all.
 cpu=/sys/fs/cgroup/cpu
-if mkdir -p $cpu/system 2>/dev/null; then
+if [ -e $cpu/cpu.shares ]; then   # cgroup v1
+  mkdir -p $cpu/system
   echo 1024 >$cpu/system/cpu.shares
   echo $((1024 * $(nproc))) >$cpu/kubelet/cpu.shares
   echo $$ >$cpu/system/cgroup.procs
