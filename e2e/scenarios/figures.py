@@ -1,5 +1,7 @@
 """Figures that verdicts share, each beside the target of the promise. Pure."""
 
+from collections.abc import Iterable
+
 from clients.analysis import passed
 from dedicated.api.conditions import parse_time
 from dedicated.contract.rate_limits import Threshold
@@ -16,7 +18,7 @@ from scenarios.measures import (
     value_at,
 )
 from scenarios.model import Figure
-from scenarios.record import POINT, Measurement, State
+from scenarios.record import DATABASE_SERVER, POINT, Measurement, State
 
 TOLD = 15.0
 """Seconds from a fault until the status says so."""
@@ -101,16 +103,43 @@ def honest(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
 
 def healed(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
     """From the last healing until all signs are as before the first fault, and stay so."""
+    return (below("heal to condition", _told_whole(measurement, signs), "s", HEALED),)
+
+
+def servers_healed(measurement: Measurement, *signs: str) -> tuple[Figure, ...]:
+    """How much of `healed` the engine took until all servers of the database were ready, and how much the
+    status took after that: without a target. Negative where the status was first."""
+    heal = instant(measurement, "heal", -1)
+    servers = {one.subject for one in measurement.states if one.subject.startswith(f"{DATABASE_SERVER}/")}
+    ready = _last(
+        None
+        if heal is None
+        else steady(measurement.states, subject=server, name="Ready", value="True", since=heal)
+        for server in servers
+    )
+    whole = _told_whole(measurement, signs)
+    lag = None if ready is None or whole is None else whole - ready
+    return (
+        told("heal to the database's servers ready", ready, "s"),
+        told("servers ready to condition", lag, "s"),
+    )
+
+
+def _told_whole(measurement: Measurement, signs: tuple[str, ...]) -> float | None:
     fault, heal = instant(measurement, "fault"), instant(measurement, "heal", -1)
     if fault is None or heal is None:
-        return (below("heal to condition", None, "s", HEALED),)
-    back = [
+        return None
+    return _last(
         steady(measurement.states, subject="instance", name=sign, value=value, since=heal)
         for sign, value in _at(measurement, signs, fault).items()
-    ]
-    known = [one for one in back if one is not None]
-    whole = max(known) if len(known) == len(back) else None
-    return (below("heal to condition", whole, "s", HEALED),)
+    )
+
+
+def _last(back: Iterable[float | None]) -> float | None:
+    """The longest of them; None where one did not come about."""
+    found = list(back)
+    known = [one for one in found if one is not None]
+    return max(known) if known and len(known) == len(found) else None
 
 
 def _at(measurement: Measurement, signs: tuple[str, ...], at: float) -> dict[str, str]:

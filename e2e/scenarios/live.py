@@ -23,7 +23,7 @@ from dedicated.api.json import Manifest, as_manifest, get_int, get_list, get_map
 from dedicated.parts.config import OPERATOR_USER
 from images.recipes import RELEASES
 from scenarios import deeds, peers
-from scenarios.record import POINT, State
+from scenarios.record import DATABASE_SERVER, POINT, State
 from scenarios.stage import Clients, Need, StageError
 from service import cloudnativepg, database, instance, operator, rebuilding, store
 from service.provider import Provider
@@ -32,6 +32,7 @@ from service.steps import Service, address
 SINGLE = "engine external: one server that the service does not run"
 TOKENS = "select payload->>'key' from eventstore.events2 where event_type = 'user.metadata.set'"
 PRIMARY = "cnpg.io/instanceRole=primary"
+SERVER = "cnpg.io/podRole=instance"
 BURST = {"calls": ("call", 100.0), "pages": ("page", 20.0)}
 """Kind and rate of requests at twice the limit (RL-1)."""
 SHORT = timedelta(days=2)
@@ -146,12 +147,15 @@ class LiveStage:
             raise StageError(f"clients are not let in: {error}") from error
 
     def states(self, at: float) -> Sequence[State]:
-        """The instance and the nodes."""
+        """The instance, the nodes, and the database's servers where the service runs them."""
         body = self.provider.api.find(instance.RESOURCE, instance.NAMESPACE, instance.NAME)
         nodes = self.provider.api.list("v1/nodes")
+        external = self.service.engine == "external"
+        servers = () if external else self.provider.api.list("v1/pods", self.namespace, labels=SERVER)
         ready = (
-            State(at, f"node/{get_str(node, 'metadata', 'name')}", "Ready", str(deeds.is_ready(node)))
-            for node in nodes
+            State(at, f"{kind}/{get_str(one, 'metadata', 'name')}", "Ready", str(deeds.is_ready(one)))
+            for kind, found in (("node", nodes), (DATABASE_SERVER, servers))
+            for one in found
         )
         return (*(_of_instance(body, at) if body else ()), *ready)
 

@@ -13,6 +13,9 @@ from clients.rows import Row
 POINT = "recovery/newestRecoverablePoint"
 """The state with the newest point to which the status says that a restore can go."""
 
+DATABASE_SERVER = "database"
+"""Subject of the states of the database's servers, before the name of each."""
+
 FULL_BEFORE, FULL = "processors full before, %", "processors full, %"
 """Numbers by which times are to be read: where it is full before the fault they say more of the machine."""
 
@@ -22,8 +25,8 @@ class State:
     """From `at` on, `name` of `subject` was `value`. Only changes are kept.
 
     Subjects: `instance` (names: conditions, `summary/FIELD`, `finding/CODE` with `present` or `absent`),
-    `node/NAME` (name `Ready`), `api` (name `answers`: False while the API server gave no answer, so that
-    nothing was read).
+    `node/NAME` and `database/NAME` (name `Ready`), `api` (name `answers`: False while the API server gave no
+    answer, so that nothing was read).
     """
 
     at: float

@@ -157,6 +157,28 @@ def test_a_status_that_never_heals_is_not_honest() -> None:
     assert (back.value, back.met) == (None, False)
 
 
+def server(at: float, value: str, name: str = "one") -> State:
+    """Whether a server of the database is ready."""
+    return State(at, f"database/{name}", "Ready", value)
+
+
+def test_what_the_engine_takes_to_heal_is_told_apart_from_what_the_status_takes() -> None:
+    told = (ready(1, "True"), ready(22, "False"), ready(55, "True"))
+    servers = (server(1, "True"), server(20, "False"), server(51, "True"), server(1, "True", "other"))
+    figures_of = figures.servers_healed(measured(marks=FAULTS, states=(*told, *servers)), "Ready")
+    assert [(one.value, one.met) for one in figures_of] == [(11, None), (4, None)]
+
+
+def test_a_server_that_is_never_ready_again_was_not_healed() -> None:
+    measurement = measured(marks=FAULTS, states=(ready(1, "True"), server(1, "True"), server(20, "False")))
+    assert [one.value for one in figures.servers_healed(measurement, "Ready")] == [None, None]
+
+
+def test_without_servers_nothing_is_told_of_them() -> None:
+    measurement = measured(marks=FAULTS, states=(ready(1, "True"),))
+    assert [one.value for one in figures.servers_healed(measurement, "Ready")] == [None, None]
+
+
 def test_a_finding_that_comes_and_goes_is_honest() -> None:
     states = (ready(13, "present", "finding/X"), ready(45, "absent", "finding/X"))
     told, back = figures.honest(measured(marks=FAULTS, states=states), "finding/X")

@@ -99,6 +99,7 @@ def _with_primary(seen: Measurement) -> Sequence[Figure]:
     """Where the engine may take longer than B-5 promises, the status has to say so before."""
     return (
         *_verdict(seen, outage=WITH, signs=DATABASE),
+        *figures.servers_healed(seen, *DATABASE),
         *figures.said_before(seen, "B-5 said unmet before the fault", "unmet/B-5", value="told"),
     )
 
@@ -110,6 +111,7 @@ def _twice_verdict(seen: Measurement) -> Sequence[Figure]:
         *figures.nothing_lost(seen),
         *figures.outage(seen, None),
         *figures.honest(seen, *DATABASE),
+        *figures.servers_healed(seen, *DATABASE),
     )
 
 

@@ -10,6 +10,7 @@ from scenarios.record import Measurement
 from scenarios.stage import Clients, Stage
 
 PGDATA = "/var/lib/postgresql/data/pgdata"
+VOLUME = ("Ready", "Available", "DataProtected", "FailoverReady")
 DNS_AWAY = 60.0
 """Seconds without DNS: longer than answers are kept, shorter than pods are given up."""
 
@@ -128,7 +129,8 @@ def _lost_and_told(seen: Measurement) -> Sequence[Figure]:
         *figures.load(seen),
         *figures.outage(seen, None),
         *figures.nothing_lost(seen),
-        *figures.honest(seen, "Ready", "Available", "DataProtected", "FailoverReady"),
+        *figures.honest(seen, *VOLUME),
+        *figures.servers_healed(seen, *VOLUME),
     )
 
 
