@@ -1,4 +1,4 @@
-"""What was read of a store stays known while it cannot be reached, and the trouble is told."""
+"""A place of backups that is away is told at once; what was read of it stays known."""
 
 import argparse
 from datetime import UTC, datetime, timedelta
@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dedicated.agents.recovery.loops import StoreError
 from dedicated.agents.recovery.settings import Settings
-from dedicated.agents.recovery.stores import barman_in, checking, places_in
+from dedicated.agents.recovery.stores import Places, barman_in, places_in
 from dedicated.api.store import PLACES, BucketPlace, Store
 from dedicated.cli.agent_arguments import add_recovery_arguments, recovery_settings_of
-from dedicated.probes.store import check
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 
@@ -40,38 +38,47 @@ def read(name: str, at: datetime, *, unanswered: tuple[str, ...] = ()) -> Store:
     return Store(at, name, writable=None if unanswered else True, unanswered=unanswered)
 
 
-async def test_a_place_that_was_not_reached_is_told_and_the_others_are_known(
+async def test_a_place_that_nobody_answers_for_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    away = await check(places_in(file_of(tmp_path, bucket(tmp_path)).read_text()), now=lambda: NOW)
-
-    async def answered(*_: object, **__: object) -> tuple[Store, ...]:
-        return read("here", NOW), *away
-
-    monkeypatch.setattr("dedicated.agents.recovery.stores.check", answered)
-    look = checking(file_of(tmp_path, bucket(tmp_path)), now=lambda: NOW)
-    with pytest.raises(StoreError, match="away: Unreached: ClientConnectorError") as raised:
-        await look()
-    assert [(store.name, store.writable) for store in raised.value.known] == [("here", True)]
-    assert "4711" not in str(raised.value)
+    monkeypatch.setattr("dedicated.agents.recovery.stores.AGAIN", timedelta(0))
+    places = places_in(file_of(tmp_path, bucket(tmp_path)).read_text())
+    assert await Places(places, now=lambda: NOW).away() == "away: Unreached: ClientConnectorError"
 
 
-async def test_a_reading_ages_while_its_place_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        pytest.param([()], "", id="one that answers is asked once"),
+        pytest.param([("one: Unreached: Timeout",), ()], "", id="one lost question is none"),
+        pytest.param([("one: X",), ("one: Y", "other: Z")], "one: Y; other: Z", id="two in a row are told"),
+    ],
+)
+async def test_a_place_is_away_once_it_did_not_answer_twice(
+    answers: list[tuple[str, ...]], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    left = iter(answers)
+
+    async def asked(_: object) -> tuple[str, ...]:
+        return next(left)
+
+    monkeypatch.setattr("dedicated.agents.recovery.stores.AGAIN", timedelta(0))
+    monkeypatch.setattr("dedicated.agents.recovery.stores.away", asked)
+    assert await Places((), now=lambda: NOW).away() == told
+    assert next(left, None) is None
+
+
+async def test_what_was_read_of_a_place_ages_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     first, third = (read("here", NOW + timedelta(hours=hours)) for hours in (0, 2))
-    answers = iter([first, read("here", NOW, unanswered=("Unreached: Timeout",)), third])
+    lost, other = (read("here", NOW, unanswered=("Unreached: Timeout",)), read("other", NOW))
+    answers = iter([(first,), (lost, other), (third, other)])
 
     async def answered(*_: object, **__: object) -> tuple[Store, ...]:
-        return (next(answers),)
+        return next(answers)
 
     monkeypatch.setattr("dedicated.agents.recovery.stores.check", answered)
-    look = checking(file_of(tmp_path, bucket(tmp_path)), now=lambda: NOW)
-    assert await look() == (first,)
-    with pytest.raises(StoreError) as raised:
-        await look()
-    assert raised.value.known == (first,)
-    assert await look() == (third,)
+    places = Places((), now=lambda: NOW)
+    assert [await places.check() for _ in range(3)] == [(first,), (first, other), (third, other)]
 
 
 def test_a_server_of_barman_is_in_the_bucket_that_is_the_repository(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from dedicated.api.store import Store, Target
 from dedicated.probes.objects import Access, NoObjectsError, elements, open_objects
-from dedicated.probes.store import Bucket, check
+from dedicated.probes.store import Bucket, away, check
 from lab.s3 import S3, VERSIONED, front_of, object_store, put, write_credentials
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -278,6 +278,23 @@ async def test_a_store_that_hangs_or_never_ends_is_not_waited_for(
     async with answering(store, head, forever=False) as access:
         monkeypatch.setattr("dedicated.probes.store.CHECK_SECONDS", 0.3)
         assert (await look(Bucket("any", access))).unanswered == ("Unreached: Timeout",)
+
+
+async def test_a_place_is_away_that_answers_nothing_or_a_servers_error(
+    store: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dedicated.probes.store.AWAY_SECONDS", 0.3)
+    await store.make_bucket("reached")
+    async with front_of(store) as front, answering(store, b"", forever=False) as silent:
+        place = Bucket("reached", store.access(endpoint=front.endpoint))
+        assert await away([place]) == ()
+        front.answer("reached", "location", 403, "<Error><Code>AccessDenied</Code></Error>")
+        assert await away([place]) == ()
+        front.answer("reached", "location", 503, "<Error><Code>ServiceUnavailable</Code></Error>")
+        assert await away([place, Bucket("other", silent), Bucket("reached", store.access())]) == (
+            "reached: Unreached: ServiceUnavailable",
+            "other: Unreached: Timeout",
+        )
 
 
 def test_an_answer_that_grows_when_it_is_read_is_none() -> None:

@@ -1,5 +1,6 @@
 """The agent with its repository in an object store: it reads the store, and lists the log from it."""
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,3 +78,27 @@ async def test_store_and_log_are_told_and_no_key_of_the_store_is(store: S3, tmp_
     assert memory < 80_000_000, f"{memory / 1e6:.1f} MB"
     shown = [agent.log.read_text(), command, *(str(write.data) for write in record.writes)]
     assert [key for key in IDENTITIES["owner"] for text in shown if key in text] == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_store_that_hangs_is_told_within_15_s_and_so_is_its_return(store: S3, tmp_path: Path) -> None:
+    await store.make_bucket("backups")
+    with (
+        laboratory(archive_timeout=5) as lab,
+        record_server(namespace=NAMESPACE, name=RECORD) as record,
+    ):
+        given = arguments(lab, record, tmp_path)
+        given["stores"] = str(places(store, tmp_path, "backups"))
+
+        def troubles() -> list[str] | None:
+            """Causes that are told of the store; None before a first report."""
+            if record.published is None:
+                return None
+            return [one.cause for one in record.published.troubles if one.what == "Store"]
+
+        with recovery_agent(given, tmp_path):
+            until(lambda: troubles() == [], "the store answers", seconds=30)
+            store.process.send_signal(signal.SIGSTOP)
+            until(lambda: troubles() == ["backups: Unreached: Timeout"], "it is told to be away", seconds=15)
+            store.process.send_signal(signal.SIGCONT)
+            until(lambda: troubles() == [], "it is told to be back", seconds=15)

@@ -10,6 +10,7 @@ from scenarios.record import Measurement
 from scenarios.stage import Clients, Stage
 
 PGDATA = "/var/lib/postgresql/data/pgdata"
+STORE = ("finding/StoreNotReached", "WalArchiving", "DataProtected")
 VOLUME = ("Ready", "Available", "DataProtected", "FailoverReady")
 DNS_AWAY = 60.0
 """Seconds without DNS: longer than answers are kept, shorter than pods are given up."""
@@ -76,7 +77,7 @@ def _stores(store_away: float) -> tuple[Scenario, ...]:
             clause="B-3",
             target="outage 0 s, 0 acknowledged writes lost, status within 15 s and 30 s",
             steps=partial(_store, seconds=store_away),
-            verdict=partial(_served_and_told, signs=("WalArchiving", "DataProtected")),
+            verdict=partial(_served_and_told, signs=STORE),
             needs=frozenset({"clients", "backups", "store"}),
             seconds=store_away + 300,
         ),

@@ -33,6 +33,8 @@ EVERYBODY = (
 )
 NO_BUCKET = "NoSuchBucket"
 UNREACHED = "Unreached: "
+AWAY_SECONDS = 4.0
+"""A place that does not answer for longer is away: told within 15 s, after a second question."""
 CHECK_SECONDS = 60.0
 """All questions to one place together; after an unanswered one of the network the rest are not asked."""
 
@@ -63,6 +65,12 @@ class _Asked:
         return None
 
 
+async def away(places: Sequence[Bucket]) -> tuple[str, ...]:
+    """Which places do not answer just now, and why. A refusal is an answer, a server's error is none."""
+    found = await asyncio.gather(*(_away(place) for place in places))
+    return tuple(f"{place.name}: {why}" for place, why in zip(places, found, strict=True) if why)
+
+
 async def check(places: Sequence[Bucket], *, now: Callable[[], datetime]) -> tuple[Store, ...]:
     """Look at all places at once. Never raises but when cancelled."""
     at = now().replace(microsecond=0)
@@ -72,6 +80,15 @@ async def check(places: Sequence[Bucket], *, now: Callable[[], datetime]) -> tup
 def unreached(store: Store) -> str:
     """Why a place could not be asked at all; empty where it was reached."""
     return next((said for said in store.unanswered if said.startswith(UNREACHED)), "")
+
+
+async def _away(place: Bucket) -> str:
+    try:
+        async with open_objects(place.name, place.access) as objects:
+            answer = await objects.ask("location", seconds=AWAY_SECONDS)
+    except NoObjectsError as error:
+        return f"{UNREACHED}{error}"
+    return f"{UNREACHED}{answer.code}" if answer.status >= 500 else ""
 
 
 async def _look(place: Bucket, at: datetime) -> Store:

@@ -158,7 +158,6 @@ class Knowledge:
     def checked(self, stores: tuple[Store, ...]) -> None:
         """What the object store says."""
         self.stores = stores
-        self.end("Store")
         self._changed()
 
     def trouble(self, what: What, cause: str, part: str = "") -> None:

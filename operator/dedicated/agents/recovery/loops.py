@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
 from dedicated.agents.recovery.repositories import Repository, set_back
-from dedicated.api.store import Store
+from dedicated.agents.recovery.stores import Places
 from dedicated.probes.database import Database, DatabaseError
 from dedicated.probes.members import Answer
 from dedicated.probes.repository import RepositoryError
@@ -23,8 +23,10 @@ AUDIT_SOON = timedelta(seconds=60)
 AUDIT_AT_ONCE = timedelta(seconds=10)
 """Between two listings where each finds a timeline older than the primary's."""
 CHECK_EVERY = timedelta(hours=1)
+"""Between two checks of the store, which ask for all that a place must be. Whether it answers is asked as
+often as the primary is."""
 CHECK_SOON = timedelta(minutes=5)
-"""After a check of the store that failed, and as long as there is no backup: who mends what keeps the first
+"""After a check while a place was away, and as long as there is no backup: who mends what keeps the first
 from being made does not wait for an hour."""
 
 VERIFY_FIRST = timedelta(minutes=10)
@@ -32,21 +34,10 @@ VERIFY_FIRST = timedelta(minutes=10)
 VERIFY_SOON = timedelta(hours=1)
 """After one that failed."""
 
-Check = Callable[[], Awaitable[tuple[Store, ...]]]
-"""Asks the object store about its buckets. Raises StoreError."""
-
 Ask = Callable[[], Awaitable[tuple[Answer, ...]]]
 """Asks every server of the cluster about itself; never raises, and has a limit of time."""
 
 logger = logging.getLogger(__name__)
-
-
-class StoreError(Exception):
-    """A place could not be asked; the text says why and quotes nothing. `known` is what is known of all."""
-
-    def __init__(self, text: str, known: tuple[Store, ...] = ()) -> None:
-        super().__init__(text)
-        self.known = known
 
 
 class Loops:
@@ -59,7 +50,7 @@ class Loops:
         clock: Clock,
         database: Database,
         repository: Repository,
-        check: Check | None,
+        places: Places | None,
         members: Ask | None = None,
         sample_every: timedelta,
         audit_every: timedelta,
@@ -70,7 +61,7 @@ class Loops:
         self._clock = clock
         self._database = database
         self._repository = repository
-        self._check = check
+        self._places = places
         self._members = members
         self._sample_every = sample_every
         self._audit_every = audit_every
@@ -90,8 +81,8 @@ class Loops:
                 group.create_task(self._ask_members_always(self._members), name="members")
             group.create_task(self._audit_always(), name="listings")
             group.create_task(self._verify_always(), name="verifications")
-            if self._check is not None:
-                group.create_task(self._check_always(self._check), name="store")
+            if self._places is not None:
+                group.create_task(self._ask_places_always(self._places), name="places")
 
     async def _sample_always(self) -> None:
         try:
@@ -189,14 +180,16 @@ class Loops:
             self._wanted.set()
             pause = self._verify_every
 
-    async def _check_always(self, check: Check) -> None:
+    async def _ask_places_always(self, places: Places) -> None:
+        due = self._monotonic()
         while True:
-            listing = self._known.listing
-            pause = CHECK_EVERY if listing is not None and listing.backups else CHECK_SOON
-            try:
-                self._known.checked(await check())
-            except StoreError as error:
-                self._known.checked(error.known)
-                self._known.trouble("Store", str(error))
-                pause = CHECK_SOON
-            await asyncio.sleep(pause.total_seconds())
+            if away := await places.away():
+                self._known.trouble("Store", away)
+            else:
+                self._known.end("Store")
+            if self._monotonic() >= due:
+                self._known.checked(await places.check())
+                listing = self._known.listing
+                settled = not away and listing is not None and listing.backups
+                due = self._monotonic() + (CHECK_EVERY if settled else CHECK_SOON).total_seconds()
+            await asyncio.sleep(self._sample_every.total_seconds())

@@ -11,11 +11,11 @@ from functools import partial
 from dedicated.agents.pages import serve
 from dedicated.agents.recovery.clock import Clock
 from dedicated.agents.recovery.knowledge import Knowledge
-from dedicated.agents.recovery.loops import Ask, Check, Loops
+from dedicated.agents.recovery.loops import Ask, Loops
 from dedicated.agents.recovery.metrics import RecoveryCollector, make_registry
 from dedicated.agents.recovery.repositories import PgBackRestRepository, Repository
 from dedicated.agents.recovery.settings import Settings
-from dedicated.agents.recovery.stores import barman_in, checking
+from dedicated.agents.recovery.stores import Places, barman_in, places_in
 from dedicated.agents.recovery.writer import Writer
 from dedicated.agents.running import run_until
 from dedicated.cluster.own_object import OwnConfigMap
@@ -35,18 +35,17 @@ async def run(
     *,
     now: Callable[[], datetime],
     repository: Repository | None = None,
-    check: Check | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT. Raises what broke it: then a new process is better.
 
-    `now` is the wall clock, which may jump. `repository` and `check` are those of the settings unless others
-    are given.
+    `now` is the wall clock, which may jump. `repository` is that of the settings unless another
+    is given.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop=stop, now=now, repository=repository, check=check)
+    await work(settings, stop=stop, now=now, repository=repository)
     logger.info("stopped")
 
 
@@ -56,7 +55,6 @@ async def work(
     stop: asyncio.Event,
     now: Callable[[], datetime],
     repository: Repository | None = None,
-    check: Check | None = None,
     serving: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Work until `stop` is set; `serving` is told the port of the pages."""
@@ -65,14 +63,12 @@ async def work(
     knowledge = Knowledge(
         incarnation=settings.incarnation, clock=clock, monotonic=time.monotonic, changed=changed.set
     )
-    if check is None and settings.stores_file is not None:
-        check = checking(settings.stores_file, now=clock)
     loops = Loops(
         knowledge=knowledge,
         clock=clock,
         database=Database(settings.dsn_file, now=clock),
         repository=repository or _repository(settings),
-        check=check,
+        places=_places(settings, clock),
         members=_members(settings, clock),
         sample_every=settings.sample_every,
         audit_every=settings.audit_every,
@@ -115,6 +111,13 @@ def _repository(settings: Settings) -> Repository:
             environment=settings.environment,
         )
     )
+
+
+def _places(settings: Settings, clock: Clock) -> Places | None:
+    """Where the backups are kept; None where no place is named."""
+    if settings.stores_file is None:
+        return None
+    return Places(places_in(settings.stores_file.read_text(encoding="utf-8")), now=clock)
 
 
 def _members(settings: Settings, clock: Clock) -> Ask | None:

@@ -4,18 +4,21 @@ A place that was not reached keeps its last reading, which ages by itself; the t
 network that fails for some minutes makes nothing unknown that was known an hour ago.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from dedicated.agents.recovery.loops import Check, StoreError
 from dedicated.agents.recovery.repositories import BarmanRepository
 from dedicated.api.store import PLACES, BucketPlace, Store
 from dedicated.probes.barman import Barman
 from dedicated.probes.objects import Access
-from dedicated.probes.store import Bucket, check, unreached
+from dedicated.probes.store import Bucket, away, check, unreached
+
+AGAIN = timedelta(seconds=1)
+"""From a question to the places that failed to the one that decides."""
 
 
 def places_in(text: str) -> tuple[Bucket, ...]:
@@ -27,23 +30,27 @@ def places_in(text: str) -> tuple[Bucket, ...]:
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def checking(file: Path, *, now: Callable[[], datetime]) -> Check:
-    """The check of the places in a file. Raises OSError and ValueError where there are none to be read."""
-    places = places_in(file.read_text(encoding="utf-8"))
-    known: dict[tuple[str, str], Store] = {}
+class Places:
+    """The places of the backups, and what was last read of each."""
 
-    async def look() -> tuple[Store, ...]:
-        lost = []
-        for store in await check(places, now=now):
-            if cause := unreached(store):
-                lost.append(f"{store.name}: {cause}")
-            else:
-                known[store.role, store.name] = store
-        if lost:
-            raise StoreError("; ".join(lost), tuple(known.values()))
-        return tuple(known.values())
+    def __init__(self, places: Sequence[Bucket], *, now: Callable[[], datetime]) -> None:
+        self._places = places
+        self._now = now
+        self._known: dict[tuple[str, str], Store] = {}
 
-    return look
+    async def away(self) -> str:
+        """Why places do not answer, twice in a row; empty where all do. Never raises."""
+        if not await away(self._places):
+            return ""
+        await asyncio.sleep(AGAIN.total_seconds())
+        return "; ".join(await away(self._places))
+
+    async def check(self) -> tuple[Store, ...]:
+        """What is known of all places that were ever reached. Never raises."""
+        for store in await check(self._places, now=self._now):
+            if not unreached(store):
+                self._known[store.role, store.name] = store
+        return tuple(self._known.values())
 
 
 def barman_in(file: Path, server: str) -> BarmanRepository:
