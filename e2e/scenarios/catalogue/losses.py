@@ -193,5 +193,13 @@ def _twice(stage: Stage) -> Iterator[Step]:
     def serves() -> bool:
         return not stage.unsettled(redundant=False)
 
-    # A server that left the primary's history waits for a person, who is told so.
+    def rests() -> bool:
+        return not stage.unsettled() or _person_is_asked(stage)
+
     yield Step("serves again", deeds.nothing, what="note", until=serves, patience=300, settle=False)
+    yield Step("whole, or a person told", deeds.nothing, what="note", until=rests, patience=300, settle=False)
+
+
+def _person_is_asked(stage: Stage) -> bool:
+    """A server that left the primary's history waits for a person, who is told so."""
+    return any((one.name, one.reason) == ("FailoverReady", "StandbyDiverged") for one in stage.states(0.0))
