@@ -91,8 +91,8 @@ async def test_a_store_that_hangs_is_told_within_15_s_and_so_is_its_return(store
         given["stores"] = str(places(store, tmp_path, "backups"))
 
         def troubles() -> list[str] | None:
-            """Causes that are told of the store; None before a first report."""
-            if record.published is None:
+            """Causes that are told of the store; None until its first check is over."""
+            if record.published is None or not record.published.stores:
                 return None
             return [one.cause for one in record.published.troubles if one.what == "Store"]
 
