@@ -24,6 +24,7 @@ from dedicated.cli.importing import import_
 from dedicated.cli.keys import keys
 from dedicated.cli.ledger import ledger
 from dedicated.cli.limits_command import limits
+from dedicated.cli.processes import run_process
 from dedicated.cli.record import record
 from dedicated.cli.recovery import recovery
 from dedicated.cli.restore import restore
@@ -62,16 +63,15 @@ def completion(shell: str) -> None:
 
 
 def _passed_on(name: str, short_help: str) -> click.Command:
-    """A command of the operator's own: listed and completed here, carried out by `main`."""
+    """A command of the operator's own: listed and completed here, carried out by `processes`."""
 
     @click.command(
         name, short_help=short_help, add_help_option=False, context_settings={"ignore_unknown_options": True}
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def found(arguments: tuple[str, ...]) -> None:
-        from dedicated.cli.main import main
-
-        sys.exit(main([name, *arguments]))
+    @click.pass_obj
+    def found(app: App, arguments: tuple[str, ...]) -> None:
+        sys.exit(run_process([name, *arguments], now=app.now))
 
     return found
 
