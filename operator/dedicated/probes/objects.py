@@ -92,11 +92,11 @@ class Objects:
         bucket: str = "",
         body: bytes = b"",
         span: tuple[int, int] | None = None,
-        seconds: float = ANSWER_SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
         """One request. `query` is encoded already, `key` is not; another bucket of the store may be named.
 
-        `span`: the first byte wanted of an object, and the one after the last.
+        `span`: the first byte wanted of an object, and the one after the last. `seconds`: `ANSWER_SECONDS`.
         """
         path = f"/{bucket or self.bucket}" + (f"/{quote(key)}" if key else "")
         path += f"?{query}" if query else ""
@@ -113,10 +113,10 @@ class Objects:
         *,
         headers: Mapping[str, str],
         body: bytes = b"",
-        seconds: float = ANSWER_SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(ANSWER_SECONDS if seconds is None else seconds):
                 async with self._session.request(
                     method,
                     URL(address, encoded=True),
