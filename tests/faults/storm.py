@@ -102,7 +102,7 @@ def uninterrupted(stage: Stage, deletes: bool) -> Calm:
         log = at.proxy.log()
         assert _terms(log) == 1, "in peace one term does it all"
         opening = sum(_opens(exchange.asked) for exchange in log)
-        return Calm(state, busiest_minute(work(log)), opening, _kinds(log))
+        return Calm(state, busiest_minute(_work(log)), opening, _kinds(log))
 
 
 def weather(stage: Stage, seed: int, expected: Mapping[bool, Calm]) -> Passed:
@@ -120,7 +120,7 @@ def weather(stage: Stage, seed: int, expected: Mapping[bool, Calm]) -> Passed:
             told = difference(known.state, state)
             wrong = [*breaches(at, at.history(), jobs_stay=False), *([told] if told else [])]
             log = at.proxy.log()
-            allowed, found = _explained(known, log, at.starts, schedule), busiest_minute(work(log))
+            allowed, found = _explained(known, log, at.starts, schedule), busiest_minute(_work(log))
             if found > allowed:
                 more = (_kinds(log) - known.kinds).most_common()
                 over = f"{found} requests in a minute, {allowed} are explained"
@@ -198,17 +198,21 @@ def _do(at: Site, step: Step) -> None:
                 at.api.patch(resource, at.namespace, name, body, manager="somebody")
 
 
-def work(log: Sequence[Exchange]) -> list[Exchange]:
+def _work(log: Sequence[Exchange]) -> list[Exchange]:
     """The log without the lease's heartbeat, which comes by the clock: what takes longer has more of it."""
     return [exchange for exchange in log if not _is_heartbeat(exchange)]
 
 
 def _kinds(log: Sequence[Exchange]) -> Counter[str]:
-    return Counter(f"{one.asked.verb} {one.asked.resource}" for one in work(log))
+    return Counter(_kind(one.asked) for one in _work(log))
 
 
 def _is_heartbeat(exchange: Exchange) -> bool:
-    return f"{exchange.asked.verb} {exchange.asked.resource}" == "update leases"
+    return _kind(exchange.asked) == "update leases"
+
+
+def _kind(asked: Asked) -> str:
+    return f"{asked.verb} {asked.resource}"
 
 
 def busiest_minute(log: Sequence[Exchange]) -> int:
@@ -232,11 +236,11 @@ def _explained(known: Calm, log: Sequence[Exchange], starts: int, schedule: Sche
 
 
 def _terms(log: Sequence[Exchange]) -> int:
-    return sum(f"{one.asked.verb} {one.asked.resource}" == _WHO and 200 <= one.status < 300 for one in log)
+    return sum(_kind(one.asked) == _WHO and 200 <= one.status < 300 for one in log)
 
 
 def _opens(asked: Asked) -> bool:
-    return not _OPENING.isdisjoint({asked.verb, f"{asked.verb} {asked.resource}"})
+    return not _OPENING.isdisjoint({asked.verb, _kind(asked)})
 
 
 def _faults(log: Sequence[Exchange]) -> int:
